@@ -1,0 +1,92 @@
+"""Random one-layer Whispers, the three vocabularies, small recordings, real weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import whisper
+from whisper.model import ModelDimensions, Whisper
+from whisper.tokenizer import get_tokenizer
+
+from whisper_ft.model import fetch
+
+torch.set_num_threads(1)  # tiny matrices: threads cost more than they save
+
+EOT = {51864: 50256, 51865: 50257, 51866: 50257}
+
+
+def random_whisper(n_vocab: int = 51864, seed: int = 0) -> Whisper:
+    """A one-layer model that soon says eot, as a trained one does, so that decoding it is quick."""
+    torch.manual_seed(seed)
+    n_mels = 128 if n_vocab == 51866 else 80
+    model = Whisper(ModelDimensions(n_mels, 1500, 32, 2, 1, n_vocab, 448, 32, 2, 1))
+    torch.nn.init.normal_(model.decoder.positional_embedding, std=0.02)  # whisper leaves it empty
+    torch.nn.init.normal_(model.decoder.token_embedding.weight, std=0.1)
+    with torch.no_grad():
+        model.decoder.ln.bias[0] = 1.0
+        model.decoder.token_embedding.weight[EOT[n_vocab], 0] = 8.0
+    return model
+
+
+@pytest.fixture
+def model() -> Whisper:
+    return random_whisper()
+
+
+@pytest.fixture
+def model_path(tmp_path, model) -> Path:
+    path = tmp_path / "random.pt"
+    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()}, path)
+    return path
+
+
+@pytest.fixture
+def english():
+    return get_tokenizer(False)
+
+
+@pytest.fixture(params=["english-only", "99 languages", "100 languages"])
+def tokenizer(request):
+    return {
+        "english-only": get_tokenizer(False),
+        "99 languages": get_tokenizer(True, num_languages=99, language="de", task="translate"),
+        "100 languages": get_tokenizer(True, num_languages=100, language="yue", task="transcribe"),
+    }[request.param]
+
+
+def tone(seconds: float, sample_rate: int = 16000, hertz: float = 440.0) -> np.ndarray:
+    times = np.arange(round(seconds * sample_rate)) / sample_rate
+    return (0.3 * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
+
+
+def write_manifest(path: Path, rows: list[dict]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """(train, dev) manifests of one-second tones, with prompts and keywords."""
+    names = ["Kathryn", "Smyth", "Zalvexo", "Reid", "Geoff", "Mohr", "Neill"]
+    rows = []
+    for i, name in enumerate(names):
+        soundfile.write(tmp_path / f"{i}.wav", tone(1.0, hertz=200 + 50 * i), 16000)
+        rows.append({"audio": f"{i}.wav", "text": f"Call {name} now.", "keywords": [name]})
+        if i % 2:
+            rows[-1]["prompt"] = f"{name}, Vandel."
+    train = write_manifest(tmp_path / "train.jsonl", rows[:5])
+    return train, write_manifest(tmp_path / "dev.jsonl", rows[5:])
+
+
+@pytest.fixture(scope="session")
+def tiny_en_path() -> Path:
+    """OpenAI's tiny.en, in whisper's cache."""
+    return fetch("tiny.en")
+
+
+@pytest.fixture(scope="session")
+def tiny_en(tiny_en_path) -> Whisper:
+    return whisper.load_model(str(tiny_en_path), device="cpu")

@@ -1,0 +1,133 @@
+"""Which row is visited when, and how its visit becomes tensors."""
+
+from collections import Counter
+
+import pytest
+import torch
+from whisper.tokenizer import get_tokenizer
+
+from whisper_ft.audio import log_mel, read_audio
+from whisper_ft.data import (
+    Batch,
+    Examples,
+    RowError,
+    Visit,
+    VisitOrder,
+    batches_of,
+    collate,
+    make_loader,
+)
+from whisper_ft.manifest import read_manifest
+from whisper_ft.model import Vocabulary
+from whisper_ft.prompts import PromptPolicy
+from whisper_ft.tokens import IGNORE
+
+
+@pytest.fixture
+def examples(corpus):
+    rows = read_manifest(corpus[0]).rows
+    tokenizer_of = Vocabulary(False, 99, 448).tokenizer
+    return Examples(rows, PromptPolicy(0.5), tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0)
+
+
+def test_an_epoch_visits_every_row_once_in_a_new_order():
+    order = VisitOrder((10,), (1.0,), seed=0)
+    epochs = [order.epoch(0), order.epoch(1)]
+    assert [sorted(visit.row for visit in epoch) for epoch in epochs] == [list(range(10))] * 2
+    assert [v.row for v in epochs[0]] != [v.row for v in epochs[1]]
+    assert {v.turn for v in epochs[1]} == {1}
+
+
+def test_weights_are_visits_of_a_manifests_rows_in_an_epoch():
+    order = VisitOrder((10, 100, 10), (1.0, 0.3, 2.5), seed=0)
+    visits = [visit for epoch in range(20) for visit in order.epoch(epoch)]
+    counts = Counter(0 if v.row < 10 else 1 if v.row < 110 else 2 for v in visits)
+    assert counts == {0: 200, 1: 600, 2: 500}
+    assert len(visits) == 20 * order.epoch_length
+    assert len(set(visits)) == len(visits)  # every visit draws a prompt of its own
+
+
+def test_the_order_can_be_entered_anywhere():
+    order = VisitOrder((7,), (1.0,), seed=5)
+    everything = list(order.between(0, 30))
+    for start in (0, 6, 7, 8, 20):
+        assert list(order.between(start, 30)) == everything[start:]
+
+
+def test_batches_end_with_their_step_and_the_last_odd_one_is_kept():
+    order = VisitOrder((7,), (1.0,), seed=5)
+    sizes = [len(batch) for batch in batches_of(order, 0, 17, batch_size=2, step_size=5)]
+    assert sizes == [2, 2, 1, 2, 2, 1, 2, 2, 1, 2]
+    resumed = list(batches_of(order, 10, 17, batch_size=2, step_size=5))
+    assert resumed == list(batches_of(order, 0, 17, batch_size=2, step_size=5))[6:]
+
+
+def test_an_example_is_the_rows_mel_and_the_contracts_tokens(examples, english):
+    example = examples[Visit(0, 2)]
+    row = examples.rows[2]
+    assert torch.equal(example.mel, log_mel(read_audio(row.audio), 80))
+    assert english.sot in example.tokens and example.targets[-1] == english.eot
+    assert example.place == row.place
+
+
+def test_half_of_the_visits_have_timestamps_and_half_a_prompt(examples, english):
+    visits = [examples[Visit(turn, 1)] for turn in range(200)]
+    timed = sum(english.timestamp_begin in v.tokens for v in visits)
+    prompted = sum(v.tokens[0] == english.sot_prev for v in visits)
+    both = sum(
+        v.tokens[0] == english.sot_prev and english.timestamp_begin in v.tokens for v in visits
+    )
+    assert 75 < timed < 125 and 75 < prompted < 125 and 30 < both < 70
+    assert all(
+        (english.no_timestamps in v.tokens) != (english.timestamp_begin in v.tokens) for v in visits
+    )
+
+
+def test_a_row_without_segments_is_one_from_0_to_its_end(examples, english):
+    timed = next(
+        v for t in range(20) if english.timestamp_begin in (v := examples[Visit(t, 1)]).tokens
+    )
+    assert timed.tokens[-1] == english.timestamp_begin + 50  # the file lasts 1.00 s
+
+
+def test_padding_is_masked_and_to_the_right(examples):
+    batch = collate([examples[Visit(0, i)] for i in range(5)])
+    assert batch.mel.shape == (5, 80, 3000)
+    assert batch.tokens.shape == batch.targets.shape
+    for i in range(5):
+        example = examples[Visit(0, i)]
+        n = len(example.tokens)
+        assert batch.targets[i, :n].tolist() == example.targets
+        assert (batch.targets[i, n:] == IGNORE).all()
+    assert batch.n_targets == sum(
+        t != IGNORE for i in range(5) for t in examples[Visit(0, i)].targets
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_make_the_batches_that_reading_in_line_makes(examples, workers):
+    order = VisitOrder((5,), (1.0,), seed=0)
+    inline, parallel = (
+        list(make_loader(examples, batches_of(order, 0, 13, 2, 4), workers=n, pin_memory=False))
+        for n in (0, workers)
+    )
+    assert len(inline) == 7
+    for a, b in zip(inline, parallel, strict=True):
+        assert a.places == b.places
+        assert torch.equal(a.mel, b.mel) and torch.equal(a.tokens, b.tokens)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_vanishes_is_named_not_skipped(examples, workers):
+    examples.rows[3].audio.unlink()
+    batches = iter([[Visit(0, 0)], [Visit(0, 1), Visit(0, 3)]])
+    good, bad = make_loader(examples, batches, workers=workers, pin_memory=False)
+    assert isinstance(good, Batch) and isinstance(bad, RowError)
+    assert str(bad).startswith(f"{examples.rows[3].place}: {examples.rows[3].audio}: ")
+
+
+def test_the_workers_tokenizer_is_whispers_own_cached_one(examples):
+    assert (
+        examples.tokenizer_of(language="en", task="transcribe").encoding
+        is get_tokenizer(False).encoding
+    )

@@ -1,0 +1,3 @@
+"""Fine-tune OpenAI's Whisper so that it obeys its prompt."""
+
+__version__ = "0.1.0"

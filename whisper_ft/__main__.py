@@ -1,0 +1,118 @@
+"""The commands: `python -m whisper_ft check | evaluate`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from whisper_ft.check import Checked, check_manifest
+from whisper_ft.checkpoint import append_lines, write_json
+from whisper_ft.config import CheckConfig, EvaluateConfig, TableConfig, out_of_bounds, parse
+from whisper_ft.data import RowError
+from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
+from whisper_ft.manifest import read_manifest
+from whisper_ft.model import Vocabulary, load, pick_device, vocabulary, vocabulary_of
+from whisper_ft.prompts import evaluation_rows
+
+
+def check(argv: Sequence[str]) -> int:
+    """Report all that is wrong or doubtful in manifests; 1 if anything is wrong."""
+    config, _ = parse(CheckConfig, argv, "python -m whisper_ft check")
+    checked = _read(config, vocabulary(config.model))
+    for found in checked:
+        for problem in found.problems:
+            print(problem)
+        for doubt in found.doubts:
+            print(f"doubtful: {doubt}")
+    for path, found in zip(config.manifests, checked, strict=True):
+        counts = f"{len(found.problems)} problems, {len(found.doubts)} doubts"
+        print(f"{path}: {counts}; usable: {found.summary()}")
+    return int(any(found.problems for found in checked))
+
+
+def evaluate(argv: Sequence[str]) -> int:
+    """Decode and score manifests under right, no and wrong prompts."""
+    config, _ = parse(EvaluateConfig, argv, "python -m whisper_ft evaluate")
+    if problems := out_of_bounds(config):
+        raise ValueError("\n".join(problems))
+    model = load(config.checkpoint, pick_device(config.device)).model
+    vocabulary_here = vocabulary_of(model.dims)
+    checked = _read(config, vocabulary_here)
+    if problems := [str(problem) for found in checked for problem in found.problems]:
+        raise ValueError("\n".join(problems))
+    rows = [row for found in checked for row in found.rows]
+    prompted = evaluation_rows(
+        rows, vocabulary_here.tokenizer, seed=config.seed, n_rows=config.rows
+    )
+    decoded = decode_rows(model, prompted, timestamps=not config.without_timestamps)
+    samples = list(tqdm(decoded, "decoding", len(prompted.rows), unit="row"))
+    scores = score(samples)
+    result = {
+        "name": config.name or config.checkpoint,
+        "manifests": [Path(path).name for path in config.manifests],
+        "rows": len(samples),
+        "seed": config.seed,
+        "timestamps": not config.without_timestamps,
+        "scores": scores,
+    }
+    print(f"\n{details(scores)}\n\n{table([result])}")
+    if config.json:
+        write_json(Path(config.json), result)
+    if config.samples:
+        Path(config.samples).unlink(missing_ok=True)
+        append_lines(Path(config.samples), samples)
+    return 0
+
+
+def show_table(argv: Sequence[str]) -> int:
+    """Print the table of some evaluations, or write it into a document."""
+    config, _ = parse(TableConfig, argv, "python -m whisper_ft table")
+    results = [json.loads(Path(path).read_text(encoding="utf-8")) for path in config.results]
+    if not config.into:
+        print(table(results))
+        return 0
+    document = Path(config.into)
+    text = insert_table(document.read_text(encoding="utf-8"), table(results))
+    document.write_text(text, encoding="utf-8")
+    return 0
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "check": check,
+    "evaluate": evaluate,
+    "table": show_table,
+}
+
+
+def _read(config: CheckConfig | EvaluateConfig, vocabulary_here: Vocabulary) -> list[Checked]:
+    manifests = [
+        read_manifest(path, language=config.language, task=config.task) for path in config.manifests
+    ]
+    return [check_manifest(manifest, vocabulary_here) for manifest in manifests]
+
+
+def main() -> int:
+    """Run a command; wrong input is a message and status 2, never a traceback."""
+    argv = sys.argv[1:]
+    if not argv or argv[0] not in COMMANDS:
+        lines = [f"  {name:10}{command.__doc__}" for name, command in COMMANDS.items()]
+        print(
+            "usage: python -m whisper_ft COMMAND ... (COMMAND --help tells more)", *lines, sep="\n"
+        )
+        return 0 if argv[:1] in (["-h"], ["--help"]) else 2
+    try:
+        return COMMANDS[argv[0]](argv[1:])
+    except (ValueError, OSError, RowError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""A stretch of an audio file, at 16 kHz, as Whisper's log-mel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+import soxr
+import torch
+from torch import Tensor
+from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, SAMPLE_RATE, log_mel_spectrogram, pad_or_trim
+
+MAX_SECONDS = N_FRAMES * HOP_LENGTH / SAMPLE_RATE  # 30, what the encoder hears at once
+
+
+class AudioInfo(NamedTuple):
+    """What a file's header says."""
+
+    sample_rate: int  # Hz
+    n_samples: int  # per channel, at that rate
+    n_channels: int
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.n_samples / self.sample_rate
+
+
+def probe(path: Path) -> AudioInfo:
+    """Read a file's header. Raises ValueError, with the remedy, where there is no audio to read."""
+    if not path.is_file():
+        raise ValueError("no such file" if not path.exists() else "not a file")
+    if path.stat().st_size == 0:
+        raise ValueError("an empty file: restore it or remove the row")
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(_unreadable(path, error)) from None
+    if info.frames <= 0:
+        raise ValueError("holds no samples: restore it or remove the row")
+    return AudioInfo(info.samplerate, info.frames, info.channels)
+
+
+def n_mel_frames(seconds: float) -> int:
+    """Mel frames, 10 ms each, of a stretch after resampling to 16 kHz."""
+    return round(seconds * SAMPLE_RATE) // HOP_LENGTH
+
+
+def read_audio(
+    path: Path, start: float = 0.0, end: float | None = None, channel: int | None = None
+) -> np.ndarray:
+    """float32 samples [n_samples] in [-1, 1] at 16 kHz of a stretch, reached by seeking.
+
+    `start` and `end` are seconds in the file (None: its end); `channel` counts from 0, None mixes
+    all channels evenly. Raises ValueError with what is wrong and what to do.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate = file.samplerate
+            first = round(start * rate)
+            last = file.frames if end is None else min(round(end * rate), file.frames)
+            if last <= first:
+                raise ValueError(
+                    f"no audio between {start} and {end} s: it ends at {file.frames / rate:.3f} s"
+                )
+            file.seek(first)
+            samples = file.read(last - first, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(_unreadable(path, error)) from None
+    if len(samples) < last - first:
+        raise ValueError(
+            f"the header promises {last - first} samples, {len(samples)} can be read: "
+            "the file is damaged, restore it"
+        )
+    if channel is not None and channel >= samples.shape[1]:
+        raise ValueError(f"channel {channel} is not there: it has {samples.shape[1]}, from 0")
+    mono = samples.mean(axis=1) if channel is None else samples[:, channel]
+    if not np.isfinite(mono).all():
+        raise ValueError("holds samples that are not finite numbers: export it again")
+    if rate != SAMPLE_RATE:
+        mono = soxr.resample(mono, rate, SAMPLE_RATE)
+    return np.clip(mono, -1.0, 1.0)
+
+
+def log_mel(samples: np.ndarray, n_mels: int) -> Tensor:
+    """Log-mel [n_mels, 3000] of at most 30 s, bit-equal to what `transcribe(samples)` decodes.
+
+    `transcribe` pads the waveform by 30 s, whose mel then reaches neither the content's frames
+    nor, by its own padding, the model: a window's rest is filled with 0.0 in log-mel. Padding by
+    one FFT window gives the same frames at a fifth of the cost.
+    """
+    mel = log_mel_spectrogram(torch.from_numpy(samples), n_mels, padding=N_FFT)
+    return pad_or_trim(mel[:, : len(samples) // HOP_LENGTH], N_FRAMES)
+
+
+def _unreadable(path: Path, error: Exception) -> str:
+    return (
+        f"libsndfile cannot read it ({str(error).rstrip('.').split(': ')[-1]}): "
+        f"convert it with: ffmpeg -i '{path.name}' -ar 16000 -ac 1 '{path.stem}.flac'"
+    )

@@ -1,0 +1,221 @@
+"""What is wrong, or doubtful, in manifests: all of it, before a second of training."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tqdm import tqdm
+from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
+
+from whisper_ft.audio import MAX_SECONDS, AudioInfo, n_mel_frames, probe
+from whisper_ft.manifest import Manifest, Problem, Row, Segment
+from whisper_ft.metrics import term_count
+from whisper_ft.model import Vocabulary
+from whisper_ft.prompts import PROMPT_ROOM
+from whisper_ft.tokens import build_example, encode_prompt, encode_segments
+
+SLACK = 0.1  # seconds by which a manifest's times may differ from the file's
+N_DECODED = 224  # new tokens that whisper's decoder writes at most
+TASKS = ("transcribe", "translate")
+PROBES = """CREATE TABLE IF NOT EXISTS probes (
+    path BLOB PRIMARY KEY, size INT, mtime_ns INT, sample_rate INT, n_samples INT, n_channels INT
+)"""
+
+
+@dataclass
+class Checked:
+    """Rows that are fit for use, what is wrong with the others, and what may be a mistake."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    doubts: list[Problem] = field(default_factory=list)
+    seconds: float = 0.0  # of audio in the rows
+
+    def summary(self) -> str:
+        """One line of counts for a person."""
+        languages = Counter(row.language for row in self.rows)
+        return (
+            f"{len(self.rows)} rows, {self.seconds / 3600:.2f} h, "
+            f"{sum(bool(row.prompt) for row in self.rows)} with a prompt, "
+            f"{sum(bool(row.keywords) for row in self.rows)} with keywords, "
+            f"{sum(not row.text.strip() for row in self.rows)} silent; languages "
+            + (", ".join(f"{code} {n}" for code, n in languages.most_common()) or "none")
+        )
+
+
+def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked:
+    """Check a manifest's rows against their audio files and a model's vocabulary.
+
+    Without a vocabulary (its model cannot be read) tokens and languages go unchecked.
+    """
+    checked = Checked(problems=list(manifest.problems), doubts=list(manifest.doubts))
+    infos = probe_all([row.audio for row in manifest.rows])
+    for row in manifest.rows:
+        row = replace(row, language=_language_code(row.language))
+        info = infos[row.audio]
+        wrong = _file_problems(row, info) + _keyword_problems(row)
+        if vocabulary is not None:
+            wrong += _language_problems(row, vocabulary)
+        if not wrong and isinstance(info, AudioInfo) and vocabulary is not None:
+            tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
+            wrong += _token_problems(row, info, tokenizer, vocabulary.n_text_ctx)
+            checked.doubts += [Problem(row.place, what) for what in _doubts(row, tokenizer)]
+        checked.problems += [Problem(row.place, what) for what in wrong]
+        if not wrong and isinstance(info, AudioInfo):
+            checked.rows.append(row)
+            checked.seconds += _duration(row, info)
+    return checked
+
+
+def _duration(row: Row, info: AudioInfo) -> float:
+    """Seconds of a row's stretch."""
+    return (info.duration if row.end is None else row.end) - row.start
+
+
+def _file_problems(row: Row, info: AudioInfo | str) -> list[str]:
+    if isinstance(info, str):
+        return [f"audio: {row.audio}: {info}"]
+    found = []
+    if row.start >= info.duration:
+        return [f"start: {row.start}: {row.audio} ends at {info.duration:.3f} s: correct it"]
+    if row.end is not None and row.end > info.duration + SLACK:
+        return [f"end: {row.end}: {row.audio} ends at {info.duration:.3f} s: correct it"]
+    seconds = _duration(row, info)
+    if n_mel_frames(seconds) > n_mel_frames(MAX_SECONDS):
+        found.append(
+            f"audio: {row.audio}: {seconds:.2f} s, and Whisper hears {MAX_SECONDS:.0f} at once: "
+            "split the row with start and end"
+        )
+    if row.channel is not None and row.channel >= info.n_channels:
+        found.append(f"channel: {row.channel}: {row.audio} has {info.n_channels}, counted from 0")
+    if row.duration is not None and abs(row.duration - seconds) > SLACK:
+        found.append(
+            f"duration: {row.duration}: the audio lasts {seconds:.3f} s: correct the field or "
+            "leave it out, and see whether it is the right file"
+        )
+    if row.segments and row.segments[-1].end > seconds + SLACK:
+        found.append(
+            f"segments: the last ends at {row.segments[-1].end} s, the audio at {seconds:.3f} s: "
+            "trim it"
+        )
+    return found
+
+
+def _keyword_problems(row: Row) -> list[str]:
+    return [
+        f"keywords: {term!r}: the text does not hold it: spell it as the text does or leave it out"
+        for term in row.keywords
+        if not term_count(term, row.text, cased=False)
+    ]
+
+
+def _language_code(language: str) -> str:
+    """A code as whisper's tables have it, for a code or an English name in any case."""
+    return TO_LANGUAGE_CODE.get(language.lower(), language.lower())
+
+
+def _language_problems(row: Row, vocabulary: Vocabulary) -> list[str]:
+    found = []
+    code = row.language
+    known = list(LANGUAGES)[: vocabulary.n_languages]
+    if code not in LANGUAGES:
+        found.append(f"language: {row.language!r}: whisper has no such one: give a code such as en")
+    elif not vocabulary.multilingual and code != "en":
+        found.append(f"language: {row.language!r}: the model is English-only: use one without .en")
+    elif code not in known:
+        found.append(f"language: {row.language!r}: the model lacks it: use large-v3 or turbo")
+    if row.task not in TASKS:
+        found.append(f"task: {row.task!r}: give transcribe or translate")
+    elif not vocabulary.multilingual and row.task == "translate":
+        found.append("task: 'translate': the model is English-only: use one without .en")
+    return found
+
+
+def _token_problems(row: Row, info: AudioInfo, tokenizer: Tokenizer, n_text_ctx: int) -> list[str]:
+    """A row must fit in its longest form: with timestamps, whatever its visits draw."""
+    segments = row.segments or (Segment(0.0, _duration(row, info), row.text),)
+    try:
+        build_example(
+            tokenizer, row.text, segments=segments, timestamps=True, n_text_ctx=n_text_ctx
+        )
+    except ValueError as error:
+        return [f"text: {row.text[:60]!r}...: {error}"]
+    return []
+
+
+def _doubts(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
+    joined = " ".join(segment.text.strip() for segment in row.segments)
+    if row.segments and " ".join(joined.split()) != " ".join(row.text.split()):
+        yield "segments: their texts do not join to the text: timestamped visits learn another text"
+    n_prompt = len(encode_prompt(tokenizer, row.prompt))
+    if n_prompt > PROMPT_ROOM:
+        yield f"prompt: {n_prompt} tokens: the first {n_prompt - PROMPT_ROOM} are cut off"
+    segments = row.segments or (Segment(0.0, 0.0, row.text),)
+    if (n_text := len(encode_segments(tokenizer, segments))) > N_DECODED:
+        yield f"text: {n_text} tokens: decoding stops after {N_DECODED}: split the row"
+    for term in row.keywords:
+        if not term_count(term, row.text):
+            yield f"keywords: {term!r}: in the text in another case only: it never scores as right"
+
+
+def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
+    """Each file's header, or what is wrong with it.
+
+    Good headers are remembered by path, size and time, in the user's cache folder.
+    """
+    with closing(_open_cache()) as cache:
+        found = {path: _recall(cache, path) for path in dict.fromkeys(paths)}
+        new = [path for path, info in found.items() if info is None]
+        with ThreadPoolExecutor(8) as pool:
+            probed = pool.map(_probe, new)
+            bar = tqdm(probed, "reading headers", total=len(new), disable=len(new) < 1000)
+            found.update(zip(new, bar, strict=True))
+        with suppress(sqlite3.Error):  # a cache that cannot be written only costs time
+            cache.executemany(
+                "REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?)",
+                [(*_identity(p), *info) for p in new if isinstance(info := found[p], AudioInfo)],
+            )
+            cache.commit()
+    return {path: info for path, info in found.items() if info is not None}
+
+
+def _probe(path: Path) -> AudioInfo | str:
+    try:
+        return probe(path)
+    except (OSError, ValueError) as error:
+        return str(error)
+
+
+def _open_cache() -> sqlite3.Connection:
+    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper_ft"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        cache = sqlite3.connect(root / "probes.sqlite", timeout=10)
+        cache.execute(PROBES)
+    except (OSError, sqlite3.Error):
+        cache = sqlite3.connect(":memory:")
+        cache.execute(PROBES)
+    return cache
+
+
+def _recall(cache: sqlite3.Connection, path: Path) -> AudioInfo | str | None:
+    try:
+        identity = _identity(path)
+    except (OSError, ValueError):
+        return None
+    columns = "sample_rate, n_samples, n_channels"
+    where = "path = ? AND size = ? AND mtime_ns = ?"
+    found = cache.execute(f"SELECT {columns} FROM probes WHERE {where}", identity).fetchone()
+    return AudioInfo(*found) if found else None
+
+
+def _identity(path: Path) -> tuple[bytes, int, int]:
+    stat = path.stat()
+    return os.fsencode(os.path.abspath(path)), stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,137 @@
+"""A run's folder: written so that no moment of interruption loses it, and found again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from whisper.model import Whisper
+
+STATE, PREVIOUS = "state.pt", "state.previous.pt"
+
+
+def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> None:
+    """Write fp16 weights that stock `whisper.load_model(path)` opens, like OpenAI's own files.
+
+    `alignment_heads` rides along for this project: whisper sets those of official names only.
+    """
+    checkpoint = {
+        "dims": dict(vars(model.dims)),
+        "model_state_dict": {
+            name: tensor.detach().to("cpu", torch.float16, copy=True)
+            for name, tensor in model.state_dict().items()
+        },
+        "alignment_heads": alignment_heads,
+    }
+    write_atomically(path, checkpoint)
+
+
+def save_state(folder: Path, state: dict[str, Any]) -> None:
+    """Write what an exact resume needs; the state before it stays as `state.previous.pt`."""
+    partial = _write_partial(folder / STATE, state)
+    if (folder / STATE).exists():
+        os.replace(folder / STATE, folder / PREVIOUS)
+    os.replace(partial, folder / STATE)
+    _flush_folder(folder)
+
+
+def find_state(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """(the newest whole state, None if there is none yet; what was wrong with newer ones).
+
+    Raises ValueError if states are there and none is whole.
+    """
+    wrong = []
+    for name in (STATE, PREVIOUS):
+        path = folder / name
+        if path.exists():
+            if problem := damage(path):
+                wrong.append(f"{path}: {problem}")
+            else:
+                return torch.load(path, map_location="cpu", weights_only=True), wrong
+    if wrong:
+        raise ValueError(
+            "; ".join(wrong) + ": no whole state is left: start a new run from best.pt"
+        )
+    return None, wrong
+
+
+def damage(path: Path) -> str:
+    """What is wrong with a file that torch.save wrote, by its checksums; "" for nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        return f"not a whole file ({error})"
+    return f"damaged ({bad} fails its checksum)" if bad else ""
+
+
+def write_atomically(path: Path, content: Any) -> None:
+    """torch.save under a temporary name, flushed to the disk, then renamed."""
+    os.replace(_write_partial(path, content), path)
+    _flush_folder(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON under a temporary name, flushed to the disk, then renamed."""
+    _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Add JSON objects to a JSON Lines file, a line each."""
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+
+
+def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Drop the other lines of a JSON Lines file, and one that an interruption cut."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if keep(record):
+            kept.append(line)
+    _write_text(path, "".join(kept))
+
+
+def fingerprint(path: str | Path) -> dict[str, Any]:
+    """A manifest's size in bytes and SHA-256."""
+    content = Path(path).read_bytes()
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _write_partial(path: Path, content: Any) -> Path:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    return partial
+
+
+def _write_text(path: Path, text: str) -> None:
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make renames last through a power cut, where the system lets folders be flushed."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,284 @@
+"""Settings: one frozen dataclass per command; its flags, help, checks and JSON come from it."""
+
+import argparse
+import dataclasses
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+SAMPLE = Path(__file__).resolve().parent.parent / "data"  # of a checkout, beside the package
+C = TypeVar("C")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    group: str = "options",
+    choices: Sequence[str] = (),
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    positional: bool = False,
+) -> Any:
+    """A dataclass field that is also a flag; a number outside its bounds is a problem."""
+    metadata = {
+        "help": help,
+        "group": group,
+        "choices": tuple(choices),
+        "at_least": at_least,
+        "above": above,
+        "at_most": at_most,
+        "positional": positional,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Fine-tune Whisper with prompts."""
+
+    model: str = option(
+        "small",
+        "official name (tiny ... large-v3, turbo, .en) or path of a .pt to start from",
+        group="model",
+    )
+    language: str = option("en", "language of rows that name none", group="model")
+    task: str = option(
+        "transcribe",
+        "task of rows that name none",
+        group="model",
+        choices=("transcribe", "translate"),
+    )
+    freeze_encoder: bool = option(
+        False, "train the decoder only: faster, a third of the memory", group="model"
+    )
+
+    train: tuple[str, ...] = option(
+        (), "manifests to train on (default: the sample in data/)", group="data"
+    )
+    train_weights: tuple[float, ...] = option(
+        (),
+        "visits of each manifest's rows in an epoch, on average, one number a manifest: "
+        "1 .3 mixes in three tenths of the second (default: 1 each)",
+        group="data",
+        above=0,
+    )
+    dev: tuple[str, ...] = option(
+        (),
+        "manifests to evaluate on (default: the sample's, with the sample; else none)",
+        group="data",
+    )
+    skip_bad_rows: bool = option(
+        False,
+        "leave out rows that have problems, listing each, and train on the rest",
+        group="data",
+    )
+    workers: int = option(2, "processes that read audio; 0 reads in line", group="data", at_least=0)
+
+    prompts: str = option(
+        "own=.5",
+        "kinds of prompt and the share of visits that get each, comma-separated; the rest get "
+        "none. own: the row's prompt, else its keywords among other rows' keywords",
+        group="prompts",
+    )
+    timestamp_rate: float = option(
+        0.5, "share of visits whose targets have timestamps", group="prompts", at_least=0, at_most=1
+    )
+
+    lr: float | None = option(
+        None,
+        "peak learning rate (default: 1/40 of the model's own in pre-training)",
+        group="optimisation",
+        above=0,
+    )
+    warmup: int | None = option(
+        None,
+        "steps of linear warm-up before the linear decay (default: a tenth of the run)",
+        group="optimisation",
+        at_least=0,
+    )
+    epochs: float = option(
+        3.0,
+        "passes over the training rows; with --max-steps, the smaller wins",
+        group="optimisation",
+        above=0,
+    )
+    max_steps: int | None = option(
+        None, "optimiser steps at most", group="optimisation", at_least=1
+    )
+    batch_size: int = option(8, "rows in a forward pass", group="optimisation", at_least=1)
+    accumulate: int = option(
+        1, "forward passes in an optimiser step", group="optimisation", at_least=1
+    )
+    amp: str = option(
+        "auto",
+        "mixed precision. auto: bf16 where the hardware has it, else fp16 on a GPU, else off",
+        group="optimisation",
+        choices=("auto", "bf16", "fp16", "off"),
+    )
+    seed: int = option(0, "of row order and prompts", group="optimisation", at_least=0)
+
+    eval_every: int | None = option(
+        None, "steps between evaluations (default: an epoch's)", group="evaluation", at_least=1
+    )
+    eval_rows: int = option(
+        60, "dev rows, drawn once, that each evaluation decodes", group="evaluation", at_least=1
+    )
+    patience: int = option(
+        0,
+        "stop after this many evaluations without a better one; 0: never",
+        group="evaluation",
+        at_least=0,
+    )
+
+    out: str = option("", "run folder (default: runs/ and the model's name)", group="run")
+    resume: str = option(
+        "",
+        "run folder to go on with; only --workers, --device and --save-every may stand beside it",
+        group="run",
+    )
+    save_every: int = option(200, "steps between savings of the state", group="run", at_least=1)
+    device: str = option("auto", "auto, cpu, cuda or cuda:N", group="run")
+
+    def problems(self) -> list[str]:
+        """What is wrong with these settings, each as `flag: value: remedy`."""
+        found = out_of_bounds(self)
+        if self.train_weights and len(self.train_weights) != len(self.train):
+            found.append(
+                f"--train-weights: {len(self.train_weights)} numbers for {len(self.train)} "
+                "manifests of --train: give one a manifest"
+            )
+        return found
+
+    def resolved(self) -> "TrainConfig":
+        """These settings with the defaults that depend on others filled in."""
+        sample = not self.train
+        return dataclasses.replace(
+            self,
+            train=(str(SAMPLE / "train.jsonl"),) if sample else self.train,
+            dev=(str(SAMPLE / "dev.jsonl"),) if sample and not self.dev else self.dev,
+            out=self.out or str(Path("runs") / Path(self.model).stem.removesuffix(".pt")),
+        )
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Decode manifests under right, no and wrong prompts, and score the outputs."""
+
+    checkpoint: str = option("", "path of a .pt or an official name", positional=True)
+    manifests: tuple[str, ...] = option((), "JSON Lines files", positional=True)
+    language: str = option("en", "language of rows that name none")
+    task: str = option(
+        "transcribe", "task of rows that name none", choices=("transcribe", "translate")
+    )
+    rows: int | None = option(
+        None, "decode only this many rows, drawn by the seed (default: all)", at_least=1
+    )
+    without_timestamps: bool = option(False, "decode after <|notimestamps|>")
+    seed: int = option(0, "of distractors, wrong prompts and the rows drawn", at_least=0)
+    device: str = option("auto", "auto, cpu, cuda or cuda:N")
+    name: str = option("", "what to call this checkpoint in tables (default: its path)")
+    json: str = option("", "write the scores to this file")
+    samples: str = option("", "write references, prompts and outputs to this JSON Lines file")
+
+
+@dataclass(frozen=True)
+class CheckConfig:
+    """Report all that is wrong or doubtful in manifests."""
+
+    manifests: tuple[str, ...] = option((), "JSON Lines files", positional=True)
+    model: str = option("small", "the model to be trained: its vocabulary and length count")
+    language: str = option("en", "language of rows that name none")
+    task: str = option(
+        "transcribe", "task of rows that name none", choices=("transcribe", "translate")
+    )
+
+
+@dataclass(frozen=True)
+class TableConfig:
+    """Print the table of some evaluations, or write it into a document."""
+
+    results: tuple[str, ...] = option((), "files that evaluate --json wrote", positional=True)
+    into: str = option("", "document whose table, between two <!-- table --> lines, is replaced")
+
+
+def out_of_bounds(config: Any) -> list[str]:
+    """A problem for every number of a config that lies outside its field's bounds."""
+    found = []
+    for field in dataclasses.fields(config):
+        value, meta = getattr(config, field.name), field.metadata
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, int | float) or isinstance(number, bool):
+                continue
+            for bound, holds, words in (
+                (meta["at_least"], lambda n, b: n >= b, "at least"),
+                (meta["above"], lambda n, b: n > b, "more than"),
+                (meta["at_most"], lambda n, b: n <= b, "at most"),
+            ):
+                if bound is not None and not holds(number, bound):
+                    found.append(f"{flag(field.name)}: {number}: must be {words} {bound}")
+    return found
+
+
+def parse(config_class: type[C], argv: Sequence[str] | None, prog: str) -> tuple[C, set[str]]:
+    """(config, names of the fields that flags gave). Exits on a bad flag."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description=config_class.__doc__, allow_abbrev=False
+    )
+    groups: dict[str, Any] = {}
+    for field in dataclasses.fields(config_class):  # type: ignore[arg-type]
+        name = field.metadata["group"]
+        if name not in groups:
+            groups[name] = parser if name == "options" else parser.add_argument_group(name)
+        _add_argument(groups[name], field)
+    given = vars(parser.parse_args(argv))
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return config_class(**given), set(given)
+
+
+def from_json(config_class: type[C], settings: dict[str, Any]) -> C:
+    """The config that `dataclasses.asdict` and JSON made these settings from."""
+    known = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k in known}
+    return config_class(**values)
+
+
+def flag(name: str) -> str:
+    """The flag that sets a field."""
+    return "--" + name.replace("_", "-")
+
+
+def _add_argument(group: Any, field: dataclasses.Field) -> None:
+    kind, many = _kind(field.type)
+    meta = field.metadata
+    shown = "" if field.default in (None, "", (), False) else f" (default: {field.default})"
+    keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + shown}
+    if kind is bool:
+        group.add_argument(
+            flag(field.name), action="store_true", default=argparse.SUPPRESS, **keywords
+        )
+        return
+    keywords["type"] = kind
+    if meta["choices"]:
+        keywords["choices"] = meta["choices"]
+    if many:
+        keywords["nargs"] = "+"
+    if meta["positional"]:
+        group.add_argument(field.name, metavar=field.name.upper(), **keywords)
+        return
+    if not meta["choices"]:
+        keywords["metavar"] = {str: "TEXT", int: "N", float: "X"}[kind]
+    group.add_argument(flag(field.name), default=argparse.SUPPRESS, **keywords)
+
+
+def _kind(annotation: Any) -> tuple[type, bool]:
+    """(type of one value, whether there are many) of a field's annotation."""
+    if typing.get_origin(annotation) is tuple:
+        return typing.get_args(annotation)[0], True
+    if isinstance(annotation, types.UnionType):
+        return next(a for a in typing.get_args(annotation) if a is not type(None)), False
+    return annotation, False

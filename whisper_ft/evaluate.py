@@ -1,0 +1,203 @@
+"""Does the prompt help? Rows decoded under right, no and wrong prompts, and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+from whisper.model import Whisper
+from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
+
+from whisper_ft.audio import log_mel, read_audio
+from whisper_ft.data import RowError, row_segments
+from whisper_ft.decode import decode_row
+from whisper_ft.manifest import Row
+from whisper_ft.metrics import (
+    Count,
+    bootstrap_interval,
+    character_errors,
+    keyword_hits,
+    split_word_errors,
+    word_errors,
+)
+from whisper_ft.model import summed_loss, vocabulary_of
+from whisper_ft.prompts import PromptedRows
+from whisper_ft.tokens import IGNORE, build_example
+
+CONDITIONS = ("right", "none", "wrong")
+# Written without spaces: their errors are counted by character, as in the Whisper paper.
+BY_CHARACTER = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+SCORES = ("wer", "raw_wer", "cer", "b_wer", "u_wer", "keywords", "loss")
+WITH_INTERVAL = ("wer", "keywords")
+MARK = "<!-- table -->"
+
+
+@torch.no_grad()
+def decode_rows(
+    model: Whisper,
+    prompted: PromptedRows,
+    *,
+    timestamps: bool = True,
+) -> Iterator[dict[str, Any]]:
+    """A sample of each row: its reference, and by condition the prompt, output and loss.
+
+    Greedy, temperature 0, the row's language given, transcribe's mel, fp16 on a GPU as whisper
+    does; the encoder runs once a row. Where the wrong prompt is None its output is None; an empty
+    right prompt shares the output without. Raises RowError naming an unreadable row.
+    """
+    dtype = torch.float16 if model.device.type == "cuda" else torch.float32
+    for row, right, wrong in zip(prompted.rows, prompted.rights, prompted.wrongs, strict=True):
+        try:
+            audio = read_audio(row.audio, row.start, row.end, row.channel)
+        except (OSError, ValueError) as error:
+            raise RowError(f"{row.place}: {row.audio}: {error}") from None
+        features = model.encoder(log_mel(audio, model.dims.n_mels)[None].to(model.device, dtype))
+        prompts = dict(zip(CONDITIONS, (right, "", wrong), strict=True))
+        done: dict[str | None, tuple[str | None, Count | None]] = {None: (None, None)}
+        for prompt in dict.fromkeys(prompts.values()):
+            if prompt is not None:
+                result = decode_row(
+                    model,
+                    features[0],
+                    prompt,
+                    language=row.language,
+                    task=row.task,
+                    timestamps=timestamps,
+                )
+                done[prompt] = result.text, _row_loss(model, features, row, prompt, timestamps)
+        yield {
+            "place": row.place,
+            "language": row.language,
+            "task": row.task,
+            "recording": row.recording,
+            "keywords": list(row.keywords),
+            "reference": row.text,
+            "prompt": prompts,
+            "output": {condition: done[prompt][0] for condition, prompt in prompts.items()},
+            "loss": {condition: done[prompt][1] for condition, prompt in prompts.items()},
+        }
+
+
+def _row_loss(model: Whisper, features: Tensor, row: Row, prompt: str, timestamps: bool) -> Count:
+    """(summed cross-entropy in nats, learned tokens) of a row's own text after a prompt."""
+    tokenizer = vocabulary_of(model.dims).tokenizer(language=row.language, task=row.task)
+    tokens, targets = build_example(
+        tokenizer,
+        row.text,
+        prompt,
+        segments=row_segments(row),
+        timestamps=timestamps,
+        n_text_ctx=model.dims.n_text_ctx,
+    )
+    ids = torch.tensor([tokens, targets], device=features.device)
+    loss = summed_loss(model, features, ids[:1], ids[1:])
+    return Count(float(loss), sum(target != IGNORE for target in targets))
+
+
+def score(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Scores of samples by condition, each `{part, total, rate}`, two of them with an interval.
+
+    Keywords are compared on raw text, with case where the references use it. Intervals are 95 %
+    bootstraps over rows, or over recordings where every row has one.
+    """
+    cased = any(sample["reference"] != sample["reference"].lower() for sample in samples)
+    result: dict[str, Any] = {}
+    for condition in CONDITIONS:
+        scored = [sample for sample in samples if sample["output"][condition] is not None]
+        groups = [sample["recording"] for sample in scored]
+        groups = groups if all(groups) else []
+        table = [_row_counts(sample, condition, cased) for sample in scored]
+        result[condition] = {"rows": len(scored)}
+        for name in SCORES:
+            counts = [counts[name] for counts in table]
+            pooled = sum_counts(counts)
+            entry: dict[str, Any] = {
+                "part": pooled.part,
+                "total": pooled.total,
+                "rate": pooled.rate,
+            }
+            if name in WITH_INTERVAL:
+                entry["interval"] = bootstrap_interval(counts, groups)
+            result[condition][name] = entry
+    return result
+
+
+def sum_counts(counts: Sequence[Count]) -> Count:
+    """The counts added up."""
+    return Count(sum(count.part for count in counts), sum(count.total for count in counts))
+
+
+def _row_counts(sample: dict[str, Any], condition: str, cased: bool) -> dict[str, Count]:
+    reference, output = sample["reference"], sample["output"][condition]
+    normalise = _normaliser("en" if sample["task"] == "translate" else sample["language"])
+    words, written = normalise(reference), normalise(output)
+    by_character = sample["task"] == "transcribe" and sample["language"] in BY_CHARACTER
+    errors = character_errors if by_character else word_errors
+    keyword_words = {word for term in sample["keywords"] for word in normalise(term).split()}
+    biased, unbiased = split_word_errors(words, written, keyword_words)
+    return {
+        "wer": errors(words, written),
+        "raw_wer": errors(reference, output),
+        "cer": character_errors(words, written),
+        "b_wer": biased,
+        "u_wer": unbiased,
+        "keywords": keyword_hits(sample["keywords"], reference, output, cased=cased),
+        "loss": Count(*sample["loss"][condition]),
+    }
+
+
+@cache
+def _normaliser(language: str) -> BasicTextNormalizer | EnglishTextNormalizer:
+    return EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """A Markdown table of evaluations: a line each, WER and exact spellings by condition."""
+    head = (
+        "| checkpoint | WER: right prompt | none | wrong | spelled exactly: right | none | wrong |"
+    )
+    lines = [head, "|---|" + "---:|" * 6]
+    for result in results:
+        cells = [
+            _percent(result["scores"][condition][name])
+            for name in ("wer", "keywords")
+            for condition in CONDITIONS
+        ]
+        lines.append(f"| {result['name']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def insert_table(document: str, new_table: str) -> str:
+    """A document with the table between its two `<!-- table -->` lines replaced."""
+    parts = document.split(MARK)
+    if len(parts) != 3:
+        raise ValueError(f"the document needs two lines {MARK}, around the table's place")
+    return MARK.join([parts[0], f"\n{new_table}\n", parts[2]])
+
+
+def details(scores: dict[str, Any]) -> str:
+    """A table of one evaluation for a terminal: every score with its interval, by condition."""
+    lines = [f"{'':10}{'right prompt':>24}{'no prompt':>24}{'wrong prompt':>24}"]
+    for name in SCORES:
+        lines.append(
+            f"{name:10}"
+            + "".join(f"{_with_interval(name, scores[c][name]):>24}" for c in CONDITIONS)
+        )
+    lines.append(f"{'rows':10}" + "".join(f"{scores[c]['rows']:>24}" for c in CONDITIONS))
+    return "\n".join(lines)
+
+
+def _percent(entry: dict[str, Any]) -> str:
+    return "-" if entry["rate"] is None else f"{100 * entry['rate']:.1f} %"
+
+
+def _with_interval(name: str, entry: dict[str, Any]) -> str:
+    if name == "loss":
+        return "-" if entry["rate"] is None else f"{entry['rate']:.3f}"
+    if not entry.get("interval"):
+        return _percent(entry)
+    low, high = entry["interval"]
+    return f"{_percent(entry)} [{100 * low:.1f}, {100 * high:.1f}]"

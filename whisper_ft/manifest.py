@@ -1,0 +1,214 @@
+"""Manifests: JSON Lines in, typed rows and problems out. A row is an utterance of at most 30 s."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Segment(NamedTuple):
+    """A stretch of a row that is decoded between two timestamps."""
+
+    start: float  # seconds from the row's start
+    end: float  # seconds from the row's start
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One utterance. `place` is `file:line` of its manifest, by which every message names it."""
+
+    audio: Path
+    text: str  # "" is silence
+    prompt: str = ""
+    keywords: tuple[str, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    start: float = 0.0  # seconds in the file
+    end: float | None = None  # seconds in the file; None is its end
+    channel: int | None = None  # from 0; None mixes all
+    duration: float | None = None  # seconds, as the manifest claims
+    language: str = "en"
+    task: str = "transcribe"
+    recording: str = ""
+    speaker: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong at a place, with the value and the remedy in its words."""
+
+    place: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}"
+
+
+@dataclass
+class Manifest:
+    """What a file held: the rows that can be used as they stand, and what was wrong with others."""
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    doubts: list[Problem] = field(default_factory=list)
+
+
+def read_manifest(path: str | Path, *, language: str = "en", task: str = "transcribe") -> Manifest:
+    """Read a manifest; `language` and `task` are those of rows that name none.
+
+    A row with any problem is not among the rows; nothing is raised, so that all files' problems
+    can be shown at once.
+    """
+    path = Path(path)
+    manifest = Manifest()
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    except OSError as error:
+        remedy = "give the path of a JSON Lines file"
+        manifest.problems.append(Problem(str(path), f"cannot be read ({error.strerror}): {remedy}"))
+        return manifest
+    defaults = {"language": language, "task": task}
+    unknown: set[str] = set()
+    n_read = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        n_read += 1
+        place = f"{path}:{number}"
+        row, wrong, unknown_here = parse_row(line, path.parent, place, defaults)
+        manifest.problems += [Problem(place, what) for what in wrong]
+        for name in sorted(unknown_here - unknown):
+            manifest.doubts.append(Problem(place, f"unknown field {name!r} is not used"))
+        unknown |= unknown_here
+        if row is not None:
+            manifest.rows.append(row)
+    if not n_read:
+        manifest.problems.append(Problem(str(path), "holds no rows: write one JSON object a line"))
+    return manifest
+
+
+def parse_row(
+    line: bytes, root: Path, place: str, defaults: dict[str, str]
+) -> tuple[Row | None, list[str], set[str]]:
+    """(row, None if it has problems; its problems; unknown field names) of a manifest's line."""
+    try:
+        fields = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return None, [f"not UTF-8 (byte {error.start} of the line): save the file as UTF-8"], set()
+    except (json.JSONDecodeError, RecursionError) as error:
+        return None, [f"not JSON ({error}): write one object a line"], set()
+    if not isinstance(fields, dict):
+        return None, [f"{_shown(fields)}: expected an object, {{...}}"], set()
+    problems: list[str] = []
+    unknown: set[str] = set()
+    values: dict[str, Any] = dict(defaults)
+    for name, value in fields.items():
+        if name not in READERS:
+            if close := difflib.get_close_matches(name, READERS, n=1, cutoff=0.75):
+                problems.append(f"unknown field {name!r}: did you mean {close[0]!r}?")
+            unknown.add(name)
+            continue
+        try:
+            values[name] = READERS[name](value)
+        except (ValueError, OverflowError) as error:
+            problems.append(f"{name}: {_shown(value)}: {error}")
+    problems += [
+        f"{name}: missing: every row needs it" for name in ("audio", "text") if name not in fields
+    ]
+    problems += _disagreements(values)
+    if problems:
+        return None, problems, unknown
+    return Row(**{**values, "audio": root / values["audio"], "place": place}), [], unknown
+
+
+def _disagreements(values: dict[str, Any]) -> list[str]:
+    """Problems between a row's fields."""
+    start, end = values.get("start", 0.0), values.get("end")
+    if end is not None and end <= start:
+        return [f"end: {end}: not after start {start}: give seconds in the file, start before end"]
+    return []
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected a string")
+    if any("\ud800" <= c <= "\udfff" for c in value):
+        raise ValueError(
+            "holds half of a surrogate pair, which is no character: write the character"
+        )
+    return value
+
+
+def _name(value: Any) -> str:
+    if not _text(value):
+        raise ValueError("expected a string that is not empty")
+    if "\0" in value:
+        raise ValueError("holds a NUL character: give a path or name without one")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("expected a number of seconds")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError("expected seconds from 0 upwards")
+    return float(value)
+
+
+def _channel(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("expected a channel's number, from 0 upwards")
+    return value
+
+
+def _keywords(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(term, str) for term in value):
+        raise ValueError("expected a list of strings")
+    if not all(_text(term).strip() for term in value):
+        raise ValueError("holds an empty keyword: leave it out")
+    return tuple(" ".join(term.split()) for term in value)
+
+
+def _segments(value: Any) -> tuple[Segment, ...]:
+    remedy = "expected a list of {start, end, text}, in seconds from the row's start"
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(remedy)
+    segments: list[Segment] = []
+    for item in value:
+        if set(item) != {"start", "end", "text"}:
+            raise ValueError(f"{remedy}, found the fields {sorted(item)}")
+        segment = Segment(_seconds(item["start"]), _seconds(item["end"]), _text(item["text"]))
+        if segment.end < segment.start or (segments and segment.start < segments[-1].end):
+            raise ValueError(
+                f"{segment.start} to {segment.end} is out of order: sort and trim them"
+            )
+        segments.append(segment)
+    return tuple(segments)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "audio": _name,
+    "text": _text,
+    "prompt": _text,
+    "keywords": _keywords,
+    "segments": _segments,
+    "start": _seconds,
+    "end": _seconds,
+    "channel": _channel,
+    "duration": _seconds,
+    "language": _name,
+    "task": _name,
+    "recording": _text,
+    "speaker": _text,
+}

@@ -1,0 +1,135 @@
+"""Scores as counts that add: (errors, total) per row, summed, divided once at the end."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+import jiwer
+import numpy as np
+
+# Scripts written without spaces, where a neighbouring letter does not make a longer word.
+UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+)
+
+
+class Count(NamedTuple):
+    """`part` of `total`; counts of rows add up, and only the sum is divided."""
+
+    part: float = 0
+    total: int = 0
+
+    def plus(self, other: Count) -> Count:
+        return Count(self.part + other.part, self.total + other.total)
+
+    @property
+    def rate(self) -> float | None:
+        return self.part / self.total if self.total else None
+
+
+def word_errors(reference: str, hypothesis: str) -> Count:
+    """Substitutions, deletions and insertions of words, of the reference's number of words."""
+    biased, other = split_word_errors(reference, hypothesis, ())
+    return biased.plus(other)
+
+
+def character_errors(reference: str, hypothesis: str) -> Count:
+    """The same of characters, white space apart."""
+    return word_errors(" ".join("".join(reference.split())), " ".join("".join(hypothesis.split())))
+
+
+def split_word_errors(
+    reference: str, hypothesis: str, biased_words: Collection[str]
+) -> tuple[Count, Count]:
+    """Word errors on the biased words and on the rest (B-WER, U-WER of Le et al. 2021).
+
+    An insertion counts as biased when the inserted word is in the list.
+    """
+    wanted, written = reference.split(), hypothesis.split()
+    biased_set = frozenset(biased_words)
+    errors = [0, 0]
+    for kind, *span in _alignment(wanted, written):
+        if kind != "equal":
+            start, end, hyp_start, hyp_end = span
+            words = written[hyp_start:hyp_end] if kind == "insert" else wanted[start:end]
+            for word in words:
+                errors[word in biased_set] += 1
+    n_biased = sum(word in biased_set for word in wanted)
+    return Count(errors[True], n_biased), Count(errors[False], len(wanted) - n_biased)
+
+
+def _alignment(reference: list[str], hypothesis: list[str]) -> list[tuple[str, int, int, int, int]]:
+    if not reference:  # jiwer refuses an empty reference
+        return [("insert", 0, 0, 0, len(hypothesis))]
+    output = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    return [
+        (c.type, c.ref_start_idx, c.ref_end_idx, c.hyp_start_idx, c.hyp_end_idx)
+        for c in output.alignments[0]
+    ]
+
+
+def term_count(term: str, text: str, *, cased: bool = True) -> int:
+    """How often a term stands in a text: NFC, white space collapsed, not inside a longer word."""
+    term, text = plain(term, cased=cased), plain(text, cased=cased)
+    found, at = 0, text.find(term) if term else -1
+    while at >= 0:
+        end = at + len(term)
+        if not (_joined(text[at - 1 : at], term[0]) or _joined(text[end : end + 1], term[-1])):
+            found += 1
+            at = text.find(term, end)
+        else:
+            at = text.find(term, at + 1)
+    return found
+
+
+def keyword_hits(
+    keywords: Sequence[str], reference: str, hypothesis: str, *, cased: bool = True
+) -> Count:
+    """Of the keywords' occurrences in the reference, how many the hypothesis spells the same."""
+    found = Count()
+    for term in dict.fromkeys(plain(keyword, cased=cased) for keyword in keywords):
+        total = term_count(term, reference, cased=cased)
+        found = found.plus(Count(min(total, term_count(term, hypothesis, cased=cased)), total))
+    return found
+
+
+def plain(text: str, *, cased: bool = True) -> str:
+    """A text as keywords compare: NFC, white space collapsed, casefolded unless case counts."""
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    return text if cased else text.casefold()
+
+
+def _joined(neighbour: str, edge: str) -> bool:
+    """Whether a neighbouring character makes a term's edge the inside of a longer word."""
+    if not neighbour or any(low <= ord(edge) <= high for low, high in UNSPACED):
+        return False
+    return unicodedata.category(neighbour)[0] in "LMN" and unicodedata.category(edge)[0] in "LMN"
+
+
+def bootstrap_interval(
+    counts: Sequence[Count], groups: Sequence[str] = (), *, n_samples: int = 2000, seed: int = 0
+) -> tuple[float, float] | None:
+    """95 % percentile interval of the pooled rate, resampling rows, or whole groups of them.
+
+    `groups` names each row's group (its recording); empty resamples single rows. None where
+    nothing was counted.
+    """
+    sums: dict[str, Count] = {}
+    for i, count in enumerate(counts):
+        group = groups[i] if groups else str(i)
+        sums[group] = sums.get(group, Count()).plus(count)
+    table = np.array(list(sums.values()), dtype=np.float64).reshape(-1, 2)
+    if not table[:, 1].sum():
+        return None
+    rng = np.random.default_rng(seed)
+    draws = (rng.integers(len(table), size=len(table)) for _ in range(n_samples))
+    totals = np.stack([table[drawn].sum(axis=0) for drawn in draws])
+    totals = totals[totals[:, 1] > 0]
+    low, high = np.percentile(totals[:, 0] / totals[:, 1], [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,256 @@
+"""From settings to a run that can start: everything read, checked and decided, nothing trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from whisper.model import ModelDimensions, Whisper
+
+from whisper_ft.check import Checked, check_manifest
+from whisper_ft.checkpoint import find_state, fingerprint, write_json
+from whisper_ft.config import TrainConfig, from_json
+from whisper_ft.data import Examples, VisitOrder
+from whisper_ft.manifest import read_manifest
+from whisper_ft.model import (
+    Loaded,
+    Vocabulary,
+    freeze_encoder,
+    load,
+    n_parameters,
+    peak_lr,
+    pick_amp,
+    pick_device,
+    vocabulary,
+    vocabulary_of,
+)
+from whisper_ft.prompts import PromptedRows, evaluation_rows, parse_policy
+
+MAY_CHANGE = ("workers", "device", "save_every")  # on resuming; the rest would be another run
+PACKAGES = ("whisper-ft", "openai-whisper", "torch", "tiktoken", "numpy", "soundfile", "soxr")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the loop needs to know. `state` is what a resumed run left, None for a new one."""
+
+    config: TrainConfig
+    folder: Path
+    device: torch.device
+    amp_dtype: torch.dtype | None
+    loaded: Loaded
+    examples: Examples
+    order: VisitOrder
+    dev: PromptedRows
+    total_visits: int
+    total_steps: int
+    warmup: int
+    peak_lr: float
+    eval_every: int
+    state: dict[str, Any] | None = None
+
+    @property
+    def step_size(self) -> int:
+        """Rows in an optimiser step."""
+        return self.config.batch_size * self.config.accumulate
+
+    def summary(self) -> str:
+        """What is about to happen, in a few lines."""
+        model = self.loaded.model
+        precision = str(self.amp_dtype).removeprefix("torch.") if self.amp_dtype else "float32"
+        trained = n_parameters(model, trainable=True) / 1e6
+        return (
+            f"{self.config.model}: {n_parameters(model) / 1e6:.1f} M parameters, {trained:.1f} M "
+            f"trained, {precision} on {self.device}\n"
+            f"{self.order.epoch_length} visits an epoch; {self.total_steps} steps of "
+            f"{self.step_size} rows, warm-up {self.warmup}, peak learning rate {self.peak_lr:.2e}\n"
+            f"evaluation every {self.eval_every} steps on {len(self.dev.rows)} dev rows\n"
+            f"{self.folder}: a state of {state_bytes(model) / 1e9:.2f} GB, two are kept; "
+            f"{shutil.disk_usage(self.folder).free / 1e9:.1f} GB are free"
+        )
+
+
+def make_plan(config: TrainConfig) -> Plan:
+    """Plan a new run and write its `config.json`. Raises ValueError with all problems at once."""
+    config = config.resolved()
+    folder = Path(config.out)
+    problems = config.problems()
+    if (folder / "config.json").exists():
+        problems.append(
+            f"--out: {folder}: holds a run: go on with it by --resume {folder}, or choose another"
+        )
+    vocabulary_here: Vocabulary | None = None
+    try:
+        vocabulary_here = vocabulary(config.model)
+    except ValueError as error:
+        problems.append(f"--model: {error}")
+    train, dev, more = read_rows(config, vocabulary_here)
+    problems += more
+    plan = _decide(config, train, dev, problems, lambda: load(config.model))
+    folder.mkdir(parents=True, exist_ok=True)
+    _refuse_full_disk(plan)
+    write_json(folder / "config.json", _description(config))
+    return plan
+
+
+def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
+    """Plan to go on with a run. Raises ValueError with all that stands in the way."""
+    folder = Path(changes.resume)
+    if not (folder / "config.json").exists():
+        raise ValueError(f"--resume: {folder}: holds no run (no config.json): give a run's folder")
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = from_json(TrainConfig, saved["settings"])
+    allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
+    config = dataclasses.replace(config, **allowed, out=str(folder))
+    problems = config.problems()
+    for name in sorted(given - set(MAY_CHANGE) - {"resume"}):
+        problems.append(
+            f"--{name.replace('_', '-')}: a resumed run keeps its settings: start a new one from "
+            f"{folder / 'best.pt'} with --model"
+        )
+    for path, known in saved["manifests"].items():
+        if Path(path).exists() and fingerprint(path) != known:
+            problems.append(f"{path}: changed since the run began: restore it, or start a new run")
+    if problems:
+        raise ValueError("\n".join(problems))
+    state, wrong = find_state(folder)
+    for line in wrong:
+        print(f"warning: {line}; going on from the state before it")
+    if state is None:
+        print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
+    loaded = _restored(state) if state else load(config.model)
+    train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
+    plan = _decide(config, train, dev, problems, lambda: loaded)
+    return dataclasses.replace(plan, state=state)
+
+
+def _restored(state: dict[str, Any]) -> Loaded:
+    model = Whisper(ModelDimensions(**state["dims"]))
+    model.load_state_dict(state["model"])
+    if state["alignment_heads"]:
+        model.set_alignment_heads(state["alignment_heads"].encode("ascii"))
+    return Loaded(model, state["alignment_heads"])
+
+
+def read_rows(
+    config: TrainConfig, vocabulary: Vocabulary | None
+) -> tuple[list[Checked], list[Checked], list[str]]:
+    """Checked training and dev manifests, and their problems, fewer with `--skip-bad-rows`."""
+    problems: list[str] = []
+    checked: dict[str, list[Checked]] = {"train": [], "dev": []}
+    for split, paths in (("train", config.train), ("dev", config.dev)):
+        for path in paths:
+            manifest = read_manifest(path, language=config.language, task=config.task)
+            found = check_manifest(manifest, vocabulary)
+            checked[split].append(found)
+            for doubt in found.doubts:
+                print(f"warning: {doubt}")
+            if not config.skip_bad_rows or not found.rows:
+                problems += [str(problem) for problem in found.problems]
+                continue
+            for problem in found.problems:
+                print(f"left out: {problem}")
+            if found.problems:
+                n_left_out = len({problem.place for problem in found.problems})
+                print(f"left out {n_left_out} rows of {path}, {len(found.rows)} remain")
+    return checked["train"], checked["dev"], problems
+
+
+def _decide(
+    config: TrainConfig,
+    train: Sequence[Checked],
+    dev: Sequence[Checked],
+    problems: list[str],
+    get_model: Callable[[], Loaded],
+) -> Plan:
+    """Turn checked settings and rows into a plan; raises ValueError with all problems."""
+    decided: dict[str, Any] = {}
+    for name, decide in (
+        ("device", lambda: pick_device(config.device)),
+        ("policy", lambda: parse_policy(config.prompts)),
+        ("amp", lambda: pick_amp(config.amp, decided.get("device", torch.device("cpu")))),
+    ):
+        try:
+            decided[name] = decide()
+        except ValueError as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    loaded = get_model()
+    dims = loaded.model.dims
+    peak = config.lr or peak_lr(dims)
+    loaded.model.to(decided["device"])
+    if config.freeze_encoder:
+        freeze_encoder(loaded.model)
+    lengths = tuple(len(checked.rows) for checked in train)
+    order = VisitOrder(lengths, config.train_weights or (1.0,) * len(lengths), config.seed)
+    step_size = config.batch_size * config.accumulate
+    total_visits = math.ceil(config.epochs * order.epoch_length)
+    if config.max_steps is not None:
+        total_visits = min(total_visits, config.max_steps * step_size)
+    total_steps = math.ceil(total_visits / step_size)
+    vocabulary_here = vocabulary_of(dims)
+    return Plan(
+        config=config,
+        folder=Path(config.out),
+        device=decided["device"],
+        amp_dtype=decided["amp"],
+        loaded=loaded,
+        examples=Examples(
+            rows=[row for checked in train for row in checked.rows],
+            policy=decided["policy"],
+            tokenizer_of=vocabulary_here.tokenizer,
+            n_mels=dims.n_mels,
+            n_text_ctx=dims.n_text_ctx,
+            timestamp_rate=config.timestamp_rate,
+            seed=config.seed,
+        ),
+        order=order,
+        dev=evaluation_rows(
+            [row for checked in dev for row in checked.rows],
+            vocabulary_here.tokenizer,
+            seed=config.seed,
+            n_rows=config.eval_rows,
+        ),
+        total_visits=total_visits,
+        total_steps=total_steps,
+        warmup=total_steps // 10 if config.warmup is None else config.warmup,
+        peak_lr=peak,
+        eval_every=config.eval_every or math.ceil(order.epoch_length / step_size),
+    )
+
+
+def _description(config: TrainConfig) -> dict[str, Any]:
+    """What `config.json` says: settings, versions, and each manifest's size and hash."""
+    return {
+        "settings": dataclasses.asdict(config),
+        "versions": {name: version(name) for name in PACKAGES}
+        | {"python": platform.python_version()},
+        "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
+    }
+
+
+def state_bytes(model: Whisper) -> int:
+    """Size of a state: float32 weights, and two moments of those that are trained."""
+    return 4 * (n_parameters(model) + 2 * n_parameters(model, trainable=True))
+
+
+def _refuse_full_disk(plan: Plan) -> None:
+    """A run holds two states and writes a third before it drops one, and two fp16 checkpoints."""
+    model = plan.loaded.model
+    needed = 3 * state_bytes(model) + 3 * 2 * n_parameters(model)
+    free = shutil.disk_usage(plan.folder).free
+    if free < needed:
+        raise ValueError(
+            f"--out: {plan.folder}: {free / 1e9:.1f} GB are free and the run needs "
+            f"{needed / 1e9:.1f}: make room, choose another disk, or --freeze-encoder"
+        )

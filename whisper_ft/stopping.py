@@ -1,0 +1,43 @@
+"""Signals as a wish to stop, which the loop grants when it has saved."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+
+class Stop:
+    """Whether, and by which signal, the run was asked to end."""
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    def handle(self, number: int, _: FrameType | None) -> None:
+        if self and number == signal.SIGINT:
+            raise KeyboardInterrupt  # a second Ctrl-C does not wait
+        self.signal = signal.Signals(number)
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Turn Ctrl-C, SIGTERM and SIGHUP into a request, in the main thread; restore them after."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, stop.handle) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

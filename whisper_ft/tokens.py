@@ -1,0 +1,101 @@
+"""The contract with Whisper's decoder: which ids it reads, and which it must say next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whisper.tokenizer import Tokenizer
+
+from whisper_ft.manifest import Segment
+
+IGNORE = -100  # a target that is not learned: torch's default ignore_index
+SECONDS_PER_STEP = 0.02  # of a timestamp token
+MAX_STEP = 1500  # <|30.00|>, the last timestamp token
+# As `Tokenizer.split_to_word_tokens` lists them: text of these starts without a space.
+UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+
+
+def build_example(
+    tokenizer: Tokenizer,
+    text: str,
+    prompt: str | Sequence[int] = "",
+    *,
+    segments: Sequence[Segment] | None = None,
+    timestamps: bool = False,
+    n_text_ctx: int = 448,
+) -> tuple[list[int], list[int]]:
+    """(tokens, targets) of equal length; `targets[i]` should follow `tokens[i]`, -100 is masked.
+
+    tokens  = [sot_prev] + prompt + sot_sequence + text
+    targets = [-100] * P          + sot_sequence + text + [eot]
+
+    Exactly the P prompt tokens are masked and all others learned (Whisper paper, section 2.3);
+    without a prompt there is no sot_prev, and the first target follows sot. `prompt` is text or
+    ids, as in `whisper.DecodingOptions`. With `timestamps` every segment's text stands between
+    its times; without, `<|notimestamps|>` ends sot_sequence. An empty text is silence:
+    `sot, no_speech, eot`. A prompt that does not fit loses ids from its left.
+
+    Raises ValueError for timestamps without segments, for segments that go backwards, and for a
+    text that does not fit by itself.
+    """
+    if not text.strip():
+        said = [tokenizer.sot, tokenizer.no_speech]
+    elif timestamps:
+        said = [*tokenizer.sot_sequence, *encode_segments(tokenizer, segments)]
+    else:
+        said = [*tokenizer.sot_sequence_including_notimestamps, *encode_text(tokenizer, text)]
+    if len(said) > n_text_ctx:
+        raise ValueError(
+            f"the text needs {len(said)} tokens, special ones included, and n_text_ctx is "
+            f"{n_text_ctx}: split the row"
+        )
+    room = min(n_text_ctx // 2 - 1, n_text_ctx - 1 - len(said))
+    prompt_ids = last(encode_prompt(tokenizer, prompt), room)
+    if not prompt_ids:
+        return said, [*said[1:], tokenizer.eot]
+    tokens = [tokenizer.sot_prev, *prompt_ids, *said]
+    return tokens, [IGNORE] * len(prompt_ids) + [*said, tokenizer.eot]
+
+
+def encode_prompt(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int]:
+    """A prompt's ids, uncut, as whisper's decoder encodes them; none for white space alone.
+
+    Unlike there, `<|...|>` in a string is text.
+    """
+    if not isinstance(prompt, str):
+        return [int(token) for token in prompt]
+    stripped = prompt.strip()
+    return tokenizer.encode(" " + stripped, disallowed_special=()) if stripped else []
+
+
+def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
+    """A transcript's ids: after a space, but for languages written without."""
+    space = "" if tokenizer.language in UNSPACED_LANGUAGES else " "
+    return tokenizer.encode(space + text.strip(), disallowed_special=())
+
+
+def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment] | None) -> list[int]:
+    """`<|start|> text <|end|>` of each segment. Raises ValueError where times go backwards."""
+    if not segments:
+        raise ValueError("timestamps need segments: pass [Segment(0, duration, text)]")
+    ids, previous = [], 0.0
+    for start, end, text in segments:
+        if not previous <= start <= end:
+            raise ValueError(f"segment {start} to {end} s comes after {previous} s: sort and trim")
+        previous = end
+        ids += [
+            timestamp_id(tokenizer, start),
+            *encode_text(tokenizer, text),
+            timestamp_id(tokenizer, end),
+        ]
+    return ids
+
+
+def timestamp_id(tokenizer: Tokenizer, seconds: float) -> int:
+    """The id of a time's token, to the nearest 0.02 s and at most 30 s."""
+    return tokenizer.timestamp_begin + min(round(seconds / SECONDS_PER_STEP), MAX_STEP)
+
+
+def last(ids: Sequence[int], n: int) -> list[int]:
+    """The last n of some ids; none for n <= 0, where ids[-n:] would keep all."""
+    return list(ids[-n:]) if n > 0 else []

@@ -1,0 +1,308 @@
+"""How weights change: one optimiser step, and the loop around it."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.amp import GradScaler
+from torch.optim import AdamW, Optimizer
+from tqdm import tqdm
+from whisper.model import Whisper
+
+from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
+from whisper_ft.data import Batch, RowError, batches_of, make_loader
+from whisper_ft.evaluate import decode_rows, details, score
+from whisper_ft.model import encode, parameter_groups, summed_loss
+from whisper_ft.plan import Plan
+from whisper_ft.stopping import Stop, stop_on_signals
+
+# As in pre-training (Whisper paper, appendix F).
+BETAS, EPS, WEIGHT_DECAY, MAX_GRAD_NORM = (0.9, 0.98), 1e-6, 0.1, 1.0
+
+
+class NonFiniteError(Exception):
+    """A loss or gradient that is not a finite number; its words name the rows."""
+
+
+@dataclass
+class Progress:
+    """How far a run is, and its best evaluation: all that the loop remembers beside tensors."""
+
+    step: int = 0  # optimiser steps taken, and so the position in the order of visits
+    updates: int = 0  # steps that changed weights: an fp16 overflow changes none
+    evaluated_at: int = -1  # step of the last evaluation
+    best_step: int = -1
+    best_wer: float = math.inf
+    best_loss: float = math.inf
+    n_worse: int = 0  # evaluations since the best one
+
+    def better(self, wer: float | None, loss: float) -> bool:
+        """Record an evaluation after step 0; whether it is the best. Ties go to the lower loss."""
+        wer = math.inf if wer is None else wer
+        if (wer, loss) < (self.best_wer, self.best_loss):
+            self.best_step, self.best_wer, self.best_loss, self.n_worse = self.step, wer, loss, 0
+            return True
+        self.n_worse += 1
+        return False
+
+
+def learning_rate(update: int, total: int, warmup: int, peak: float) -> float:
+    """Of the update with this number, from 0: linear from near 0 to the peak, then to 0."""
+    if update < warmup:
+        return peak * (update + 1) / warmup
+    return peak * max(0, total - update) / max(1, total - warmup)
+
+
+def train_step(
+    model: Whisper,
+    batches: Sequence[Batch],
+    optimizer: Optimizer,
+    scaler: GradScaler,
+    amp_dtype: torch.dtype | None = None,
+) -> dict[str, Any]:
+    """One optimiser step over all its batches; every learned token weighs the same.
+
+    Raises NonFiniteError, with the weights as they were, for a loss that is not finite, and for
+    a gradient norm that is not unless fp16's scaler handles it by skipping the step.
+    """
+    device = model.device
+    n_targets = sum(batch.n_targets for batch in batches)
+    losses = []
+    optimizer.zero_grad(set_to_none=True)
+    for batch in batches:
+        on_device = batch.to(device)
+        with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
+            features = encode(model, on_device.mel)
+            loss = summed_loss(model, features, on_device.tokens, on_device.targets) / n_targets
+        scaler.scale(loss).backward()
+        losses.append(loss.detach())
+    values = torch.stack(losses).tolist()
+    if not all(map(math.isfinite, values)):
+        bad = [b for b, v in zip(batches, values, strict=True) if not math.isfinite(v)]
+        raise NonFiniteError(f"the loss is not a finite number on {_places(bad)}")
+    scaler.unscale_(optimizer)
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    grad_norm = float(nn.utils.clip_grad_norm_(trained, MAX_GRAD_NORM))
+    if not math.isfinite(grad_norm) and not scaler.is_enabled():
+        raise NonFiniteError(f"the gradient norm is {grad_norm} on {_places(batches)}")
+    scale = scaler.get_scale()
+    scaler.step(optimizer)
+    scaler.update()
+    return {
+        "loss": sum(values),
+        "grad_norm": grad_norm,
+        "n_targets": n_targets,
+        "n_rows": sum(len(batch.places) for batch in batches),
+        "skipped": scaler.get_scale() < scale,
+    }
+
+
+def _places(batches: Sequence[Batch]) -> str:
+    return ", ".join(place for batch in batches for place in batch.places)
+
+
+class Run:
+    """A run under way: its plan, and all that changes while it goes."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.model = plan.loaded.model
+        groups = parameter_groups(self.model, WEIGHT_DECAY)
+        self.optimizer = AdamW(groups, lr=plan.peak_lr, betas=BETAS, eps=EPS)
+        self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
+        self.progress = Progress()
+        self.saved: Progress | None = None
+        if plan.state is not None:
+            self._restore(plan.state)
+        self._drop_later_lines()
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Take up where a saved state stopped; the model's weights were restored by the plan."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.progress = Progress(**state["progress"])
+        self.saved = replace(self.progress)
+        torch.set_rng_state(state["rng"]["cpu"])
+        if self.plan.device.type == "cuda" and state["rng"]["cuda"]:
+            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+
+    def _drop_later_lines(self) -> None:
+        """Forget what was logged after the state was saved: it will be computed again."""
+        step, evaluated_at = self.progress.step, self.progress.evaluated_at
+        keep_lines(
+            self.plan.folder / "metrics.jsonl",
+            lambda line: line["step"] <= (step if line["kind"] == "step" else evaluated_at),
+        )
+        keep_lines(self.plan.folder / "samples.jsonl", lambda line: line["step"] <= evaluated_at)
+
+    def save(self) -> None:
+        """Write last.pt, then the state; without dev rows the last is also the best."""
+        if self.saved == self.progress:
+            return
+        folder, heads = self.plan.folder, self.plan.loaded.alignment_heads
+        for name in ("last.pt",) if self.plan.dev.rows else ("last.pt", "best.pt"):
+            save_weights(self.model, folder / name, heads)
+        cuda = torch.cuda.get_rng_state_all() if self.plan.device.type == "cuda" else []
+        state = {
+            "dims": dict(vars(self.model.dims)),
+            "alignment_heads": heads,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "progress": asdict(self.progress),
+            "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
+        }
+        save_state(folder, state)
+        self.saved = replace(self.progress)
+
+    def steps(self) -> Generator[list[Batch], None, None]:
+        """The batches of each step from here to the end, read ahead by the workers."""
+        plan, start = self.plan, self.progress.step * self.plan.step_size
+        size = plan.config.batch_size
+        loader = make_loader(
+            plan.examples,
+            batches_of(plan.order, start, plan.total_visits, size, plan.step_size),
+            workers=plan.config.workers,
+            pin_memory=plan.device.type == "cuda",
+        )
+        batches = iter(loader)
+        for first in range(start, plan.total_visits, plan.step_size):
+            n_rows = min(plan.step_size, plan.total_visits - first)
+            yield [_whole(next(batches)) for _ in range(math.ceil(n_rows / size))]
+
+    def step(self, batches: Sequence[Batch]) -> dict[str, Any]:
+        """Train one step and log it."""
+        plan, progress, began = self.plan, self.progress, time.perf_counter()
+        lr = learning_rate(progress.updates, plan.total_steps, plan.warmup, plan.peak_lr)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        numbers = train_step(self.model, batches, self.optimizer, self.scaler, plan.amp_dtype)
+        progress.step += 1
+        progress.updates += not numbers["skipped"]
+        seconds = time.perf_counter() - began
+        record = {"kind": "step", "step": progress.step, "lr": lr, **numbers, "seconds": seconds}
+        append_lines(plan.folder / "metrics.jsonl", [record])
+        if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
+            raise NonFiniteError("fp16 gradients overflow at any scale: use --amp bf16 or off")
+        return record
+
+    def evaluation_due(self) -> bool:
+        step = self.progress.step
+        due = step % self.plan.eval_every == 0 or step == self.plan.total_steps
+        return bool(self.plan.dev.rows) and due and self.progress.evaluated_at < step
+
+    def evaluate(self, stop: Stop) -> None:
+        """Decode and score the dev rows with the weights as they would be saved; log and keep.
+
+        Asked to stop, it leaves without a trace: the evaluation stays due for a resumed run.
+        """
+        plan, progress, dev = self.plan, self.progress, self.plan.dev
+        as_saved = copy.deepcopy(self.model).half().float()
+        decoded = decode_rows(as_saved, dev)
+        samples = []
+        bar = tqdm(decoded, f"evaluating step {progress.step}", len(dev.rows), False, unit="row")
+        for sample in bar:
+            samples.append({"step": progress.step, **sample})
+            if stop:
+                return
+        scores = score(samples)
+        print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{details(scores)}\n")
+        progress.evaluated_at = progress.step
+        right = scores["right"]
+        if progress.step and progress.better(right["wer"]["rate"], right["loss"]["rate"]):
+            save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
+        append_lines(plan.folder / "samples.jsonl", samples)
+        record = {"kind": "evaluation", "step": progress.step, "scores": scores}
+        append_lines(plan.folder / "metrics.jsonl", [record])
+
+    def finished(self) -> bool:
+        patience = self.plan.config.patience
+        worn_out = bool(patience) and self.progress.n_worse >= patience
+        return self.progress.step >= self.plan.total_steps or worn_out
+
+
+def train(plan: Plan) -> int:
+    """Train to the end, or to a signal, and say how to go on; returns the exit status.
+
+    Whatever stops a run, weights and position are saved first, but for a loss that is not a
+    finite number, which leaves the last good state as it is.
+    """
+    run = Run(plan)
+    print(plan.summary())
+    with stop_on_signals() as stop:
+        try:
+            _loop(run, stop)
+        except NonFiniteError as error:
+            print(
+                f"stopped at step {run.progress.step + 1}: {error}.\nNothing of it was saved: the "
+                f"state of step {run.saved.step if run.saved else 0} is whole. Look at these rows "
+                "first; then start a new run with a lower --lr, or --amp off"
+            )
+            return 1
+        except RowError as error:
+            run.save()
+            print(f"stopped after step {run.progress.step}, which is saved: {error}")
+            print(f"mend the file, then: python train.py --resume {plan.folder}")
+            return 1
+        run.save()
+    if stop.signal is not None and not run.finished():
+        print(f"\n{stop.signal.name}: step {run.progress.step} is saved; go on with:")
+        print(f"  python train.py --resume {plan.folder}")
+        return 128 + stop.signal
+    print(_farewell(run))
+    return 0
+
+
+def _loop(run: Run, stop: Stop) -> None:
+    plan, progress = run.plan, run.progress
+    steps = run.steps()
+    bar = tqdm(total=plan.total_steps, initial=progress.step, unit="step", smoothing=0.1)
+    with bar, closing(steps):
+        while not stop:
+            if run.evaluation_due():
+                run.evaluate(stop)
+                if progress.step and not stop:
+                    run.save()
+            if stop or run.finished():
+                return
+            numbers = run.step(next(steps))
+            bar.update()
+            bar.set_postfix_str(
+                f"loss {numbers['loss']:.3f}, {numbers['n_rows'] / numbers['seconds']:.1f} rows/s, "
+                f"{numbers['n_targets'] / numbers['seconds']:.0f} tokens/s"
+            )
+            if progress.step % plan.config.save_every == 0:
+                run.save()
+
+
+def _whole(batch: Batch | RowError) -> Batch:
+    if isinstance(batch, RowError):
+        raise batch
+    return batch
+
+
+def _farewell(run: Run) -> str:
+    folder, progress, heads = run.plan.folder, run.progress, run.plan.loaded.alignment_heads
+    if run.plan.dev.rows:
+        wer = f"{100 * progress.best_wer:.1f} %" if progress.best_wer < math.inf else "not defined"
+        best = f"best.pt is of step {progress.best_step}: dev WER {wer} under right prompts"
+    else:
+        best = (
+            f"best.pt is the last, of step {progress.step}: there were no --dev rows to choose by"
+        )
+    word_times = f'    model.set_alignment_heads(b"{heads}")  # for word_timestamps=True\n'
+    return (
+        f"{best}. Use it with stock openai-whisper:\n"
+        f'    model = whisper.load_model("{folder / "best.pt"}")\n'
+        f"{word_times if heads else ''}"
+        '    model.transcribe("call.wav", initial_prompt="Kathryn Smyth, Jon Reid.")\n'
+        f'    $ whisper call.wav --model {folder / "best.pt"} --initial_prompt "Kathryn Smyth."'
+    )
