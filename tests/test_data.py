@@ -104,7 +104,7 @@ def test_padding_is_masked_and_to_the_right(examples):
     )
 
 
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("workers", [1, 2])
 def test_workers_make_the_batches_that_reading_in_line_makes(examples, workers):
     order = VisitOrder((5,), (1.0,), seed=0)
     inline, parallel = (

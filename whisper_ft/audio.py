@@ -10,9 +10,12 @@ import soundfile
 import soxr
 import torch
 from torch import Tensor
-from whisper.audio import HOP_LENGTH, N_FFT, N_FRAMES, SAMPLE_RATE, log_mel_spectrogram, pad_or_trim
+from whisper.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel_spectrogram, pad_or_trim
 
 MAX_SECONDS = N_FRAMES * HOP_LENGTH / SAMPLE_RATE  # 30, what the encoder hears at once
+
+# Samples; an FFT window (400) would do, but a matrix product of few columns rounds otherwise.
+MEL_PADDING = SAMPLE_RATE // 5
 
 
 class AudioInfo(NamedTuple):
@@ -88,10 +91,10 @@ def log_mel(samples: np.ndarray, n_mels: int) -> Tensor:
     """Log-mel [n_mels, 3000] of at most 30 s, bit-equal to what `transcribe(samples)` decodes.
 
     `transcribe` pads the waveform by 30 s, whose mel then reaches neither the content's frames
-    nor, by its own padding, the model: a window's rest is filled with 0.0 in log-mel. Padding by
-    one FFT window gives the same frames at a fifth of the cost.
+    nor, by its own padding, the model: a window's rest is filled with 0.0 in log-mel. A fifth of
+    a second gives the same frames at a fifth of the cost.
     """
-    mel = log_mel_spectrogram(torch.from_numpy(samples), n_mels, padding=N_FFT)
+    mel = log_mel_spectrogram(torch.from_numpy(samples), n_mels, padding=MEL_PADDING)
     return pad_or_trim(mel[:, : len(samples) // HOP_LENGTH], N_FRAMES)
 
 

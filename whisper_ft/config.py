@@ -161,7 +161,7 @@ class TrainConfig:
             self,
             train=(str(SAMPLE / "train.jsonl"),) if sample else self.train,
             dev=(str(SAMPLE / "dev.jsonl"),) if sample and not self.dev else self.dev,
-            out=self.out or str(Path("runs") / Path(self.model).stem.removesuffix(".pt")),
+            out=self.out or str(Path("runs") / Path(self.model).name.removesuffix(".pt")),
         )
 
 

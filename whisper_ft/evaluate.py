@@ -180,13 +180,13 @@ def insert_table(document: str, new_table: str) -> str:
 
 def details(scores: dict[str, Any]) -> str:
     """A table of one evaluation for a terminal: every score with its interval, by condition."""
-    lines = [f"{'':10}{'right prompt':>24}{'no prompt':>24}{'wrong prompt':>24}"]
+    lines = [f"{'':10}{'right prompt':>28}{'no prompt':>28}{'wrong prompt':>28}"]
     for name in SCORES:
         lines.append(
             f"{name:10}"
-            + "".join(f"{_with_interval(name, scores[c][name]):>24}" for c in CONDITIONS)
+            + "".join(f"{_with_interval(name, scores[c][name]):>28}" for c in CONDITIONS)
         )
-    lines.append(f"{'rows':10}" + "".join(f"{scores[c]['rows']:>24}" for c in CONDITIONS))
+    lines.append(f"{'rows':10}" + "".join(f"{scores[c]['rows']:>28}" for c in CONDITIONS))
     return "\n".join(lines)
 
 

@@ -208,8 +208,8 @@ class Run:
         as_saved = copy.deepcopy(self.model).half().float()
         decoded = decode_rows(as_saved, dev)
         samples = []
-        bar = tqdm(decoded, f"evaluating step {progress.step}", len(dev.rows), False, unit="row")
-        for sample in bar:
+        label = f"evaluating step {progress.step}"
+        for sample in tqdm(decoded, label, len(dev.rows), leave=False, unit="row"):
             samples.append({"step": progress.step, **sample})
             if stop:
                 return

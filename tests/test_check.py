@@ -1,0 +1,110 @@
+"""Everything wrong with manifests, before a second of training."""
+
+import re
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import tone, write_manifest
+
+from whisper_ft import check as check_module
+from whisper_ft.check import check_manifest, probe_all
+from whisper_ft.manifest import read_manifest
+from whisper_ft.model import Vocabulary
+
+ENGLISH = Vocabulary(False, 99, 448)
+MULTILINGUAL = Vocabulary(True, 99, 448)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    soundfile.write(tmp_path / "a.wav", tone(2.0), 16000)
+    soundfile.write(tmp_path / "long.wav", np.zeros(31 * 8000), 8000)
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "bad.wav").write_text("not audio")
+    return tmp_path
+
+
+def checked(folder, *rows, vocabulary=ENGLISH):
+    rows = [{"audio": "a.wav", "text": "Call Reid.", **row} for row in rows]
+    return check_manifest(read_manifest(write_manifest(folder / "m.jsonl", rows)), vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"audio": "gone.wav"}, "audio: .*gone.wav: no such file"),
+        ({"audio": "empty.wav"}, "audio: .*empty.wav: an empty file"),
+        ({"audio": "bad.wav"}, "audio: .*bad.wav: libsndfile cannot read it .*ffmpeg"),
+        ({"audio": "long.wav"}, "audio: .*31.00 s, and Whisper hears 30 at once: split"),
+        ({"start": 2.5}, "start: 2.5: .*ends at 2.000 s"),
+        ({"end": 2.5}, "end: 2.5: .*ends at 2.000 s"),
+        ({"channel": 1}, "channel: 1: .*has 1, counted from 0"),
+        ({"duration": 3.0}, "duration: 3.0: the audio lasts 2.000 s: correct"),
+        ({"segments": [{"start": 0, "end": 3, "text": "x"}]}, "segments: the last ends at 3.0 s"),
+        ({"keywords": ["Reed"]}, "keywords: 'Reed': the text does not hold it"),
+        ({"text": "word " * 447}, "text: .*450 tokens.*448: split the row"),
+        ({"text": "word " * 446}, "text: .*449 tokens"),  # fits without timestamps only
+        ({"language": "de"}, "language: 'de': the model is English-only"),
+        ({"language": "xx"}, "language: 'xx': whisper has no such one"),
+        ({"task": "translate"}, "task: 'translate': the model is English-only"),
+        ({"task": "sing"}, "task: 'sing': give transcribe or translate"),
+    ],
+)
+def test_a_bad_row_is_named_with_value_and_remedy(folder, row, words):
+    found = checked(folder, row)
+    assert not found.rows
+    (problem,) = found.problems
+    assert str(problem).startswith(f"{folder / 'm.jsonl'}:1: ")
+    assert re.match(words, problem.what)
+
+
+def test_all_problems_of_all_rows_come_at_once_and_good_rows_stay(folder):
+    found = checked(folder, {"audio": "gone.wav", "keywords": ["x"]}, {}, {"task": "sing"})
+    assert [problem.place.rsplit(":", 1)[1] for problem in found.problems] == ["1", "1", "3"]
+    assert len(found.rows) == 1 and found.seconds == 2.0
+    assert found.summary().startswith("1 rows, 0.00 h, 0 with a prompt")
+
+
+def test_a_stretch_of_a_long_file_is_fine(folder):
+    found = checked(folder, {"audio": "long.wav", "start": 1.0, "end": 31.0, "duration": 30.0})
+    assert not found.problems
+
+
+def test_languages_are_known_by_code_and_by_name_and_must_be_the_models(folder):
+    rows = [{"language": "German"}, {"language": "JA"}, {"language": "yue"}]
+    found = checked(folder, *rows, vocabulary=MULTILINGUAL)
+    assert [row.language for row in found.rows] == ["de", "ja"]
+    assert "the model lacks it: use large-v3 or turbo" in str(found.problems[0])
+    assert not checked(folder, *rows, vocabulary=Vocabulary(True, 100, 448)).problems
+
+
+def test_what_may_be_a_mistake_is_a_doubt_and_the_row_stays(folder):
+    found = checked(
+        folder,
+        {"segments": [{"start": 0, "end": 1, "text": "Call"}]},
+        {"prompt": "word " * 300},
+        {"text": "word " * 230},
+        {"keywords": ["reid"]},
+    )
+    assert not found.problems and len(found.rows) == 4
+    said = [doubt.what.split(":")[0] for doubt in found.doubts]
+    assert said == ["segments", "prompt", "text", "keywords"]
+    assert "the first 77 are cut" in found.doubts[1].what
+
+
+def test_a_checked_header_is_remembered_until_the_file_changes(folder, monkeypatch):
+    path = folder / "a.wav"
+    first = probe_all([path])
+    with monkeypatch.context() as patch:
+        patch.setattr(check_module, "probe", lambda _: pytest.fail("read again"))
+        assert probe_all([path]) == first
+    soundfile.write(path, tone(1.0), 16000)
+    assert probe_all([path])[path].duration == 1.0
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(folder, monkeypatch):
+    (folder / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "file"))
+    assert probe_all([folder / "a.wav"])[folder / "a.wav"].n_samples == 32000

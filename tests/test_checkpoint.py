@@ -1,0 +1,103 @@
+"""A run's folder: what stock whisper opens, and what no interruption loses."""
+
+import json
+import os
+
+import pytest
+import torch
+import whisper
+
+from whisper_ft import checkpoint as checkpoint_module
+from whisper_ft.checkpoint import (
+    append_lines,
+    damage,
+    find_state,
+    fingerprint,
+    keep_lines,
+    save_state,
+    save_weights,
+)
+
+
+def test_stock_whisper_opens_saved_weights_which_are_fp16_and_plain(tmp_path, model):
+    save_weights(model, tmp_path / "best.pt", "ABzY8")
+    loaded = whisper.load_model(str(tmp_path / "best.pt"), device="cpu")
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor.half().float()), name
+    content = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert content["alignment_heads"] == "ABzY8" and content["dims"] == vars(model.dims)
+    assert {tensor.dtype for tensor in content["model_state_dict"].values()} == {torch.float16}
+
+
+def test_the_state_before_stays_and_steps_in_when_the_newest_is_damaged(tmp_path):
+    assert find_state(tmp_path) == (None, [])
+    save_state(tmp_path, {"step": 1, "w": torch.zeros(1000)})
+    save_state(tmp_path, {"step": 2, "w": torch.zeros(1000)})
+    assert find_state(tmp_path)[0]["step"] == 2
+    newest = tmp_path / "state.pt"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    state, wrong = find_state(tmp_path)
+    assert state["step"] == 1 and "state.pt: damaged" in wrong[0]
+    (tmp_path / "state.previous.pt").write_bytes(b"")
+    with pytest.raises(
+        ValueError, match=r"state.pt: .*state.previous.pt: .*no whole state is left"
+    ):
+        find_state(tmp_path)
+
+
+def test_a_crash_between_the_renames_leaves_a_whole_state(tmp_path, monkeypatch):
+    save_state(tmp_path, {"step": 1})
+    replace, calls = os.replace, []
+
+    def crash_on_second(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(checkpoint_module.os, "replace", crash_on_second)
+    with pytest.raises(KeyboardInterrupt):
+        save_state(tmp_path, {"step": 2})
+    assert find_state(tmp_path)[0]["step"] == 1
+
+
+def test_a_failed_write_touches_no_file_of_a_real_name(tmp_path, monkeypatch):
+    save_state(tmp_path, {"step": 1})
+    before = (tmp_path / "state.pt").read_bytes()
+
+    def fail(content, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint_module.torch, "save", fail)
+    with pytest.raises(OSError, match="No space"):
+        save_state(tmp_path, {"step": 2})
+    assert (tmp_path / "state.pt").read_bytes() == before
+
+
+def test_damage_is_seen_by_checksum(tmp_path):
+    torch.save({"w": torch.ones(100)}, tmp_path / "a.pt")
+    assert damage(tmp_path / "a.pt") == ""
+    content = bytearray((tmp_path / "a.pt").read_bytes())
+    (tmp_path / "cut.pt").write_bytes(content[:-100])
+    assert "not a whole file" in damage(tmp_path / "cut.pt")
+
+
+def test_later_and_broken_lines_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    append_lines(path, [{"step": step} for step in range(5)])
+    with path.open("a") as file:
+        file.write('{"step": 1')
+    keep_lines(path, lambda line: line["step"] <= 2)
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [0, 1, 2]
+    keep_lines(tmp_path / "none.jsonl", lambda line: True)
+
+
+def test_a_fingerprint_changes_with_the_file(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text("a")
+    first = fingerprint(path)
+    path.write_text("b")
+    assert first["size"] == 1 and fingerprint(path) != first

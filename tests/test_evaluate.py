@@ -1,0 +1,144 @@
+"""Decoding under three prompts, and the scores of it."""
+
+import json
+
+import pytest
+import soundfile
+import whisper
+from conftest import random_whisper, tone, write_manifest
+
+from whisper_ft.audio import log_mel, read_audio
+from whisper_ft.data import RowError
+from whisper_ft.decode import decode_row
+from whisper_ft.evaluate import MARK, decode_rows, details, insert_table, score, table
+from whisper_ft.manifest import read_manifest
+from whisper_ft.model import vocabulary_of
+from whisper_ft.prompts import PromptedRows, evaluation_rows
+
+
+@pytest.fixture
+def prompted(corpus, model):
+    rows = read_manifest(corpus[0]).rows
+    return evaluation_rows(rows, vocabulary_of(model.dims).tokenizer, seed=0)
+
+
+def test_a_row_decodes_as_whisper_decodes_it(model, prompted):
+    sample = next(decode_rows(model, prompted))
+    mel = log_mel(read_audio(prompted.rows[0].audio), 80)
+    for condition, prompt in sample["prompt"].items():
+        options = whisper.DecodingOptions(language="en", prompt=prompt or None, fp16=False)
+        assert sample["output"][condition] == whisper.decode(model, mel, options).text
+
+
+def test_the_prompt_reaches_the_decoder_and_timestamps_can_be_left_out(model, prompted):
+    mel = log_mel(read_audio(prompted.rows[0].audio), 80)
+    features = model.encoder(mel[None])[0]
+    results = [decode_row(model, features, prompt) for prompt in ("", "Quill, Zyxin")]
+    assert results[0].no_speech_prob != results[1].no_speech_prob
+    plain = decode_row(model, features, timestamps=False)
+    assert all(token < 50363 for token in plain.tokens)
+    assert results[0].tokens[0] >= 50363
+
+
+def test_special_spellings_in_a_prompt_are_text_where_whisper_raises(model, prompted):
+    features = model.encoder(log_mel(read_audio(prompted.rows[0].audio), 80)[None])[0]
+    assert decode_row(model, features, "<|endoftext|>").text is not None
+
+
+def test_without_a_wrong_prompt_nothing_is_decoded_and_without_a_right_one_once(model, prompted):
+    calls = []
+    model.decode = lambda *a: calls.append(a) or whisper.decode(model, *a)  # type: ignore[method-assign]
+    alone = PromptedRows(prompted.rows[:1], [""], [None])
+    (sample,) = decode_rows(model, alone)
+    assert len(calls) == 1
+    assert (
+        sample["output"]["wrong"] is None and sample["output"]["right"] == sample["output"]["none"]
+    )
+
+
+def test_a_multilingual_model_decodes_each_row_in_its_language(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(1.0), 16000)
+    rows = [{"audio": "a.wav", "text": "x", "language": code} for code in ("de", "ja")]
+    model = random_whisper(51866)
+    seen = []
+    model.decode = lambda f, options: (
+        seen.append(options.language) or whisper.decode(model, f, options)
+    )  # type: ignore[method-assign]
+    manifest = read_manifest(write_manifest(tmp_path / "m.jsonl", rows))
+    samples = list(decode_rows(model, PromptedRows(manifest.rows, ["", ""], [None, None])))
+    assert seen == ["de", "ja"] and len(samples) == 2
+
+
+def test_unreadable_audio_is_named(model, prompted):
+    prompted.rows[2].audio.unlink()
+    with pytest.raises(RowError, match=r"train.jsonl:3: .*2.wav: "):
+        list(decode_rows(model, prompted))
+
+
+def sample(reference, right, none, wrong, keywords=(), **fields):
+    return {
+        "language": "en",
+        "task": "transcribe",
+        "recording": "",
+        "keywords": list(keywords),
+        "reference": reference,
+        "output": {"right": right, "none": none, "wrong": wrong},
+        "loss": {"right": [1.0, 4], "none": [2.0, 4], "wrong": [3.0, 4]},
+        **fields,
+    }
+
+
+SAMPLES = [
+    sample("Call Kathryn.", "Call Kathryn.", "Call Catherine.", "Call Katherine.", ["Kathryn"]),
+    sample("Ask Dr. Grey now.", "Ask Dr. Grey now.", "ask Doctor gray", None, ["Grey"]),
+]
+
+
+def test_scores_are_pooled_by_condition():
+    scores = score(SAMPLES)
+    assert scores["right"]["wer"] == {"part": 0, "total": 6, "rate": 0.0, "interval": (0.0, 0.0)}
+    assert (scores["none"]["wer"]["part"], scores["none"]["wer"]["total"]) == (2, 6)
+    assert scores["wrong"]["rows"] == 1
+    assert scores["none"]["keywords"]["rate"] == 0.0
+    assert scores["right"]["keywords"]["rate"] == 1.0
+    assert scores["wrong"]["loss"]["rate"] == 0.75
+
+
+def test_the_normaliser_hides_what_raw_scores_show():
+    none = score(SAMPLES)["none"]
+    assert none["raw_wer"]["part"] == 5  # Catherine. / ask, Doctor, gray and now. in the other
+    assert none["b_wer"]["part"] == 1  # Catherine; gray is Grey to the normaliser
+    assert none["u_wer"]["part"] == 1  # now
+
+
+def test_a_model_that_ignores_prompts_shows_no_difference():
+    same = [sample("Call Reid.", *["Call Reed."] * 3, ["Reid"])] * 5
+    scores = score(same)
+    assert scores["right"]["wer"] == scores["none"]["wer"] == scores["wrong"]["wer"]
+
+
+def test_chinese_is_scored_by_character_and_lower_case_corpora_without_case():
+    scores = score([sample("今天天气好", "今天天汽好", "", "", language="zh")])
+    assert (scores["right"]["wer"]["part"], scores["right"]["wer"]["total"]) == (1, 5)
+    lower = score([sample("call reid", "Call Reid.", "", "", ["reid"])])
+    assert lower["right"]["keywords"]["rate"] == 1.0
+
+
+def test_a_table_has_a_line_for_each_evaluation():
+    result = {"name": "stock", "scores": score(SAMPLES)}
+    lines = table([result, result]).splitlines()
+    assert len(lines) == 4
+    assert lines[2] == "| stock | 0.0 % | 33.3 % | 50.0 % | 100.0 % | 0.0 % | 0.0 % |"
+    assert "[0.0, 0.0]" in details(result["scores"])
+
+
+def test_a_document_gets_its_table_between_the_marks():
+    document = f"# Title\n{MARK}\nold\n{MARK}\nrest"
+    assert insert_table(document, "new") == f"# Title\n{MARK}\nnew\n{MARK}\nrest"
+    with pytest.raises(ValueError, match="two lines"):
+        insert_table("# Title", "new")
+
+
+def test_samples_are_plain_json(model, prompted):
+    for one in decode_rows(model, prompted):
+        assert json.loads(json.dumps(one))["reference"] == one["reference"]
