@@ -39,6 +39,10 @@ def evaluate(argv: Sequence[str]) -> int:
     config, _ = parse(EvaluateConfig, argv, "python -m whisper_ft evaluate")
     if problems := out_of_bounds(config):
         raise ValueError("\n".join(problems))
+    outputs = [Path(path) for path in (config.json, config.samples) if path]
+    for path in outputs:  # whatever keeps them from being written shows before the decoding
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
     model = load(config.checkpoint, pick_device(config.device)).model
     vocabulary_here = vocabulary_of(model.dims)
     checked = _read(config, vocabulary_here)

@@ -1,0 +1,63 @@
+# Two commands on a fresh machine: `make demo` shows what the project is for, `make test` proves it.
+# Both make .venv themselves. PYTHON picks the interpreter (3.10 to 3.13), RUNS the folder of runs.
+
+PYTHON ?= python3
+RUNS ?= runs
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+EVALUATE := $(BIN)/python -m whisper_ft evaluate
+# A run that was stopped goes on, one that is finished says so.
+TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
+
+.PHONY: help install ffmpeg demo table test clean
+
+help:
+	@echo "make demo    fine-tune tiny.en on data/ and compare it with stock"
+	@echo "make test    lint, types and tests"
+	@echo "make table   reproduce the README's table: two runs, three evaluations"
+	@echo "make clean   remove .venv and the runs of demo and table"
+
+install: .venv/installed
+
+# torch goes first and pinned: an open range pulls the CUDA build of several GB.
+.venv/installed: constraints.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(PIP) torch setuptools wheel
+	$(PIP) --no-build-isolation --editable ".[dev]"
+	@touch $@
+
+ffmpeg:
+	@command -v ffmpeg >/dev/null || { \
+	  echo "ffmpeg, which whisper's own command needs, is missing; trying to install it"; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get -qq update && apt-get -qq install -y ffmpeg >/dev/null; } || { \
+	  echo "install ffmpeg first: apt install ffmpeg, brew install ffmpeg, winget install ffmpeg"; \
+	  exit 1; }
+
+demo: install
+	$(EVALUATE) tiny.en data/test.jsonl --name "stock tiny.en" --json $(RUNS)/demo.stock.json
+	$(call TRAIN,$(RUNS)/demo)
+	$(EVALUATE) $(RUNS)/demo/best.pt data/test.jsonl --name "fine-tuned with prompts" \
+	  --json $(RUNS)/demo.tuned.json
+	@echo; $(BIN)/python -m whisper_ft table $(RUNS)/demo.stock.json $(RUNS)/demo.tuned.json
+	@echo; $(BIN)/python data/transcribe.py $(RUNS)/demo/best.pt
+
+table: install
+	$(EVALUATE) tiny.en data/test.jsonl --name "stock tiny.en" --json data/results/stock.json
+	$(call TRAIN,$(RUNS)/table-without,--prompts own=0)
+	$(EVALUATE) $(RUNS)/table-without/best.pt data/test.jsonl \
+	  --name "fine-tuned without prompts" --json data/results/without.json
+	$(call TRAIN,$(RUNS)/table-with)
+	$(EVALUATE) $(RUNS)/table-with/best.pt data/test.jsonl \
+	  --name "fine-tuned with prompts" --json data/results/with.json
+	$(BIN)/python -m whisper_ft table data/results/stock.json data/results/without.json \
+	  data/results/with.json --into README.md
+
+test: install ffmpeg
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet --durations=5
+
+clean:
+	rm -rf .venv $(RUNS)/demo $(RUNS)/demo.*.json $(RUNS)/table-with $(RUNS)/table-without

@@ -1,0 +1,89 @@
+"""The README's commands run as written, on tiny.en and for two steps; its table is the figures'."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from whisper_ft.audio import read_audio
+from whisper_ft.evaluate import MARK, table
+from whisper_ft.manifest import parse_row
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHORT = "--max-steps 2 --eval-rows 1 --batch-size 2 --freeze-encoder"
+pytestmark = pytest.mark.weights
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def shortened(command):
+    command = command.replace("--model small", f"--model tiny.en {SHORT}")
+    command = command.replace("runs/small", "runs/tiny.en")
+    return command + " --rows 1" if " evaluate " in command else command
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the checkout's train.py and data, recordings under my/, and a call."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("train.py", "data"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "my").mkdir()
+    for split in ("train", "dev"):
+        rows = [json.loads(line) for line in (ROOT / "data" / f"{split}.jsonl").open()]
+        for row in rows:
+            row["audio"] = str(ROOT / "data" / row["audio"])
+        lines = [json.dumps(row) + "\n" for row in rows[:4]]
+        (folder / "my" / f"{split}.jsonl").write_text("".join(lines))
+    soundfile.write(folder / "call.wav", read_audio(Path(rows[0]["audio"])), 16000)
+    return folder
+
+
+def test_the_commands_run_in_the_readmes_order(workplace, monkeypatch):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    commands = [
+        line
+        for block in blocks("sh")
+        for line in block.splitlines()
+        if line.startswith(("python ", "whisper "))
+    ]
+    assert len(commands) == 6
+    for command in commands:
+        if command.startswith("whisper"):
+            (code,) = blocks("python")
+            monkeypatch.chdir(workplace)
+            exec(code, {})
+        done = subprocess.run(
+            ["bash", "-c", shortened(command)], cwd=workplace, capture_output=True
+        )
+        assert done.returncode == 0, (command, done.stdout.decode(), done.stderr.decode())
+    assert (workplace / "runs/mine/best.pt").exists() and (
+        workplace / "runs/tiny.en/best.pt"
+    ).exists()
+
+
+def test_the_manifests_example_is_a_row(tmp_path):
+    (line,) = blocks("json")
+    row, problems, unknown = parse_row(line.strip().encode(), tmp_path, "README", {})
+    assert row is not None and not problems and not unknown
+
+
+def test_the_table_is_the_one_that_the_saved_figures_make():
+    results = [
+        json.loads((ROOT / "data" / "results" / f"{name}.json").read_text())
+        for name in ("stock", "without", "with")
+    ]
+    assert README.split(MARK)[1].strip() == table(results)
+
+
+def test_every_module_is_in_the_file_tree():
+    for path in (ROOT / "whisper_ft").glob("*.py"):
+        assert path.name == "__init__.py" or path.name in README, path.name
