@@ -4,21 +4,20 @@
 import sys
 
 from whisper_ft.config import TrainConfig, parse
-from whisper_ft.plan import make_plan, resume_plan
+from whisper_ft.plan import Refused, make_plan, resume_plan
 from whisper_ft.training import train
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Plan and train; the exit status is 0, 1 for a run that failed, 2 for wrong input."""
     config, given = parse(TrainConfig, argv, "train.py")
     try:
-        plan = resume_plan(config, given) if config.resume else make_plan(config)
-    except ValueError as error:
-        print(error, file=sys.stderr)
+        return train(resume_plan(config, given) if config.resume else make_plan(config))
+    except Refused as problems:
+        print(problems, file=sys.stderr)
         return 2
-    try:
-        return train(plan)
     except KeyboardInterrupt:
-        print(f"\nstopped at once; go on from the last saved step with --resume {plan.folder}")
+        print("\nstopped at once; --resume goes on from the last saved step", file=sys.stderr)
         return 130
 
 

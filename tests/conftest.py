@@ -14,7 +14,7 @@ import whisper
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.model import fetch
+from whisper_ft.weights import fetch
 
 EOT = {51864: 50256, 51865: 50257, 51866: 50257}
 

@@ -18,9 +18,9 @@ from whisper_ft.data import (
     make_loader,
 )
 from whisper_ft.manifest import read_manifest
-from whisper_ft.model import Vocabulary
 from whisper_ft.prompts import PromptPolicy
 from whisper_ft.tokens import IGNORE
+from whisper_ft.weights import Vocabulary
 
 
 @pytest.fixture

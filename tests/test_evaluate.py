@@ -12,8 +12,8 @@ from whisper_ft.data import RowError
 from whisper_ft.decode import decode_row
 from whisper_ft.evaluate import MARK, decode_rows, details, insert_table, score, table
 from whisper_ft.manifest import read_manifest
-from whisper_ft.model import vocabulary_of
 from whisper_ft.prompts import PromptedRows, evaluation_rows
+from whisper_ft.weights import vocabulary_of
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"config", "manifest", "metrics", "stopping"},
-    {"audio", "tokens", "model"},
+    {"audio", "tokens", "model", "weights"},
     {"prompts", "checkpoint"},
     {"data", "decode", "check"},
-    {"evaluate", "plan", "report"},
+    {"evaluate", "optim", "plan", "report"},
     {"training"},
     {"__main__"},
 ]

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import soundfile
+from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.audio import read_audio
 from whisper_ft.evaluate import MARK, table
 from whisper_ft.manifest import parse_row
+from whisper_ft.tokens import IGNORE, build_example
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,3 +89,17 @@ def test_the_table_is_the_one_that_the_saved_figures_make():
 def test_every_module_is_in_the_file_tree():
     for path in (ROOT / "whisper_ft").glob("*.py"):
         assert path.name == "__init__.py" or path.name in README, path.name
+
+
+def test_the_drawing_is_what_build_example_does():
+    tokenizer = get_tokenizer(True, language="en", task="transcribe")
+    tokens, targets = build_example(tokenizer, "Call Quill.", "Quill, Zyxin")
+    drawing = next(block for block in blocks("") if block.startswith("position"))
+    for position, line in enumerate(drawing.splitlines()[1:]):
+        token, target = (
+            "-100" if i == IGNORE else tokenizer.encoding.decode([i])
+            for i in (tokens[position], targets[position])
+        )
+        assert line[:2] == f"{position:2}"
+        assert line[11:].startswith(token) and line[36:].startswith(target)
+    assert position == len(tokens) - 1

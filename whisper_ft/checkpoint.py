@@ -41,19 +41,17 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
     _flush_folder(folder)
 
 
-def find_state(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """(the newest whole state, None if there is none yet; what was wrong with newer ones).
+def find_state(folder: Path) -> tuple[Path | None, list[str]]:
+    """(path of the newest whole state, None if there is none yet; what was wrong with newer ones).
 
     Raises ValueError if states are there and none is whole.
     """
-    wrong = []
-    for name in (STATE, PREVIOUS):
-        path = folder / name
+    wrong: list[str] = []
+    for path in (folder / STATE, folder / PREVIOUS):
         if path.exists():
-            if problem := damage(path):
-                wrong.append(f"{path}: {problem}")
-            else:
-                return torch.load(path, map_location="cpu", weights_only=True), wrong
+            if not (problem := damage(path)):
+                return path, wrong
+            wrong.append(f"{path}: {problem}")
     if wrong:
         raise ValueError(
             "; ".join(wrong) + ": no whole state is left: start a new run from best.pt"

@@ -23,9 +23,10 @@ from whisper_ft.metrics import (
     split_word_errors,
     word_errors,
 )
-from whisper_ft.model import summed_loss, vocabulary_of
+from whisper_ft.model import summed_loss
 from whisper_ft.prompts import PromptedRows
 from whisper_ft.tokens import IGNORE, build_example
+from whisper_ft.weights import vocabulary_of
 
 CONDITIONS = ("right", "none", "wrong")
 # Written without spaces: their errors are counted by character, as in the Whisper paper.

