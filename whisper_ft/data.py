@@ -49,11 +49,15 @@ class Batch:
     def n_targets(self) -> int:
         return int((self.targets != IGNORE).sum())
 
+    def pin_memory(self) -> Batch:
+        """What DataLoader calls, so that copies to a GPU need not wait."""
+        return self._with(Tensor.pin_memory)
+
     def to(self, device: torch.device) -> Batch:
-        mel, tokens, targets = (
-            tensor.to(device, non_blocking=True) for tensor in (self.mel, self.tokens, self.targets)
-        )
-        return Batch(mel, tokens, targets, self.places)
+        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(change(self.mel), change(self.tokens), change(self.targets), self.places)
 
 
 @dataclass(frozen=True)
