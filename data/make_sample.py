@@ -46,8 +46,8 @@ MARGIN = 0.25  # seconds of silence before and after the speech
 LOUDNESS = 10 ** (-23 / 20)  # root mean square of the speech, full scale being 1
 OPUS_LEVEL = 0.95  # libsndfile's compression level; 0.95 is about 18 kbit/s
 
-LOOKALIKE_COUNTS = {"product": 2, "surname": 1, "given": 0}  # for each of the row's own terms
-OTHER_SPELLING_SHARE = 0.8  # of the lookalikes, those begun in another spelling of the term
+LOOKALIKE_COUNTS = {"product": 1, "surname": 1, "given": 0}  # for each of the row's own terms
+OTHER_SPELLING_SHARE = 0.5  # of the lookalikes, those begun in another spelling of the term
 SURNAME_ENDS = ("field", "ham", "ley", "ton")
 VOWELS = "aeiouy"
 PRODUCT_PARTS = re.compile(r"((?:qu|.)+?)([aeiouy]+[^aeiouy]*e?)")  # all but the last rime, it
@@ -96,7 +96,7 @@ def draw(deck: Iterator[Term], used: set[str]) -> Term:
 def lookalike(
     kind: str, term: Term, pool: Pool, spellings: dict[str, list[str]], rng: random.Random
 ) -> str:
-    """A word that sounds like `term` but for the end, mostly begun in another spelling.
+    """A word that sounds like `term` but for the end, begun in any of its spellings.
 
     It tempts to blend two entries of the prompt; only the sound of the whole word helps.
     """

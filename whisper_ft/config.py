@@ -126,7 +126,7 @@ class TrainConfig:
         None, "steps between evaluations (default: an epoch's)", group="evaluation", at_least=1
     )
     eval_rows: int = option(
-        60, "dev rows, drawn once, that each evaluation decodes", group="evaluation", at_least=1
+        40, "dev rows, drawn once, that each evaluation decodes", group="evaluation", at_least=1
     )
     patience: int = option(
         0,
