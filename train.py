@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> int:
     """Plan and train; the exit status is 0, 1 for a run that failed, 2 for wrong input."""
     config, given = parse(TrainConfig, argv, "train.py")
     try:
-        return train(resume_plan(config, given) if config.resume else make_plan(config))
+        return train(resume_plan(config, given) if "resume" in given else make_plan(config))
     except Refused as problems:
         print(problems, file=sys.stderr)
         return 2

@@ -85,13 +85,15 @@ def test_samples_stay_within_one(tmp_path):
 def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path):
     (tmp_path / "text.m4a").write_text("no audio at all, this")
     (tmp_path / "empty.wav").touch()
+    (tmp_path / "bare.raw").write_bytes(bytes(1000))
     soundfile.write(tmp_path / "none.wav", np.zeros(0), 16000)
     soundfile.write(tmp_path / "nan.wav", np.full(100, np.nan), 16000, subtype="FLOAT")
     for name, words in (
         ("text.m4a", r"ffmpeg -i 'text.m4a'.*'text.flac'"),
+        ("bare.raw", r"libsndfile cannot read it"),
         ("empty.wav", "an empty file"),
         ("none.wav", "holds no samples"),
-        ("gone.wav", "no such file"),
+        ("gone.wav", "no such file: correct the path"),
         (".", "not a file"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -1,6 +1,7 @@
 """Everything wrong with manifests, before a second of training."""
 
 import re
+import sqlite3
 
 import numpy as np
 import pytest
@@ -40,7 +41,8 @@ def checked(folder, *rows, vocabulary=ENGLISH):
         ({"audio": "long.wav"}, "audio: .*31.00 s, and Whisper hears 30 at once: split"),
         ({"start": 2.5}, "start: 2.5: .*ends at 2.000 s"),
         ({"end": 2.5}, "end: 2.5: .*ends at 2.000 s"),
-        ({"channel": 1}, "channel: 1: .*has 1, counted from 0"),
+        ({"channel": 1}, "channel: 1: .*has no such one: give 0 to 0"),
+        ({"start": 0.5, "end": 0.5001}, "audio: .*too short to hear"),
         ({"duration": 3.0}, "duration: 3.0: the audio lasts 2.000 s: correct"),
         ({"segments": [{"start": 0, "end": 3, "text": "x"}]}, "segments: the last ends at 3.0 s"),
         ({"keywords": ["Reed"]}, "keywords: 'Reed': the text does not hold it"),
@@ -102,6 +104,17 @@ def test_a_checked_header_is_remembered_until_the_file_changes(folder, monkeypat
         assert probe_all([path]) == first
     soundfile.write(path, tone(1.0), 16000)
     assert probe_all([path])[path].duration == 1.0
+
+
+def test_a_damaged_cache_costs_nothing_but_time(folder):
+    probe_all([folder / "a.wav"])
+    cache = folder / "cache" / "whisper_ft" / "probes.sqlite"
+    with sqlite3.connect(cache) as connection:
+        connection.execute("DROP TABLE probes")
+        connection.execute("CREATE TABLE probes (path)")
+    assert probe_all([folder / "a.wav"])[folder / "a.wav"].n_samples == 32000
+    cache.write_bytes(b"not a database" * 100)
+    assert probe_all([folder / "a.wav"])[folder / "a.wav"].n_samples == 32000
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(folder, monkeypatch):

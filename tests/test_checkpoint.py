@@ -42,8 +42,11 @@ def test_the_state_before_stays_and_steps_in_when_the_newest_is_damaged(tmp_path
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
-    assert step_found(tmp_path) == 1
-    assert "state.pt: damaged" in find_state(tmp_path)[1][0]
+    path, wrong = find_state(tmp_path)
+    assert torch.load(path)["step"] == 1 and "state.pt: damaged" in wrong[0]
+    assert not newest.exists()  # or the next saving would put it in the good one's place
+    save_state(tmp_path, {"step": 2})
+    newest.write_bytes(b"")
     (tmp_path / "state.previous.pt").write_bytes(b"")
     with pytest.raises(
         ValueError, match=r"state.pt: .*state.previous.pt: .*no whole state is left"
@@ -97,6 +100,13 @@ def test_later_and_broken_lines_are_dropped(tmp_path):
     keep_lines(path, lambda line: line["step"] <= 2)
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [0, 1, 2]
     keep_lines(tmp_path / "none.jsonl", lambda line: True)
+
+
+def test_line_separators_within_a_text_lose_no_line(tmp_path):
+    append_lines(tmp_path / "samples.jsonl", [{"text": "a\u2028b\x85c"}, {"text": "d"}])
+    before = (tmp_path / "samples.jsonl").read_bytes()
+    keep_lines(tmp_path / "samples.jsonl", lambda line: True)
+    assert (tmp_path / "samples.jsonl").read_bytes() == before
 
 
 def test_a_fingerprint_changes_with_the_file(tmp_path):

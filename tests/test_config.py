@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import math
+import os
 
 import pytest
 
@@ -29,7 +31,7 @@ def test_every_flag_is_explained_with_its_default_in_a_group(capsys):
     said = " ".join(capsys.readouterr().out.split())
     for field in dataclasses.fields(TrainConfig):
         assert flag(field.name) in said and field.metadata["help"].split()[0] in said
-        if field.default not in (None, "", (), False):
+        if type(field.default) in (int, float) or field.default not in (None, "", (), False):
             assert f"(default: {field.default})" in said
     for group in ("model:", "data:", "prompts:", "optimisation:", "evaluation:", "run:"):
         assert group in said
@@ -44,7 +46,12 @@ def test_a_wrong_flag_is_status_2_and_names_it(argv, capsys):
 
 def test_numbers_out_of_bounds_are_all_named_at_once():
     config = TrainConfig(
-        batch_size=0, lr=0.0, timestamp_rate=1.5, epochs=-1, train_weights=(1.0, 0.0)
+        batch_size=0,
+        lr=0.0,
+        timestamp_rate=1.5,
+        epochs=-1,
+        train_weights=(1.0, 0.0),
+        warmup=math.inf,
     )
     said = "\n".join(config.problems())
     for words in (
@@ -54,6 +61,7 @@ def test_numbers_out_of_bounds_are_all_named_at_once():
         "--epochs: -1: must be more than 0",
         "--train-weights: 0.0: must be more than 0",
         "--train-weights: 2 numbers for 0 manifests",
+        "--warmup: inf: must be a finite number",
     ):
         assert words in said
     assert TrainConfig().problems() == []
@@ -69,4 +77,6 @@ def test_without_manifests_the_sample_is_trained_and_evaluated_into_a_folder_of_
     assert config.train[0].endswith("data/train.jsonl") and config.dev[0].endswith("data/dev.jsonl")
     assert config.out == "runs/tiny.en"
     mine = TrainConfig(model="runs/a/best.pt", train=("my.jsonl",)).resolved()
-    assert mine.dev == () and mine.out == "runs/best"
+    assert (
+        mine.train == (os.path.abspath("my.jsonl"),) and mine.dev == () and mine.out == "runs/best"
+    )

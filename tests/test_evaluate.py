@@ -13,13 +13,12 @@ from whisper_ft.decode import decode_row
 from whisper_ft.evaluate import MARK, decode_rows, details, insert_table, score, table
 from whisper_ft.manifest import read_manifest
 from whisper_ft.prompts import PromptedRows, evaluation_rows
-from whisper_ft.weights import vocabulary_of
 
 
 @pytest.fixture
 def prompted(corpus, model):
     rows = read_manifest(corpus[0]).rows
-    return evaluation_rows(rows, vocabulary_of(model.dims).tokenizer, seed=0)
+    return evaluation_rows(rows, seed=0)
 
 
 def test_a_row_decodes_as_whisper_decodes_it(model, prompted):
@@ -120,8 +119,17 @@ def test_a_model_that_ignores_prompts_shows_no_difference():
 def test_chinese_is_scored_by_character_and_lower_case_corpora_without_case():
     scores = score([sample("今天天气好", "今天天汽好", "", "", language="zh")])
     assert (scores["right"]["wer"]["part"], scores["right"]["wer"]["total"]) == (1, 5)
-    lower = score([sample("call reid", "Call Reid.", "", "", ["reid"])])
-    assert lower["right"]["keywords"]["rate"] == 1.0
+    for reference in ("call reid", "CALL REID"):
+        one_case = score([sample(reference, "Call Reid.", "", "", [reference.split()[1]])])
+        assert one_case["right"]["keywords"]["rate"] == 1.0
+
+
+def test_intervals_resample_recordings_where_there_are_several():
+    rows = [sample("a b c", "a b", "", "", recording=f"r{i // 4}") for i in range(8)]
+    rows += [sample("a b c", "a b c", "", "", recording="r2") for i in range(4)]
+    several = score(rows)["right"]["wer"]["interval"]
+    one = score([{**row, "recording": "r"} for row in rows])["right"]["wer"]["interval"]
+    assert several[1] - several[0] > one[1] - one[0] > 0
 
 
 def test_a_table_has_a_line_for_each_evaluation():

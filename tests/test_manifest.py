@@ -70,7 +70,7 @@ def test_an_absolute_path_stays(tmp_path):
         ({"text": 5}, "text: 5: expected a string"),
         ({"audio": ""}, "audio: .*not empty"),
         ({"audio": "a\0b"}, "NUL"),
-        ({"text": "\ud800"}, "surrogate"),
+        ({"text": "\ud800"}, r'text: ".ud800": holds half of a surrogate'),
         ({"keywords": "Reid"}, 'keywords: "Reid": expected a list'),
         ({"keywords": ["Reid", " "]}, "empty keyword"),
         ({"start": "1"}, 'start: "1": expected a number'),
@@ -91,6 +91,12 @@ def test_a_wrong_field_is_named_with_its_value_and_the_remedy(fields, words):
     found = problems_of(**fields)
     assert len(found) == 1
     assert re.search(words, found[0])
+
+
+def test_a_number_of_thousands_of_digits_is_a_problem_of_its_line():
+    line = b'{"audio": "a.wav", "text": "x", "start": ' + b"1" * 5000 + b"}"
+    _, problems, _ = parse_row(line, Path("x"), "m:1", DEFAULTS)
+    assert problems and "not JSON" in problems[0]
 
 
 def test_all_problems_of_all_lines_come_at_once(tmp_path):

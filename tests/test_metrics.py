@@ -71,6 +71,8 @@ def test_the_split_adds_up_to_all_errors(reference, hypothesis, biased_words):
         ("C++", "C++, not C+++", 2),
         ("Zoe\u0308", "Zo\u00eb", 1),  # NFC
         ("राम", "रामा", 0),  # a vowel sign makes it another word
+        ("iPhone", "我用iPhone拍", 1),
+        ("서울", "서울에 간다", 1),  # a particle is written on
         ("東京", "東京都に", 1),  # no spaces, no word boundaries
         ("B12", "B12 B123 1B12", 1),
         ("", "anything", 0),

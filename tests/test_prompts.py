@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 import pytest
+from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.manifest import Row
 from whisper_ft.metrics import term_count
@@ -80,19 +81,19 @@ def test_what_is_said_is_no_distractor(english):
         row("Mohr.", keywords=("Mohr", "Neill")),
     ]
     for seed in range(20):
-        prompt = glossary(rows, 0, random.Random(seed), english, n_distractors=5)
+        prompt = glossary(rows, 0, random.Random(seed), (english,), n_distractors=5)
         assert sorted(prompt.split(", ")) in (["Neill", "Reid"], ["Reid"])
 
 
 def test_distractors_are_of_the_rows_language(english):
     rows = [row("Reid.", keywords=("Reid",)), row("Müller.", keywords=("Müller",), language="de")]
-    assert glossary(rows, 0, random.Random(0), english, n_distractors=5) == "Reid"
+    assert glossary(rows, 0, random.Random(0), (english,), n_distractors=5) == "Reid"
 
 
 def test_a_glossary_stops_before_the_decoders_cut_and_keeps_every_right_term(english):
     long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
     for seed in range(20):
-        prompt = glossary(long, 7, random.Random(seed), english, n_distractors=40)
+        prompt = glossary(long, 7, random.Random(seed), (english,), n_distractors=40)
         assert long[7].keywords[0] in prompt.split(", ")
         assert 150 < len(english.encode(" " + prompt)) <= PROMPT_ROOM
 
@@ -108,38 +109,41 @@ def test_a_wrong_mixture_is_named_with_its_remedy(text):
         parse_policy(text)
 
 
-def of_english(english):
-    return lambda language, task: english
-
-
-def test_right_prompts_of_an_evaluation_hold_40_distractors_the_same_every_time(english):
-    one = evaluation_rows(ROWS, of_english(english), seed=3)
-    assert one == evaluation_rows(ROWS, of_english(english), seed=3)
+def test_right_prompts_of_an_evaluation_hold_40_distractors_the_same_every_time():
+    one = evaluation_rows(ROWS, seed=3)
+    assert one == evaluation_rows(ROWS, seed=3)
     assert {len(right.split(", ")) for right in one.rights} == {41}
 
 
-def test_a_wrong_prompt_is_another_rows_and_holds_none_of_this_rows_keywords(english):
-    chosen = evaluation_rows(ROWS, of_english(english), seed=3)
+def test_a_wrong_prompt_is_another_rows_and_holds_none_of_this_rows_keywords():
+    chosen = evaluation_rows(ROWS, seed=3)
     for one, right, wrong in zip(chosen.rows, chosen.rights, chosen.wrongs, strict=True):
         assert wrong in set(chosen.rights) - {right, ""}
         assert not any(term_count(term, wrong) for term in one.keywords)
 
 
-def test_without_another_prompt_there_is_no_wrong_one(english):
+def test_without_another_prompt_there_is_no_wrong_one():
     rows = [
         row("Call Reid.", prompt="Reid."),
         row(),
         row("Reid?", prompt="REID!", keywords=("Reid",)),
     ]
-    chosen = evaluation_rows(rows, of_english(english), seed=0)
+    chosen = evaluation_rows(rows, seed=0)
     assert chosen.rights == ["Reid.", "", "REID!"]
     assert chosen.wrongs[2] is None  # the only other prompt holds its keyword
     assert chosen.wrongs[0] == "REID!" and chosen.wrongs[1] in ("Reid.", "REID!")
 
 
-def test_a_draw_of_rows_keeps_the_prompts_they_have_among_all(english):
-    everything = evaluation_rows(ROWS, of_english(english), seed=3)
-    some = evaluation_rows(ROWS, of_english(english), seed=3, n_rows=10)
+def test_prompts_are_the_same_whichever_vocabulary_a_model_has(english):
+    long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
+    multilingual = get_tokenizer(True)
+    for prompt in evaluation_rows(long, seed=0).rights:
+        assert max(len(t.encode(" " + prompt)) for t in (english, multilingual)) <= PROMPT_ROOM
+
+
+def test_a_draw_of_rows_keeps_the_prompts_they_have_among_all():
+    everything = evaluation_rows(ROWS, seed=3)
+    some = evaluation_rows(ROWS, seed=3, n_rows=10)
     assert len(some.rows) == 10
     for one, right, wrong in zip(some.rows, some.rights, some.wrongs, strict=True):
         i = ROWS.index(one)

@@ -75,6 +75,13 @@ def test_timestamps_need_segments(english):
             build_example(english, TEXT, segments=missing, timestamps=True)
 
 
+def test_a_segment_without_text_is_its_two_times(english):
+    segments = [Segment(0.0, 1.0, " "), Segment(1.0, 2.0, "a")]
+    tokens, _ = build_example(english, "a", segments=segments, timestamps=True)
+    zero = english.timestamp_begin
+    assert tokens[1:4] == [zero, zero + 50, zero + 50]
+
+
 def test_segments_that_go_backwards_are_refused(english):
     for wrong in ([Segment(2, 1, "a")], [Segment(0, 2, "a"), Segment(1, 3, "b")]):
         with pytest.raises(ValueError, match="sort and trim"):

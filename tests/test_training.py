@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from conftest import random_whisper, write_manifest
 from torch.amp import GradScaler
 from torch.optim import SGD
 
+from whisper_ft import training
 from whisper_ft.config import TrainConfig, parse
 from whisper_ft.data import Batch, Examples, Visit, collate
 from whisper_ft.manifest import read_manifest
@@ -53,7 +55,8 @@ def lines(folder, name="metrics.jsonl"):
 
 def trajectory(folder):
     """Everything logged but the time it took."""
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines(folder)]
+    times = ("seconds", "waited")
+    return [{k: v for k, v in line.items() if k not in times} for line in lines(folder)]
 
 
 def assert_same_run(one, other):
@@ -324,8 +327,6 @@ def whole_run(request, argv, tmp_path):
 def test_three_steps_resume_and_four_more_are_the_floats_of_seven(
     whole_run, tmp_path, monkeypatch, stop_after
 ):
-    from whisper_ft import training
-
     real = training.train_step
 
     def stopping(model, batches, optimizer, scaler, amp_dtype):
@@ -346,8 +347,6 @@ def test_three_steps_resume_and_four_more_are_the_floats_of_seven(
 
 
 def test_a_stop_in_an_evaluation_leaves_it_due(argv, tmp_path, monkeypatch):
-    from whisper_ft import training
-
     argv[argv.index("--out") + 1] = str(tmp_path / "whole")
     train(plan_of(argv))
     argv[argv.index("--out") + 1] = str(tmp_path / "run")
@@ -370,8 +369,6 @@ def test_a_stop_in_an_evaluation_leaves_it_due(argv, tmp_path, monkeypatch):
 
 
 def test_a_second_ctrl_c_does_not_wait(argv, tmp_path, monkeypatch):
-    from whisper_ft import training
-
     def twice(*_):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -387,13 +384,17 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_weights(argv, tmp_path):
     folder = tmp_path / "run"
     argv[argv.index("--out") + 1] = str(folder)
     command = [sys.executable, str(ROOT / "train.py")]
-    for attempt, moment in enumerate((2, 3, 5)):  # lines of the log after which the kill comes
-        more = ["--resume", str(folder)] if attempt else [*argv, "--save-every", "1"]
+    chance = random.Random()  # unseeded: another moment every time, said if the test fails
+    for _ in range(3):
+        moment, delay = chance.randint(1, 8), chance.uniform(0, 0.3)
+        print(f"kill {delay:.3f} s after line {moment} of the log")
+        exists = (folder / "config.json").exists()
+        more = ["--resume", str(folder)] if exists else [*argv, "--save-every", "1"]
         process = subprocess.Popen([*command, *more, "--workers", "1"], stdout=subprocess.DEVNULL)
         log = folder / "metrics.jsonl"
         while process.poll() is None:
             if log.exists() and log.read_text().count("\n") >= moment:
-                time.sleep(0.01 * attempt)  # now in the step, now in the write after it
+                time.sleep(delay)  # now in the step, now in a write, now in an evaluation
                 process.kill()
                 break
             time.sleep(0.002)
@@ -432,7 +433,7 @@ def test_a_resumed_run_keeps_its_settings_and_its_manifests(argv, corpus, tmp_pa
 def test_a_run_that_left_rows_out_resumes_only_with_the_same_ones(argv, corpus, tmp_path):
     train(plan_of([*argv, "--skip-bad-rows"]))
     (corpus[0].parent / "2.wav").unlink()
-    with pytest.raises(ValueError, match=r"\[5\] rows were usable .* \[4\] are now: restore"):
+    with pytest.raises(ValueError, match=r"other rows .*'train': 5.*'train': 4.*restore"):
         resumed(tmp_path / "run")
 
 
@@ -465,6 +466,95 @@ def test_a_finished_run_resumed_says_so_and_changes_nothing(argv, tmp_path, caps
     assert (tmp_path / "run" / "state.pt").read_bytes() == before
 
 
+def test_a_run_resumes_from_any_folder(argv, corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv[3], argv[5] = "train.jsonl", "dev.jsonl"
+    plan_of(argv)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert resumed(tmp_path / "run").examples.rows
+
+
+def test_a_damaged_config_and_an_empty_name_are_refused(argv, tmp_path):
+    plan_of(argv)
+    (tmp_path / "run" / "config.json").write_text('{"settings": ')
+    with pytest.raises(ValueError, match=r"config.json: damaged"):
+        resumed(tmp_path / "run")
+    command = [sys.executable, str(ROOT / "train.py"), "--resume", ""]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "holds no run" in done.stderr
+
+
+def test_warm_up_longer_than_the_run_is_refused(argv):
+    with pytest.raises(ValueError, match=r"--warmup: 7: the run has 7 steps"):
+        plan_of([*argv, "--warmup", "7"])
+
+
+def test_a_state_of_another_precision_resumes_with_a_word(argv, tmp_path, monkeypatch, capsys):
+    """As when a run of a CPU goes on on a GPU whose `auto` is fp16."""
+    train(plan_of([*argv, "--amp", "bf16"]))
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"amp": "bf16"', '"amp": "fp16"'))
+    assert train(resumed(tmp_path / "run")) == 0
+    assert "torch.bfloat16 before, torch.float16 on this device" in capsys.readouterr().out
+
+
+def test_lack_of_memory_names_the_settings_that_help(argv, monkeypatch, capsys):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "train_step", full)
+    assert train(plan_of(argv)) == 1
+    said = capsys.readouterr().out
+    assert "stopped in step 1" in said and "nothing was saved yet" in said
+    assert "--batch-size 1 --accumulate 4" in said
+
+
+def started(argv, *more):
+    """A run in a process group of its own, past its first step."""
+    command = [sys.executable, str(ROOT / "train.py"), *argv, "--workers", "2", *more]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    log = Path(argv[argv.index("--out") + 1]) / "metrics.jsonl"
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") > 1):
+        time.sleep(0.01)
+    return process
+
+
+def workers_of(process):
+    """Process ids of a process' children (Linux)."""
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_whole_group_saves_and_leaves_no_worker(argv, tmp_path, number):
+    argv[argv.index("--max-steps") + 1] = "1000"
+    process = started([*argv, "--eval-every", "1000"])
+    children = workers_of(process)
+    os.killpg(process.pid, number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert f"{signal.Signals(number).name}: step" in said and "--resume" in said
+    assert (tmp_path / "run" / "state.pt").exists()
+    assert len(children) == 2 and not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_a_dead_worker_stops_the_run_saved(argv, tmp_path):
+    argv[argv.index("--max-steps") + 1] = "1000"
+    process = started([*argv, "--eval-every", "1000"])
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a worker process died" in said and "--resume" in said
+    assert (tmp_path / "run" / "state.pt").exists()
+
+
 def test_audio_that_vanishes_in_mid_run_stops_it_saved_and_named(argv, corpus, tmp_path, capsys):
     plan = plan_of(argv)
     plan.examples.rows[2].audio.unlink()
@@ -477,8 +567,6 @@ def test_audio_that_vanishes_in_mid_run_stops_it_saved_and_named(argv, corpus, t
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
     argv, tmp_path, monkeypatch, capsys
 ):
-    from whisper_ft import training
-
     real, calls = training.train_step, []
 
     def fails_on_fourth(model, batches, *rest):
@@ -489,7 +577,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
     assert train(plan_of(argv)) == 1
     said = capsys.readouterr().out
     assert (
-        "stopped at step 4: the loss is not a finite number on" in said and "train.jsonl:" in said
+        "stopped in step 4: the loss is not a finite number on" in said and "train.jsonl:" in said
     )
     state = torch.load(tmp_path / "run" / "state.pt")
     assert state["progress"]["step"] == 3  # saved with the evaluation

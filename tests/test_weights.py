@@ -47,7 +47,10 @@ def test_a_foreign_or_damaged_checkpoint_is_refused_with_the_reason(tmp_path, mo
     torch.save({"model.encoder.conv1.weight": torch.zeros(1)}, tmp_path / "hf.pt")
     torch.save([1, 2], tmp_path / "list.pt")
     torch.save({"dims": {"n_mels": 80}, "model_state_dict": {}}, tmp_path / "dims.pt")
+    torch.save({"dims": None, "model_state_dict": {}}, tmp_path / "none.pt")
     checkpoint = torch.load(model_path)
+    torch.save({**checkpoint, "alignment_heads": "{}"}, tmp_path / "heads.pt")
+    torch.save({**checkpoint, "alignment_heads": [1]}, tmp_path / "list_heads.pt")
     checkpoint["dims"]["n_text_layer"] = 2
     torch.save(checkpoint, tmp_path / "layers.pt")
     content = bytearray(model_path.read_bytes())
@@ -56,13 +59,16 @@ def test_a_foreign_or_damaged_checkpoint_is_refused_with_the_reason(tmp_path, mo
     (tmp_path / "cut.pt").write_bytes(content[: len(content) // 2])
     for name, words in (
         ("nope.pt", "neither a file nor an official name .*tiny.en"),
-        ("text.pt", "not a checkpoint that torch.save wrote"),
+        ("none.pt", "its dims are None"),
+        ("heads.pt", "its alignment_heads are not"),
+        ("list_heads.pt", "its alignment_heads are not"),
+        ("text.pt", "not a whole file that torch.save wrote"),
         ("hf.pt", "Hugging Face"),
         ("list.pt", "no Whisper checkpoint"),
         ("dims.pt", "its dims are"),
         ("layers.pt", "do not fit its dims"),
         ("flipped.pt", "fails its checksum"),
-        ("cut.pt", "not a checkpoint"),
+        ("cut.pt", "not a whole file"),
     ):
         with pytest.raises(ValueError, match=words):
             load(str(tmp_path / name))

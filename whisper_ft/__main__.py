@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -17,13 +18,15 @@ from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import pick_device
 from whisper_ft.prompts import evaluation_rows
-from whisper_ft.weights import Vocabulary, load, vocabulary, vocabulary_of
+from whisper_ft.weights import Vocabulary, load, vocabulary
 
 
 def check(argv: Sequence[str]) -> int:
     """Report all that is wrong or doubtful in manifests; 1 if anything is wrong."""
     config, _ = parse(CheckConfig, argv, "python -m whisper_ft check")
-    checked = _read(config, vocabulary(config.model))
+    vocabulary_here, wrong = _vocabulary(config.model)
+    checked = _read(config, vocabulary_here)
+    print(*wrong, sep="\n", end="\n" if wrong else "")
     for found in checked:
         for problem in found.problems:
             print(problem)
@@ -32,39 +35,35 @@ def check(argv: Sequence[str]) -> int:
     for path, found in zip(config.manifests, checked, strict=True):
         counts = f"{len(found.problems)} problems, {len(found.doubts)} doubts"
         print(f"{path}: {counts}; usable: {found.summary()}")
-    return int(any(found.problems for found in checked))
+    return int(bool(wrong) or any(found.problems for found in checked))
 
 
 def evaluate(argv: Sequence[str]) -> int:
     """Decode and score manifests under right, no and wrong prompts."""
     config, _ = parse(EvaluateConfig, argv, "python -m whisper_ft evaluate")
-    if problems := out_of_bounds(config):
+    vocabulary_here, wrong = _vocabulary(config.checkpoint)
+    checked = _read(config, vocabulary_here)
+    wrong += out_of_bounds(config)
+    if problems := wrong + [str(problem) for found in checked for problem in found.problems]:
         raise ValueError("\n".join(problems))
     outputs = [Path(path) for path in (config.json, config.samples) if path]
     for path in outputs:  # whatever keeps them from being written shows before the decoding
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()
     model = load(config.checkpoint, pick_device(config.device)).model
-    vocabulary_here = vocabulary_of(model.dims)
-    checked = _read(config, vocabulary_here)
-    if problems := [str(problem) for found in checked for problem in found.problems]:
-        raise ValueError("\n".join(problems))
     rows = [row for found in checked for row in found.rows]
-    prompted = evaluation_rows(
-        rows, vocabulary_here.tokenizer, seed=config.seed, n_rows=config.rows
-    )
+    prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.rows)
     decoded = decode_rows(model, prompted, timestamps=not config.without_timestamps)
     samples = list(tqdm(decoded, "decoding", len(prompted.rows), unit="row"))
-    scores = score(samples)
-    result = {
+    result: dict[str, Any] = {
         "name": config.name or config.checkpoint,
         "manifests": [Path(path).name for path in config.manifests],
         "rows": len(samples),
         "seed": config.seed,
         "timestamps": not config.without_timestamps,
-        "scores": scores,
+        "scores": score(samples),
     }
-    print(f"\n{details(scores)}\n\n{table([result])}")
+    print(f"\n{details(result['scores'])}\n\n{table([result])}")
     if config.json:
         write_json(Path(config.json), result)
     if config.samples:
@@ -76,7 +75,13 @@ def evaluate(argv: Sequence[str]) -> int:
 def show_table(argv: Sequence[str]) -> int:
     """Print the table of some evaluations, or write it into a document."""
     config, _ = parse(TableConfig, argv, "python -m whisper_ft table")
-    results = [json.loads(Path(path).read_text(encoding="utf-8")) for path in config.results]
+    results = []
+    for path in config.results:
+        try:
+            results.append(json.loads(Path(path).read_text(encoding="utf-8")))
+            table(results)
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{path}: not what evaluate --json writes: make it again") from None
     if not config.into:
         print(table(results))
         return 0
@@ -86,18 +91,28 @@ def show_table(argv: Sequence[str]) -> int:
     return 0
 
 
+def _vocabulary(model: str) -> tuple[Vocabulary | None, list[str]]:
+    """A model's vocabulary, or what is wrong with its name or file, to be said with the rest."""
+    try:
+        return vocabulary(model), []
+    except ValueError as error:
+        return None, [str(error)]
+
+
+def _read(
+    config: CheckConfig | EvaluateConfig, vocabulary_here: Vocabulary | None
+) -> list[Checked]:
+    manifests = [
+        read_manifest(path, language=config.language, task=config.task) for path in config.manifests
+    ]
+    return [check_manifest(manifest, vocabulary_here) for manifest in manifests]
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "check": check,
     "evaluate": evaluate,
     "table": show_table,
 }
-
-
-def _read(config: CheckConfig | EvaluateConfig, vocabulary_here: Vocabulary) -> list[Checked]:
-    manifests = [
-        read_manifest(path, language=config.language, task=config.task) for path in config.manifests
-    ]
-    return [check_manifest(manifest, vocabulary_here) for manifest in manifests]
 
 
 def main() -> int:

@@ -34,12 +34,13 @@ class AudioInfo(NamedTuple):
 def probe(path: Path) -> AudioInfo:
     """Read a file's header. Raises ValueError, with the remedy, where there is no audio to read."""
     if not path.is_file():
-        raise ValueError("no such file" if not path.exists() else "not a file")
+        what = "not a file" if path.exists() else "no such file"
+        raise ValueError(f"{what}: correct the path, or remove the row")
     if path.stat().st_size == 0:
         raise ValueError("an empty file: restore it or remove the row")
     try:
         info = soundfile.info(path)
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         raise ValueError(_unreadable(path, error)) from None
     if info.frames <= 0:
         raise ValueError("holds no samples: restore it or remove the row")
@@ -70,7 +71,7 @@ def read_audio(
                 )
             file.seek(first)
             samples = file.read(last - first, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
+    except (soundfile.LibsndfileError, TypeError) as error:
         raise ValueError(_unreadable(path, error)) from None
     if len(samples) < last - first:
         raise ValueError(

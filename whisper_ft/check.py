@@ -88,13 +88,16 @@ def _file_problems(row: Row, info: AudioInfo | str) -> list[str]:
     if row.end is not None and row.end > info.duration + SLACK:
         return [f"end: {row.end}: {row.audio} ends at {info.duration:.3f} s: correct it"]
     seconds = _duration(row, info)
+    if n_mel_frames(seconds) < 1:
+        return [f"audio: {row.audio}: {seconds} s are too short to hear: correct or remove the row"]
     if n_mel_frames(seconds) > n_mel_frames(MAX_SECONDS):
         found.append(
             f"audio: {row.audio}: {seconds:.2f} s, and Whisper hears {MAX_SECONDS:.0f} at once: "
             "split the row with start and end"
         )
     if row.channel is not None and row.channel >= info.n_channels:
-        found.append(f"channel: {row.channel}: {row.audio} has {info.n_channels}, counted from 0")
+        last = info.n_channels - 1
+        found.append(f"channel: {row.channel}: {row.audio} has no such one: give 0 to {last}")
     if row.duration is not None and abs(row.duration - seconds) > SLACK:
         found.append(
             f"duration: {row.duration}: the audio lasts {seconds:.3f} s: correct the field or "
@@ -162,7 +165,7 @@ def _doubts(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
         yield f"text: {n_text} tokens: decoding stops after {N_DECODED}: split the row"
     for term in row.keywords:
         if not term_count(term, row.text):
-            yield f"keywords: {term!r}: in the text in another case only: it never scores as right"
+            yield f"keywords: {term!r}: in the text in another case only: spell it as the text does"
 
 
 def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
@@ -212,7 +215,9 @@ def _recall(cache: sqlite3.Connection, path: Path) -> AudioInfo | str | None:
         return None
     columns = "sample_rate, n_samples, n_channels"
     where = "path = ? AND size = ? AND mtime_ns = ?"
-    found = cache.execute(f"SELECT {columns} FROM probes WHERE {where}", identity).fetchone()
+    found = None
+    with suppress(sqlite3.Error):  # a cache that another version wrote, or that is damaged
+        found = cache.execute(f"SELECT {columns} FROM probes WHERE {where}", identity).fetchone()
     return AudioInfo(*found) if found else None
 
 

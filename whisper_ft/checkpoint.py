@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from whisper.model import Whisper
+from whisper.model import ModelDimensions, Whisper
+
+from whisper_ft.model import n_parameters
+from whisper_ft.weights import Loaded, damage
 
 STATE, PREVIOUS = "state.pt", "state.previous.pt"
 
@@ -44,14 +46,19 @@ def save_state(folder: Path, state: dict[str, Any]) -> None:
 def find_state(folder: Path) -> tuple[Path | None, list[str]]:
     """(path of the newest whole state, None if there is none yet; what was wrong with newer ones).
 
+    A damaged state is renamed, so that the next saving does not put it in the good one's place.
     Raises ValueError if states are there and none is whole.
     """
     wrong: list[str] = []
+    damaged: list[Path] = []
     for path in (folder / STATE, folder / PREVIOUS):
         if path.exists():
             if not (problem := damage(path)):
+                for bad in damaged:
+                    os.replace(bad, bad.with_name(bad.name + ".damaged"))
                 return path, wrong
             wrong.append(f"{path}: {problem}")
+            damaged.append(path)
     if wrong:
         raise ValueError(
             "; ".join(wrong) + ": no whole state is left: start a new run from best.pt"
@@ -59,14 +66,19 @@ def find_state(folder: Path) -> tuple[Path | None, list[str]]:
     return None, wrong
 
 
-def damage(path: Path) -> str:
-    """What is wrong with a file that torch.save wrote, by its checksums; "" for nothing."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()
-    except (zipfile.BadZipFile, OSError) as error:
-        return f"not a whole file ({error})"
-    return f"damaged ({bad} fails its checksum)" if bad else ""
+def load_state_model(path: Path) -> Loaded:
+    """The model of a saved state, in float32."""
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    model = Whisper(ModelDimensions(**state["dims"]))
+    model.load_state_dict(state["model"])
+    if state["alignment_heads"]:
+        model.set_alignment_heads(state["alignment_heads"].encode("ascii"))
+    return Loaded(model, state["alignment_heads"])
+
+
+def state_bytes(model: Whisper) -> int:
+    """Size of a state: float32 weights, and two moments of those that are trained."""
+    return 4 * (n_parameters(model) + 2 * n_parameters(model, trainable=True))
 
 
 def write_atomically(path: Path, content: Any) -> None:
@@ -83,7 +95,8 @@ def write_json(path: Path, content: Any) -> None:
 def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Add JSON objects to a JSON Lines file, a line each."""
     with path.open("a", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        for record in records:
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
@@ -91,13 +104,13 @@ def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     if not path.exists():
         return
     kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in path.read_text(encoding="utf-8").split("\n"):  # splitlines() would cut at U+2028
         try:
             record = json.loads(line)
         except json.JSONDecodeError:
             continue
         if keep(record):
-            kept.append(line)
+            kept.append(line + "\n")
     _write_text(path, "".join(kept))
 
 

@@ -2,6 +2,8 @@
 
 import argparse
 import dataclasses
+import math
+import os
 import types
 import typing
 from collections.abc import Sequence
@@ -54,7 +56,7 @@ class TrainConfig:
         choices=("transcribe", "translate"),
     )
     freeze_encoder: bool = option(
-        False, "train the decoder only: faster, a third of the memory", group="model"
+        False, "train the decoder only: faster, and up to a third less memory", group="model"
     )
 
     train: tuple[str, ...] = option(
@@ -155,12 +157,15 @@ class TrainConfig:
         return found
 
     def resolved(self) -> "TrainConfig":
-        """These settings with the defaults that depend on others filled in."""
+        """These settings with dependent defaults filled in, and paths that hold in any folder."""
         sample = not self.train
+        train = (str(SAMPLE / "train.jsonl"),) if sample else self.train
+        dev = (str(SAMPLE / "dev.jsonl"),) if sample and not self.dev else self.dev
         return dataclasses.replace(
             self,
-            train=(str(SAMPLE / "train.jsonl"),) if sample else self.train,
-            dev=(str(SAMPLE / "dev.jsonl"),) if sample and not self.dev else self.dev,
+            model=os.path.abspath(self.model) if os.path.isfile(self.model) else self.model,
+            train=tuple(map(os.path.abspath, train)),
+            dev=tuple(map(os.path.abspath, dev)),
             out=self.out or str(Path("runs") / Path(self.model).name.removesuffix(".pt")),
         )
 
@@ -221,6 +226,8 @@ def out_of_bounds(config: Any) -> list[str]:
             ):
                 if bound is not None and not holds(number, bound):
                     found.append(f"{flag(field.name)}: {number}: must be {words} {bound}")
+            if not math.isfinite(number):
+                found.append(f"{flag(field.name)}: {number}: must be a finite number")
     return found
 
 
@@ -255,7 +262,8 @@ def flag(name: str) -> str:
 def _add_argument(group: Any, field: dataclasses.Field) -> None:
     kind, many = _kind(field.type)
     meta = field.metadata
-    shown = "" if field.default in (None, "", (), False) else f" (default: {field.default})"
+    unset = field.default is None or field.default is False or field.default in ("", ())
+    shown = "" if unset else f" (default: {field.default})"
     keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + shown}
     if kind is bool:
         group.add_argument(

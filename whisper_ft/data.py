@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from signal import SIG_DFL, SIG_IGN, SIGINT, SIGTERM, signal
+from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import NamedTuple
 
 import torch
@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.audio import log_mel, probe, read_audio
+from whisper_ft.audio import SAMPLE_RATE, log_mel, read_audio
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.prompts import PromptPolicy, visit_rng
 from whisper_ft.tokens import IGNORE, build_example
@@ -36,6 +36,10 @@ class Example(NamedTuple):
 
 class RowError(Exception):
     """A row that passed every check and yet cannot be read now; its words name the row."""
+
+
+class WorkerError(Exception):
+    """A worker process that died; no row is to blame."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +84,23 @@ class Examples(Dataset):
         tokenizer = self.tokenizer_of(language=row.language, task=row.task)
         prompt = self.policy(self.rows, visit.row, rng, timestamps=timestamps, tokenizer=tokenizer)
         try:
-            mel = log_mel(read_audio(row.audio, row.start, row.end, row.channel), self.n_mels)
+            samples = read_audio(row.audio, row.start, row.end, row.channel)
             tokens, targets = build_example(
                 tokenizer,
                 row.text,
                 prompt,
-                segments=row_segments(row),
+                segments=row_segments(row, len(samples) / SAMPLE_RATE),
                 timestamps=timestamps,
                 n_text_ctx=self.n_text_ctx,
             )
         except (OSError, ValueError) as error:
             return RowError(f"{row.place}: {row.audio}: {error}")
-        return Example(mel, tokens, targets, row.place)
+        return Example(log_mel(samples, self.n_mels), tokens, targets, row.place)
 
 
-def row_segments(row: Row) -> tuple[Segment, ...]:
-    """The row's segments; for a row that has none, one from 0 to its end."""
-    if row.segments:
-        return row.segments
-    end = row.end if row.end is not None else probe(row.audio).duration
-    return (Segment(0.0, end - row.start, row.text),)
+def row_segments(row: Row, seconds: float) -> tuple[Segment, ...]:
+    """The row's segments; for a row that has none, one over all its seconds."""
+    return row.segments or (Segment(0.0, seconds, row.text),)
 
 
 def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
@@ -203,7 +204,7 @@ class _Once:
 
 
 def _quiet_worker(_: int) -> None:
-    """Leave Ctrl-C to the main process, which ends its workers when it has saved."""
+    """Leave signals to the main process, which saves first: they may reach the whole group."""
     signal(SIGINT, SIG_IGN)
-    signal(SIGTERM, SIG_DFL)
+    signal(SIGTERM, SIG_IGN)
     torch.set_num_threads(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import torch
@@ -11,10 +11,10 @@ from torch import Tensor
 from whisper.model import Whisper
 from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
-from whisper_ft.audio import log_mel, read_audio
+from whisper_ft.audio import SAMPLE_RATE, log_mel, read_audio
 from whisper_ft.data import RowError, row_segments
 from whisper_ft.decode import decode_row
-from whisper_ft.manifest import Row
+from whisper_ft.manifest import Row, Segment
 from whisper_ft.metrics import (
     Count,
     bootstrap_interval,
@@ -25,12 +25,10 @@ from whisper_ft.metrics import (
 )
 from whisper_ft.model import summed_loss
 from whisper_ft.prompts import PromptedRows
-from whisper_ft.tokens import IGNORE, build_example
+from whisper_ft.tokens import IGNORE, UNSPACED_LANGUAGES, build_example
 from whisper_ft.weights import vocabulary_of
 
 CONDITIONS = ("right", "none", "wrong")
-# Written without spaces: their errors are counted by character, as in the Whisper paper.
-BY_CHARACTER = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 SCORES = ("wer", "raw_wer", "cer", "b_wer", "u_wer", "keywords", "loss")
 WITH_INTERVAL = ("wer", "keywords")
 MARK = "<!-- table -->"
@@ -68,7 +66,8 @@ def decode_rows(
                     task=row.task,
                     timestamps=timestamps,
                 )
-                done[prompt] = result.text, _row_loss(model, features, row, prompt, timestamps)
+                segments = row_segments(row, len(audio) / SAMPLE_RATE) if timestamps else None
+                done[prompt] = result.text, _row_loss(model, features, row, prompt, segments)
         yield {
             "place": row.place,
             "language": row.language,
@@ -82,15 +81,21 @@ def decode_rows(
         }
 
 
-def _row_loss(model: Whisper, features: Tensor, row: Row, prompt: str, timestamps: bool) -> Count:
+def _row_loss(
+    model: Whisper,
+    features: Tensor,
+    row: Row,
+    prompt: str,
+    segments: Sequence[Segment] | None,
+) -> Count:
     """(summed cross-entropy in nats, learned tokens) of a row's own text after a prompt."""
     tokenizer = vocabulary_of(model.dims).tokenizer(language=row.language, task=row.task)
     tokens, targets = build_example(
         tokenizer,
         row.text,
         prompt,
-        segments=row_segments(row),
-        timestamps=timestamps,
+        segments=segments,
+        timestamps=segments is not None,
         n_text_ctx=model.dims.n_text_ctx,
     )
     ids = torch.tensor([tokens, targets], device=features.device)
@@ -101,20 +106,22 @@ def _row_loss(model: Whisper, features: Tensor, row: Row, prompt: str, timestamp
 def score(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Scores of samples by condition, each `{part, total, rate}`, two of them with an interval.
 
-    Keywords are compared on raw text, with case where the references use it. Intervals are 95 %
-    bootstraps over rows, or over recordings where every row has one.
+    Keywords are compared on raw text, with case where the references mix it. Intervals are 95 %
+    bootstraps over rows, or over recordings where every row has one and there are several.
+    Languages written without spaces are scored by character, as in the Whisper paper.
     """
-    cased = any(sample["reference"] != sample["reference"].lower() for sample in samples)
+    references = [sample["reference"] for sample in samples]
+    cased = any(text not in (text.lower(), text.upper()) for text in references)
     result: dict[str, Any] = {}
     for condition in CONDITIONS:
         scored = [sample for sample in samples if sample["output"][condition] is not None]
         groups = [sample["recording"] for sample in scored]
-        groups = groups if all(groups) else []
+        groups = groups if all(groups) and len(set(groups)) > 1 else []
         table = [_row_counts(sample, condition, cased) for sample in scored]
         result[condition] = {"rows": len(scored)}
         for name in SCORES:
             counts = [counts[name] for counts in table]
-            pooled = sum_counts(counts)
+            pooled = reduce(Count.plus, counts, Count())
             entry: dict[str, Any] = {
                 "part": pooled.part,
                 "total": pooled.total,
@@ -126,16 +133,11 @@ def score(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def sum_counts(counts: Sequence[Count]) -> Count:
-    """The counts added up."""
-    return Count(sum(count.part for count in counts), sum(count.total for count in counts))
-
-
 def _row_counts(sample: dict[str, Any], condition: str, cased: bool) -> dict[str, Count]:
     reference, output = sample["reference"], sample["output"][condition]
     normalise = _normaliser("en" if sample["task"] == "translate" else sample["language"])
     words, written = normalise(reference), normalise(output)
-    by_character = sample["task"] == "transcribe" and sample["language"] in BY_CHARACTER
+    by_character = sample["task"] == "transcribe" and sample["language"] in UNSPACED_LANGUAGES
     errors = character_errors if by_character else word_errors
     keyword_words = {word for term in sample["keywords"] for word in normalise(term).split()}
     biased, unbiased = split_word_errors(words, written, keyword_words)

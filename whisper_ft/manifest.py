@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,7 +102,7 @@ def parse_row(
         fields = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         return None, [f"not UTF-8 (byte {error.start} of the line): save the file as UTF-8"], set()
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return None, [f"not JSON ({error}): write one object a line"], set()
     if not isinstance(fields, dict):
         return None, [f"{_shown(fields)}: expected an object, {{...}}"], set()
@@ -110,9 +111,10 @@ def parse_row(
     values: dict[str, Any] = dict(defaults)
     for name, value in fields.items():
         if name not in READERS:
-            if close := difflib.get_close_matches(name, READERS, n=1, cutoff=0.75):
-                problems.append(f"unknown field {name!r}: did you mean {close[0]!r}?")
-            unknown.add(name)
+            if close := _resembling(name):
+                problems.append(f"unknown field {name!r}: did you mean {close!r}?")
+            else:
+                unknown.add(name)
             continue
         try:
             values[name] = READERS[name](value)
@@ -127,6 +129,12 @@ def parse_row(
     return Row(**{**values, "audio": root / values["audio"], "place": place}), [], unknown
 
 
+@cache
+def _resembling(name: str) -> str:
+    """The known field that an unknown one is probably meant to be, or nothing."""
+    return next(iter(difflib.get_close_matches(name, READERS, n=1, cutoff=0.75)), "")
+
+
 def _disagreements(values: dict[str, Any]) -> list[str]:
     """Problems between a row's fields."""
     start, end = values.get("start", 0.0), values.get("end")
@@ -137,7 +145,7 @@ def _disagreements(values: dict[str, Any]) -> list[str]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("expected a string")
+        raise ValueError("expected a string: put it in quotes")
     if any("\ud800" <= c <= "\udfff" for c in value):
         raise ValueError(
             "holds half of a surrogate pair, which is no character: write the character"
@@ -193,7 +201,7 @@ def _segments(value: Any) -> tuple[Segment, ...]:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= 80 else text[:77] + "..."
 
 

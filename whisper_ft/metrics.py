@@ -9,13 +9,15 @@ from typing import NamedTuple
 import jiwer
 import numpy as np
 
-# Scripts written without spaces, where a neighbouring letter does not make a longer word.
+# Scripts written without spaces, or (Korean) with particles written on: a neighbouring letter of
+# theirs does not make a longer word.
 UNSPACED = (
-    (0x0E00, 0x0EFF),
-    (0x1000, 0x109F),
-    (0x1780, 0x17FF),
-    (0x3040, 0x30FF),
-    (0x3400, 0x9FFF),
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Burmese
+    (0x1780, 0x17FF),  # Khmer
+    (0x3040, 0x30FF),  # kana
+    (0x3400, 0x9FFF),  # Han
+    (0xAC00, 0xD7AF),  # Hangul
 )
 
 
@@ -107,7 +109,9 @@ def plain(text: str, *, cased: bool = True) -> str:
 
 def _joined(neighbour: str, edge: str) -> bool:
     """Whether a neighbouring character makes a term's edge the inside of a longer word."""
-    if not neighbour or any(low <= ord(edge) <= high for low, high in UNSPACED):
+    if not neighbour or any(
+        low <= ord(letter) <= high for letter in (neighbour, edge) for low, high in UNSPACED
+    ):
         return False
     return unicodedata.category(neighbour)[0] in "LMN" and unicodedata.category(edge)[0] in "LMN"
 

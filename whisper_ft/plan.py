@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import platform
@@ -14,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft import __version__
 from whisper_ft.check import Checked, check_manifest
-from whisper_ft.checkpoint import find_state, fingerprint, write_json
+from whisper_ft.checkpoint import find_state, fingerprint, load_state_model, state_bytes, write_json
 from whisper_ft.config import TrainConfig, flag, from_json
 from whisper_ft.data import Examples, VisitOrder
 from whisper_ft.manifest import read_manifest
@@ -99,24 +99,57 @@ def make_plan(config: TrainConfig) -> Plan:
     decided = _decide(config, problems + more)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        loaded = load(config.model)
-        plan = _plan(config, decided, loaded, train, dev)
-        _refuse_full_disk(plan)
-        write_json(folder / "config.json", _description(plan))
+        write_json(folder / ".writable", {})
+        (folder / ".writable").unlink()
     except OSError as error:
         raise Refused([f"--out: {folder}: cannot be written ({error.strerror})"]) from None
+    try:
+        plan = _plan(config, decided, load(config.model), train, dev)
+        _refuse_full_disk(plan)
     except ValueError as error:
         raise Refused([str(error)]) from None
+    write_json(folder / "config.json", _description(plan))
     return plan
 
 
 def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     """Plan to go on with a run. Raises Refused with all that stands in the way."""
     folder = Path(changes.resume)
+    config, saved = _saved_config(folder, changes, given)
+    try:
+        state_path, wrong = find_state(folder)
+        loaded = load(config.model) if state_path is None else load_state_model(state_path)
+    except ValueError as error:
+        raise Refused([str(error)]) from None
+    for line in wrong:
+        print(f"warning: {line}; going on from the state before it")
+    if state_path is None:
+        print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
+    train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
+    plan = _plan(config, _decide(config, problems), loaded, train, dev)
+    if (usable := _usable(plan)) != saved["usable"]:
+        raise Refused(
+            [
+                f"--resume: {folder}: other rows are usable than when the run began "
+                f"({saved['usable']} then, {usable} now): restore their audio, or start a new run"
+            ]
+        )
+    if str(plan.amp_dtype) != saved["amp_dtype"]:
+        print(f"warning: {saved['amp_dtype']} before, {plan.amp_dtype} on this device")
+    return dataclasses.replace(plan, state_path=state_path)
+
+
+def _saved_config(
+    folder: Path, changes: TrainConfig, given: set[str]
+) -> tuple[TrainConfig, dict[str, Any]]:
+    """A run's settings with the changes that are allowed, and all that its `config.json` says."""
     if not (folder / "config.json").exists():
         raise Refused([f"--resume: {folder}: holds no run (no config.json): give a run's folder"])
-    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config = from_json(TrainConfig, saved["settings"])
+    try:
+        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = from_json(TrainConfig, saved["settings"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Refused([f"--resume: {folder / 'config.json'}: damaged: restore it"]) from None
     allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
     config = dataclasses.replace(config, **allowed, out=str(folder))
     problems = config.problems()
@@ -130,25 +163,7 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
             problems.append(f"{path}: changed since the run began: restore it, or start a new run")
     if problems:
         raise Refused(problems)
-    try:
-        state_path, wrong = find_state(folder)
-        loaded = load(config.model) if state_path is None else load_state_model(state_path)
-    except ValueError as error:
-        raise Refused([str(error)]) from None
-    for line in wrong:
-        print(f"warning: {line}; going on from the state before it")
-    if state_path is None:
-        print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
-    train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
-    plan = _plan(config, _decide(config, problems), loaded, train, dev)
-    if list(plan.order.lengths) != saved["rows"]:
-        raise Refused(
-            [
-                f"--resume: {folder}: {saved['rows']} rows were usable when the run began, "
-                f"{list(plan.order.lengths)} are now: restore their audio, or start a new run"
-            ]
-        )
-    return dataclasses.replace(plan, state_path=state_path)
+    return config, saved
 
 
 def read_rows(
@@ -203,7 +218,7 @@ def _plan(
     train: Sequence[Checked],
     dev: Sequence[Checked],
 ) -> Plan:
-    """Put a plan together. Raises ValueError for a model without a default learning rate."""
+    """Put a plan together. Raises ValueError for settings that do not fit the model or the rows."""
     dims = loaded.model.dims
     peak = config.lr or peak_lr(dims)
     loaded.model.to(decided["device"])
@@ -216,6 +231,8 @@ def _plan(
     if config.max_steps is not None:
         total_visits = min(total_visits, config.max_steps * step_size)
     total_steps = math.ceil(total_visits / step_size)
+    if config.warmup is not None and config.warmup >= total_steps:
+        raise ValueError(f"--warmup: {config.warmup}: the run has {total_steps} steps: give fewer")
     vocabulary_here = vocabulary_of(dims)
     return Plan(
         config=config,
@@ -235,7 +252,6 @@ def _plan(
         order=order,
         dev=evaluation_rows(
             [row for checked in dev for row in checked.rows],
-            vocabulary_here.tokenizer,
             seed=config.seed,
             n_rows=config.eval_rows,
         ),
@@ -258,23 +274,16 @@ def _description(plan: Plan) -> dict[str, Any]:
             **{name: version(name) for name in PACKAGES},
         },
         "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
-        "rows": list(plan.order.lengths),
+        "usable": _usable(plan),
+        "amp_dtype": str(plan.amp_dtype),
     }
 
 
-def load_state_model(path: Path) -> Loaded:
-    """The model of a saved state, in float32."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    model = Whisper(ModelDimensions(**state["dims"]))
-    model.load_state_dict(state["model"])
-    if state["alignment_heads"]:
-        model.set_alignment_heads(state["alignment_heads"].encode("ascii"))
-    return Loaded(model, state["alignment_heads"])
-
-
-def state_bytes(model: Whisper) -> int:
-    """Size of a state: float32 weights, and two moments of those that are trained."""
-    return 4 * (n_parameters(model) + 2 * n_parameters(model, trainable=True))
+def _usable(plan: Plan) -> dict[str, Any]:
+    """Which rows a run trains and is evaluated on: their counts, and a hash of their places."""
+    places = [row.place for row in (*plan.examples.rows, *plan.dev.rows)]
+    digest = hashlib.sha256("\n".join(places).encode()).hexdigest()
+    return {"train": len(plan.examples.rows), "dev": len(plan.dev.rows), "sha256": digest}
 
 
 def _refuse_full_disk(plan: Plan) -> None:

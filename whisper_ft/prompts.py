@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from whisper.tokenizer import Tokenizer
+from whisper.tokenizer import Tokenizer, get_tokenizer
 
 from whisper_ft.manifest import Row
 from whisper_ft.metrics import plain, term_count
 
 PROMPT_ROOM = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
 DISTRACTORS = (5, 40)  # terms of other rows in a training glossary, at least and at most
+MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
 MAX_DRAWS = 50  # other rows looked at for each distractor wanted, before going on with fewer
 
 
@@ -38,7 +40,7 @@ class PromptPolicy:
         """
         if rng.random() >= self.own:
             return ""
-        return own_prompt(rows, index, rng, tokenizer, n_distractors=rng.randint(*DISTRACTORS))
+        return own_prompt(rows, index, rng, (tokenizer,), n_distractors=rng.randint(*DISTRACTORS))
 
 
 NO_PROMPTS = PromptPolicy(own=0.0)
@@ -68,40 +70,42 @@ def own_prompt(
     rows: Sequence[Row],
     index: int,
     rng: random.Random,
-    tokenizer: Tokenizer,
+    tokenizers: Sequence[Tokenizer],
     *,
     n_distractors: int,
 ) -> str:
     """The row's prompt; where it has none, a glossary of its keywords; "" without either."""
     row = rows[index]
-    return row.prompt or glossary(rows, index, rng, tokenizer, n_distractors=n_distractors)
+    return row.prompt or glossary(rows, index, rng, tokenizers, n_distractors=n_distractors)
 
 
 def glossary(
     rows: Sequence[Row],
     index: int,
     rng: random.Random,
-    tokenizer: Tokenizer,
+    tokenizers: Sequence[Tokenizer],
     *,
     n_distractors: int,
 ) -> str:
     """The row's keywords, shuffled among keywords that other rows of its language have.
 
-    Terms stop before the decoder's 223 ids, right ones coming first, so that its cut from the
-    left takes none; "" for a row without keywords.
+    Terms stop before 223 ids by any of the tokenizers, right ones coming first, so that the
+    decoder's cut from the left takes none; "" for a row without keywords.
     """
     row = rows[index]
     if not row.keywords:
         return ""
+    text = plain(row.text, cased=False)
     terms: dict[str, str] = {}  # by how they compare, so that no term comes twice
     room = PROMPT_ROOM
 
     def add(term: str) -> None:
         nonlocal room
-        n_ids = len(tokenizer.encode(f" {term},", disallowed_special=()))
-        if plain(term, cased=False) not in terms and n_ids <= room:
-            terms[plain(term, cased=False)] = term
-            room -= n_ids
+        if (key := plain(term, cased=False)) not in terms:
+            ids = (t.encode(f" {term},", disallowed_special=()) for t in tokenizers)
+            if (n_ids := max(map(len, ids))) <= room:
+                terms[key] = term
+                room -= n_ids
 
     for keyword in row.keywords:
         add(keyword)
@@ -112,7 +116,7 @@ def glossary(
             break
         if other.keywords and other.language == row.language:
             term = rng.choice(other.keywords)
-            if not term_count(term, row.text, cased=False):  # what is said is no distractor
+            if not term_count(term, text, cased=False):  # what is said is no distractor
                 add(term)
     shuffled = list(terms.values())
     rng.shuffle(shuffled)
@@ -134,38 +138,34 @@ class PromptedRows:
 
 
 def evaluation_rows(
-    rows: Sequence[Row],
-    tokenizer_of: Callable[..., Tokenizer],
-    *,
-    seed: int,
-    n_rows: int | None = None,
-    n_distractors: int = 40,
+    rows: Sequence[Row], *, seed: int, n_rows: int | None = None, n_distractors: int = 40
 ) -> PromptedRows:
     """Rows for an evaluation, at most `n_rows` of them, drawn by the seed; prompts by it too.
 
     Right: the row's own prompt, else its keywords among 40 distractors, else "". Wrong: the next
     right prompt, in a seeded permutation, that is not empty and holds none of the row's keywords.
-    Prompts come from all rows, drawn or not. `tokenizer_of` takes language and task.
+    Prompts come from all rows, drawn or not, and fit whichever vocabulary a model has.
     """
-    rights = []
-    for i, row in enumerate(rows):
-        tokenizer = tokenizer_of(language=row.language, task=row.task)
-        rng = visit_rng(seed, 0, i)
-        rights.append(own_prompt(rows, i, rng, tokenizer, n_distractors=n_distractors))
+    both = (get_tokenizer(False), get_tokenizer(True))
+    rights = [
+        own_prompt(rows, i, visit_rng(seed, 0, i), both, n_distractors=n_distractors)
+        for i in range(len(rows))
+    ]
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
-    position = {index: place for place, index in enumerate(order)}
+    ring = [place for place, i in enumerate(order) if rights[i].strip()]  # of rows with a prompt
+    place_of = {i: place for place, i in enumerate(order)}
     n_drawn = len(rows) if n_rows is None else min(n_rows, len(rows))
     drawn = sorted(random.Random(f"rows {seed}").sample(range(len(rows)), n_drawn))
     wrongs: list[str | None] = []
     for i in drawn:
-        following = (rights[order[(position[i] + n) % len(rows)]] for n in range(1, len(rows)))
-        wrong = (p for p in following if p != rights[i] and _is_wrong(p, rows[i]))
-        wrongs.append(next(wrong, None))
+        first = bisect_right(ring, place_of[i])
+        turns = range(first, first + min(len(ring), MAX_TRIES))
+        following = (rights[order[ring[turn % len(ring)]]] for turn in turns)
+        wrongs.append(next((p for p in following if _is_wrong(p, rights[i], rows[i])), None))
     return PromptedRows([rows[i] for i in drawn], [rights[i] for i in drawn], wrongs)
 
 
-def _is_wrong(prompt: str, row: Row) -> bool:
-    return bool(prompt.strip()) and not any(
-        term_count(term, prompt, cased=False) for term in row.keywords
-    )
+def _is_wrong(prompt: str, right: str, row: Row) -> bool:
+    held = plain(prompt, cased=False)
+    return prompt != right and not any(term_count(k, held, cased=False) for k in row.keywords)

@@ -28,6 +28,12 @@ class Stop:
         self.signal = signal.Signals(number)
 
 
+def leave_children_be() -> None:
+    """Undo a handler for the death of child processes, in the main thread of a POSIX system."""
+    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[Stop]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into a request, in the main thread; restore them after."""

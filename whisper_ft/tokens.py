@@ -71,7 +71,8 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
     """A transcript's ids: after a space, but for languages written without."""
     space = "" if tokenizer.language in UNSPACED_LANGUAGES else " "
-    return tokenizer.encode(space + text.strip(), disallowed_special=())
+    stripped = text.strip()
+    return tokenizer.encode(space + stripped, disallowed_special=()) if stripped else []
 
 
 def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment] | None) -> list[int]:

