@@ -11,7 +11,7 @@ FLOORS = [
     {"audio", "tokens", "model", "weights"},
     {"prompts", "checkpoint"},
     {"data", "decode", "check"},
-    {"evaluate", "optim", "plan", "report"},
+    {"evaluate", "optim", "plan"},
     {"training"},
     {"__main__"},
 ]
