@@ -12,7 +12,7 @@ FLOORS = [
     {"prompts", "checkpoint"},
     {"data", "decode", "check"},
     {"evaluate", "optim", "plan"},
-    {"training"},
+    {"training", "resuming"},
     {"__main__"},
 ]
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}

@@ -25,8 +25,9 @@ from whisper_ft.data import Batch, Examples, Visit, collate
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import parameter_groups
 from whisper_ft.optim import NonFiniteError, learning_rate, train_step
-from whisper_ft.plan import make_plan, resume_plan
+from whisper_ft.plan import make_plan
 from whisper_ft.prompts import PromptPolicy
+from whisper_ft.resuming import resume_plan
 from whisper_ft.training import Progress, train
 from whisper_ft.weights import Vocabulary
 
@@ -250,6 +251,14 @@ def test_epochs_and_max_steps_the_smaller_wins(argv):
     argv[argv.index("--epochs") + 1] = "2"
     assert plan_of(argv).total_steps == 3  # 10 visits, 4 a step
     assert plan_of([*argv[:-1], argv[-1] + "2", "--max-steps", "2"]).total_steps == 2
+
+
+def test_several_manifests_are_mixed_by_their_weights(argv, corpus):
+    argv[3:4] = [str(corpus[0]), str(corpus[1])]
+    plan = plan_of([*argv, "--train-weights", "1", ".5"])
+    assert len(plan.examples.rows) == 7 and plan.order.epoch_length == 6
+    visited = [visit.row for visit in plan.order.epoch(0)]
+    assert sorted(visited)[:5] == [0, 1, 2, 3, 4] and max(visited) in (5, 6)
 
 
 # ---- bad input

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import math
 import platform
 import shutil
@@ -18,8 +17,8 @@ import torch
 
 from whisper_ft import __version__
 from whisper_ft.check import Checked, check_manifest
-from whisper_ft.checkpoint import find_state, fingerprint, load_state_model, state_bytes, write_json
-from whisper_ft.config import TrainConfig, flag, from_json
+from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
+from whisper_ft.config import TrainConfig
 from whisper_ft.data import Examples, VisitOrder
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import freeze_encoder, n_parameters, peak_lr, pick_amp, pick_device
@@ -28,7 +27,6 @@ from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_
 
 MAX_SHOWN = 100  # problems; the rest would only scroll these away
 MAX_DOUBTS = 5  # of each manifest; they stop nothing
-MAY_CHANGE = ("workers", "device", "save_every")  # on resuming; the rest would be another run
 PACKAGES = ("openai-whisper", "torch", "tiktoken", "numpy", "soundfile", "soxr")
 
 
@@ -96,7 +94,7 @@ def make_plan(config: TrainConfig) -> Plan:
     except ValueError as error:
         problems.append(f"--model: {error}")
     train, dev, more = read_rows(config, vocabulary_here)
-    decided = _decide(config, problems + more)
+    decided = decide_settings(config, problems + more)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / ".writable", {})
@@ -104,66 +102,12 @@ def make_plan(config: TrainConfig) -> Plan:
     except OSError as error:
         raise Refused([f"--out: {folder}: cannot be written ({error.strerror})"]) from None
     try:
-        plan = _plan(config, decided, load(config.model), train, dev)
+        plan = assemble(config, decided, load(config.model), train, dev)
         _refuse_full_disk(plan)
     except ValueError as error:
         raise Refused([str(error)]) from None
     write_json(folder / "config.json", _description(plan))
     return plan
-
-
-def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
-    """Plan to go on with a run. Raises Refused with all that stands in the way."""
-    folder = Path(changes.resume)
-    config, saved = _saved_config(folder, changes, given)
-    try:
-        state_path, wrong = find_state(folder)
-        loaded = load(config.model) if state_path is None else load_state_model(state_path)
-    except ValueError as error:
-        raise Refused([str(error)]) from None
-    for line in wrong:
-        print(f"warning: {line}; going on from the state before it")
-    if state_path is None:
-        print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
-    train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
-    plan = _plan(config, _decide(config, problems), loaded, train, dev)
-    if (usable := _usable(plan)) != saved["usable"]:
-        raise Refused(
-            [
-                f"--resume: {folder}: other rows are usable than when the run began "
-                f"({saved['usable']} then, {usable} now): restore their audio, or start a new run"
-            ]
-        )
-    if str(plan.amp_dtype) != saved["amp_dtype"]:
-        print(f"warning: {saved['amp_dtype']} before, {plan.amp_dtype} on this device")
-    return dataclasses.replace(plan, state_path=state_path)
-
-
-def _saved_config(
-    folder: Path, changes: TrainConfig, given: set[str]
-) -> tuple[TrainConfig, dict[str, Any]]:
-    """A run's settings with the changes that are allowed, and all that its `config.json` says."""
-    if not (folder / "config.json").exists():
-        raise Refused([f"--resume: {folder}: holds no run (no config.json): give a run's folder"])
-    try:
-        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = from_json(TrainConfig, saved["settings"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Refused([f"--resume: {folder / 'config.json'}: damaged: restore it"]) from None
-    allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
-    config = dataclasses.replace(config, **allowed, out=str(folder))
-    problems = config.problems()
-    for name in sorted(given - set(MAY_CHANGE) - {"resume"}):
-        problems.append(
-            f"{flag(name)}: a resumed run keeps its settings: start a new one from "
-            f"{folder / 'best.pt'} with --model"
-        )
-    for path, known in saved["manifests"].items():
-        if Path(path).exists() and fingerprint(path) != known:
-            problems.append(f"{path}: changed since the run began: restore it, or start a new run")
-    if problems:
-        raise Refused(problems)
-    return config, saved
 
 
 def read_rows(
@@ -194,7 +138,7 @@ def read_rows(
     return checked["train"], checked["dev"], problems
 
 
-def _decide(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
+def decide_settings(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
     """Device, AMP's dtype and policy; raises Refused with these settings' problems and the rest."""
     decided: dict[str, Any] = {}
     for name, decide in (
@@ -211,7 +155,7 @@ def _decide(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
     return decided
 
 
-def _plan(
+def assemble(
     config: TrainConfig,
     decided: dict[str, Any],
     loaded: Loaded,
@@ -274,12 +218,12 @@ def _description(plan: Plan) -> dict[str, Any]:
             **{name: version(name) for name in PACKAGES},
         },
         "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
-        "usable": _usable(plan),
+        "usable": usable_rows(plan),
         "amp_dtype": str(plan.amp_dtype),
     }
 
 
-def _usable(plan: Plan) -> dict[str, Any]:
+def usable_rows(plan: Plan) -> dict[str, Any]:
     """Which rows a run trains and is evaluated on: their counts, and a hash of their places."""
     places = [row.place for row in (*plan.examples.rows, *plan.dev.rows)]
     digest = hashlib.sha256("\n".join(places).encode()).hexdigest()
