@@ -169,7 +169,8 @@ class Run:
     def finished(self) -> bool:
         patience = self.plan.config.patience
         worn_out = bool(patience) and self.progress.n_worse >= patience
-        return self.progress.step >= self.plan.total_steps or worn_out
+        at_end = self.progress.step >= self.plan.total_steps
+        return worn_out or (at_end and not self.evaluation_due())
 
 
 def train(plan: Plan) -> int:
