@@ -57,7 +57,7 @@ test: install ffmpeg
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --durations=5
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations=5
 
 clean:
 	rm -rf .venv $(RUNS)/demo $(RUNS)/demo.*.json $(RUNS)/table-with $(RUNS)/table-without
