@@ -1,6 +1,8 @@
 """Random one-layer Whispers, the three vocabularies, small recordings, real weights."""
 
+import dataclasses
 import json
+import math
 import os
 from pathlib import Path
 
@@ -14,6 +16,10 @@ import whisper
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
+from whisper_ft.config import TrainConfig, parse
+from whisper_ft.data import Batch
+from whisper_ft.plan import make_plan
+from whisper_ft.resuming import resume_plan
 from whisper_ft.weights import fetch
 
 EOT = {51864: 50256, 51865: 50257, 51866: 50257}
@@ -91,3 +97,49 @@ def tiny_en_path() -> Path:
 @pytest.fixture(scope="session")
 def tiny_en(tiny_en_path) -> Whisper:
     return whisper.load_model(str(tiny_en_path), device="cpu")
+
+
+@pytest.fixture
+def argv(corpus, model_path, tmp_path):
+    """Flags of a run of seven steps on a random model."""
+    return [
+        *("--model", str(model_path), "--train", str(corpus[0]), "--dev", str(corpus[1])),
+        *("--lr", "1e-3", "--batch-size", "2", "--accumulate", "2", "--max-steps", "7"),
+        *("--eval-every", "3", "--save-every", "2", "--workers", "0", "--epochs", "100"),
+        *("--out", str(tmp_path / "run")),
+    ]
+
+
+def plan_of(argv):
+    config, given = parse(TrainConfig, argv, "train.py")
+    return resume_plan(config, given) if config.resume else make_plan(config)
+
+
+def lines(folder, name="metrics.jsonl"):
+    return [json.loads(line) for line in (folder / name).read_text().splitlines()]
+
+
+def trajectory(folder):
+    """Everything logged but the time it took."""
+    times = ("seconds", "waited")
+    return [{k: v for k, v in line.items() if k not in times} for line in lines(folder)]
+
+
+def assert_same_run(one, other):
+    """Equal states, bit for bit, weights, logs and samples."""
+    states = [torch.load(folder / "state.pt", weights_only=True) for folder in (one, other)]
+    assert states[0]["progress"] == states[1]["progress"]
+    for name, tensor in states[0]["model"].items():
+        assert torch.equal(tensor, states[1]["model"][name]), name
+    for index, slot in states[0]["optimizer"]["state"].items():
+        for name, tensor in slot.items():
+            assert torch.equal(tensor, states[1]["optimizer"]["state"][index][name])
+    for checkpoint in ("best.pt", "last.pt"):
+        weights = [torch.load(folder / checkpoint)["model_state_dict"] for folder in (one, other)]
+        assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert trajectory(one) == trajectory(other)
+    assert lines(one, "samples.jsonl") == lines(other, "samples.jsonl")
+
+
+def poisoned(batch: Batch) -> Batch:
+    return dataclasses.replace(batch, mel=batch.mel * math.nan)

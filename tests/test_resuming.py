@@ -1,0 +1,296 @@
+"""Stopping and resuming is the same run, whatever stops it."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import assert_same_run, lines, plan_of, poisoned
+
+from whisper_ft import training
+from whisper_ft.training import train
+
+ROOT = Path(__file__).parent.parent
+
+
+def resumed(folder, *more):
+    return plan_of(["--resume", str(folder), *more])
+
+
+@pytest.fixture(params=[["--amp", "off"], ["--amp", "bf16"], ["--amp", "fp16", "--freeze-encoder"]])
+def whole_run(request, argv, tmp_path):
+    argv = [*argv, *request.param]
+    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "run")
+    return argv
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_three_steps_resume_and_four_more_are_the_floats_of_seven(
+    whole_run, tmp_path, monkeypatch, stop_after
+):
+    real = training.train_step
+
+    def stopping(model, batches, optimizer, scaler, amp_dtype):
+        numbers = real(model, batches, optimizer, scaler, amp_dtype)
+        if int(os.environ.get("STEPS", "0")) == stop_after - 1:
+            signal.raise_signal(signal.SIGTERM)
+        os.environ["STEPS"] = str(int(os.environ.get("STEPS", "0")) + 1)
+        return numbers
+
+    monkeypatch.setenv("STEPS", "0")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_step", stopping)
+        assert train(plan_of(whole_run)) == 128 + signal.SIGTERM
+    folder = tmp_path / "run"
+    assert torch.load(folder / "state.pt")["progress"]["step"] == stop_after
+    assert train(resumed(folder)) == 0
+    assert_same_run(tmp_path / "whole", folder)
+
+
+@pytest.mark.parametrize(("n_decoded", "last_whole"), [(4, 0), (8, 6)])  # the second, the last
+def test_a_stop_in_an_evaluation_leaves_it_due(argv, tmp_path, monkeypatch, n_decoded, last_whole):
+    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "run")
+    real, calls = training.decode_rows, []
+
+    def interrupted(model, prompted):
+        for i, sample in enumerate(real(model, prompted)):
+            calls.append(i)
+            if len(calls) == n_decoded:
+                signal.raise_signal(signal.SIGINT)
+            yield sample
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "decode_rows", interrupted)
+        assert train(plan_of(argv)) == 128 + signal.SIGINT
+    folder = tmp_path / "run"
+    assert max(s["step"] for s in lines(folder, "samples.jsonl")) == last_whole
+    assert train(resumed(folder)) == 0
+    assert_same_run(tmp_path / "whole", folder)
+
+
+def test_a_second_ctrl_c_does_not_wait(argv, tmp_path, monkeypatch):
+    def twice(*_):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(training, "train_step", twice)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan_of(argv))
+
+
+def test_killed_at_any_moment_a_run_resumes_to_the_same_weights(argv, tmp_path):
+    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
+    train(plan_of([*argv, "--save-every", "1"]))
+    folder = tmp_path / "run"
+    argv[argv.index("--out") + 1] = str(folder)
+    command = [sys.executable, str(ROOT / "train.py")]
+    chance = random.Random()  # unseeded: another moment every time, said if the test fails
+    for _ in range(3):
+        moment, delay = chance.randint(1, 8), chance.uniform(0, 0.3)
+        print(f"kill {delay:.3f} s after line {moment} of the log")
+        exists = (folder / "config.json").exists()
+        more = ["--resume", str(folder)] if exists else [*argv, "--save-every", "1"]
+        process = subprocess.Popen([*command, *more, "--workers", "1"], stdout=subprocess.DEVNULL)
+        log = folder / "metrics.jsonl"
+        while process.poll() is None:
+            if log.exists() and log.read_text().count("\n") >= moment:
+                time.sleep(delay)  # now in the step, now in a write, now in an evaluation
+                process.kill()
+                break
+            time.sleep(0.002)
+        process.wait()
+    subprocess.run([*command, "--resume", str(folder)], check=True)
+    assert_same_run(tmp_path / "whole", folder)
+
+
+def test_killed_before_anything_was_saved_the_run_begins_again(argv, tmp_path, capsys):
+    plan_of(argv)  # config.json is written, and no more
+    assert train(resumed(tmp_path / "run")) == 0
+    assert "nothing was saved yet" in capsys.readouterr().out
+
+
+def test_more_workers_give_the_same_run(argv, tmp_path):
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "other")
+    argv[argv.index("--workers") + 1] = "2"
+    train(plan_of(argv))
+    assert_same_run(tmp_path / "run", tmp_path / "other")
+
+
+def test_a_resumed_run_keeps_its_settings_and_its_manifests(argv, corpus, tmp_path):
+    train(plan_of(argv))
+    folder = tmp_path / "run"
+    with pytest.raises(ValueError, match=r"--lr: a resumed run keeps .*\n--max-steps: a resumed"):
+        resumed(folder, "--lr", "1e-5", "--max-steps", "9")
+    assert resumed(folder, "--workers", "1", "--save-every", "5").config.save_every == 5
+    corpus[0].write_text(corpus[0].read_text() + "\n")
+    with pytest.raises(ValueError, match=r"train.jsonl: changed since the run began"):
+        resumed(folder)
+    with pytest.raises(ValueError, match="holds no run"):
+        resumed(tmp_path / "nowhere")
+
+
+def test_a_run_that_left_rows_out_resumes_only_with_the_same_ones(argv, corpus, tmp_path):
+    train(plan_of([*argv, "--skip-bad-rows"]))
+    (corpus[0].parent / "2.wav").unlink()
+    with pytest.raises(ValueError, match=r"other rows .*'train': 5.*'train': 4.*restore"):
+        resumed(tmp_path / "run")
+
+
+def test_an_out_folder_that_cannot_be_made_is_refused(argv, tmp_path):
+    (tmp_path / "file").touch()
+    argv[argv.index("--out") + 1] = str(tmp_path / "file" / "run")
+    with pytest.raises(ValueError, match=r"--out: .*file/run: cannot be written \(Not a directory"):
+        plan_of(argv)
+
+
+def test_a_full_disk_is_seen_before_the_first_step(argv, monkeypatch, tmp_path):
+    usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(ValueError, match=r"0.0 GB are free and the run needs 0.1"):
+        plan_of(argv)
+
+
+def test_the_door_says_problems_in_words_with_status_2(tmp_path):
+    command = [sys.executable, str(ROOT / "train.py"), "--model", "nope", "--out", str(tmp_path)]
+    done = subprocess.run([*command, "--batch-size", "0"], capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert "--batch-size: 0" in done.stderr and "--model: nope: neither a file" in done.stderr
+
+
+def test_a_finished_run_resumed_says_so_and_changes_nothing(argv, tmp_path, capsys):
+    train(plan_of(argv))
+    before = (tmp_path / "run" / "state.pt").read_bytes()
+    assert train(resumed(tmp_path / "run")) == 0
+    assert "best.pt is of step" in capsys.readouterr().out
+    assert (tmp_path / "run" / "state.pt").read_bytes() == before
+
+
+def test_a_run_resumes_from_any_folder(argv, corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv[3], argv[5] = "train.jsonl", "dev.jsonl"
+    plan_of(argv)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert resumed(tmp_path / "run").examples.rows
+
+
+def test_a_damaged_config_and_an_empty_name_are_refused(argv, tmp_path):
+    plan_of(argv)
+    (tmp_path / "run" / "config.json").write_text('{"settings": ')
+    with pytest.raises(ValueError, match=r"config.json: damaged"):
+        resumed(tmp_path / "run")
+    command = [sys.executable, str(ROOT / "train.py"), "--resume", ""]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "holds no run" in done.stderr
+
+
+def test_warm_up_longer_than_the_run_is_refused(argv):
+    with pytest.raises(ValueError, match=r"--warmup: 7: the run has 7 steps"):
+        plan_of([*argv, "--warmup", "7"])
+
+
+def test_a_state_of_another_precision_resumes_with_a_word(argv, tmp_path, monkeypatch, capsys):
+    """As when a run of a CPU goes on on a GPU whose `auto` is fp16."""
+    train(plan_of([*argv, "--amp", "bf16"]))
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"amp": "bf16"', '"amp": "fp16"'))
+    assert train(resumed(tmp_path / "run")) == 0
+    assert "torch.bfloat16 before, torch.float16 on this device" in capsys.readouterr().out
+
+
+def test_lack_of_memory_names_the_settings_that_help(argv, monkeypatch, capsys):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "train_step", full)
+    assert train(plan_of(argv)) == 1
+    said = capsys.readouterr().out
+    assert "stopped in step 1" in said and "nothing was saved yet" in said
+    assert "--batch-size 1 --accumulate 4" in said
+
+
+def started(argv, *more):
+    """A run in a process group of its own, past its first step."""
+    command = [sys.executable, str(ROOT / "train.py"), *argv, "--workers", "2", *more]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    log = Path(argv[argv.index("--out") + 1]) / "metrics.jsonl"
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") > 1):
+        time.sleep(0.01)
+    return process
+
+
+def workers_of(process):
+    """Process ids of a process' children (Linux)."""
+    tasks = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_to_the_whole_group_saves_and_leaves_no_worker(argv, tmp_path, number):
+    argv[argv.index("--max-steps") + 1] = "1000"
+    process = started([*argv, "--eval-every", "1000"])
+    children = workers_of(process)
+    os.killpg(process.pid, number)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert f"{signal.Signals(number).name}: step" in said and "--resume" in said
+    assert (tmp_path / "run" / "state.pt").exists()
+    assert len(children) == 2 and not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_a_dead_worker_stops_the_run_saved(argv, tmp_path):
+    argv[argv.index("--max-steps") + 1] = "1000"
+    process = started([*argv, "--eval-every", "1000"])
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "a worker process died" in said and "--resume" in said
+    assert (tmp_path / "run" / "state.pt").exists()
+
+
+def test_audio_that_vanishes_in_mid_run_stops_it_saved_and_named(argv, corpus, tmp_path, capsys):
+    plan = plan_of(argv)
+    plan.examples.rows[2].audio.unlink()
+    assert train(plan) == 1
+    said = capsys.readouterr().out
+    assert "train.jsonl:3: " in said and "2.wav" in said and "--resume" in said
+    assert (tmp_path / "run" / "state.pt").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
+    argv, tmp_path, monkeypatch, capsys
+):
+    real, calls = training.train_step, []
+
+    def fails_on_fourth(model, batches, *rest):
+        calls.append(1)
+        return real(model, [poisoned(b) for b in batches] if len(calls) == 4 else batches, *rest)
+
+    monkeypatch.setattr(training, "train_step", fails_on_fourth)
+    assert train(plan_of(argv)) == 1
+    said = capsys.readouterr().out
+    assert (
+        "stopped in step 4: the loss is not a finite number on" in said and "train.jsonl:" in said
+    )
+    state = torch.load(tmp_path / "run" / "state.pt")
+    assert state["progress"]["step"] == 3  # saved with the evaluation
+    assert all(
+        tensor.isfinite().all() for tensor in state["model"].values() if tensor.is_floating_point()
+    )
