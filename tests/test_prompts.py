@@ -9,8 +9,6 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.manifest import Row
 from whisper_ft.metrics import term_count
 from whisper_ft.prompts import (
-    ALWAYS_OWN,
-    NO_PROMPTS,
     PROMPT_ROOM,
     PromptPolicy,
     evaluation_rows,
@@ -19,6 +17,7 @@ from whisper_ft.prompts import (
     visit_rng,
 )
 
+NO_PROMPTS, ALWAYS_OWN = PromptPolicy(own=0.0), PromptPolicy(own=1.0)
 NAMES = [f"Name{chr(65 + i)}{chr(97 + j)}" for i in range(10) for j in range(10)]
 ROWS = [Row(None, f"Call {name} now.", keywords=(name,)) for name in NAMES]  # type: ignore[arg-type]
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from whisper.model import Whisper
 from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
+from whisper.tokenizer import Tokenizer
 
 from whisper_ft.audio import SAMPLE_RATE, log_mel, read_audio
 from whisper_ft.data import RowError, row_segments
 from whisper_ft.decode import decode_row
-from whisper_ft.manifest import Row, Segment
+from whisper_ft.manifest import Segment
 from whisper_ft.metrics import (
     Count,
     bootstrap_interval,
@@ -48,12 +49,14 @@ def decode_rows(
     right prompt shares the output without. Raises RowError naming an unreadable row.
     """
     dtype = torch.float16 if model.device.type == "cuda" else torch.float32
+    tokenizer_of = vocabulary_of(model.dims).tokenizer
     for row, right, wrong in zip(prompted.rows, prompted.rights, prompted.wrongs, strict=True):
         try:
             audio = read_audio(row.audio, row.start, row.end, row.channel)
         except (OSError, ValueError) as error:
             raise RowError(f"{row.place}: {row.audio}: {error}") from None
         features = model.encoder(log_mel(audio, model.dims.n_mels)[None].to(model.device, dtype))
+        tokenizer = tokenizer_of(language=row.language, task=row.task)
         prompts = dict(zip(CONDITIONS, (right, "", wrong), strict=True))
         done: dict[str | None, tuple[str | None, Count | None]] = {None: (None, None)}
         for prompt in dict.fromkeys(prompts.values()):
@@ -67,7 +70,10 @@ def decode_rows(
                     timestamps=timestamps,
                 )
                 segments = row_segments(row, len(audio) / SAMPLE_RATE) if timestamps else None
-                done[prompt] = result.text, _row_loss(model, features, row, prompt, segments)
+                done[prompt] = (
+                    result.text,
+                    _row_loss(model, features, tokenizer, row.text, prompt, segments),
+                )
         yield {
             "place": row.place,
             "language": row.language,
@@ -84,15 +90,15 @@ def decode_rows(
 def _row_loss(
     model: Whisper,
     features: Tensor,
-    row: Row,
+    tokenizer: Tokenizer,
+    text: str,
     prompt: str,
     segments: Sequence[Segment] | None,
 ) -> Count:
-    """(summed cross-entropy in nats, learned tokens) of a row's own text after a prompt."""
-    tokenizer = vocabulary_of(model.dims).tokenizer(language=row.language, task=row.task)
+    """(summed cross-entropy in nats, learned tokens) of a text after a prompt."""
     tokens, targets = build_example(
         tokenizer,
-        row.text,
+        text,
         prompt,
         segments=segments,
         timestamps=segments is not None,

@@ -43,10 +43,6 @@ class PromptPolicy:
         return own_prompt(rows, index, rng, (tokenizer,), n_distractors=rng.randint(*DISTRACTORS))
 
 
-NO_PROMPTS = PromptPolicy(own=0.0)
-ALWAYS_OWN = PromptPolicy(own=1.0)
-
-
 def parse_policy(text: str) -> PromptPolicy:
     """The policy that `own=.5` writes. Raises ValueError with what is wrong."""
     rates: dict[str, float] = {}
