@@ -3,7 +3,8 @@
 
 import sys
 
-from whisper_ft.config import TrainConfig, parse
+from whisper_ft.config import TrainConfig
+from whisper_ft.flags import parse
 from whisper_ft.plan import Refused, make_plan
 from whisper_ft.resuming import resume_plan
 from whisper_ft.training import train

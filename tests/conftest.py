@@ -16,8 +16,9 @@ import whisper
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.config import TrainConfig, parse
+from whisper_ft.config import TrainConfig
 from whisper_ft.data import Batch
+from whisper_ft.flags import parse
 from whisper_ft.plan import make_plan
 from whisper_ft.resuming import resume_plan
 from whisper_ft.weights import fetch

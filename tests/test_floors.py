@@ -7,8 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
-    {"config", "manifest", "metrics", "stopping"},
-    {"audio", "tokens", "model", "weights"},
+    {"flags", "manifest", "metrics", "stopping"},
+    {"config", "audio", "tokens", "model", "weights"},
     {"prompts", "checkpoint"},
     {"data", "decode", "check"},
     {"evaluate", "optim", "plan"},
@@ -48,5 +48,5 @@ def test_the_package_re_exports_nothing_but_its_version():
 
 
 def test_metrics_and_manifest_need_no_torch():
-    for module in ("metrics", "manifest", "config"):
+    for module in ("metrics", "manifest", "config", "flags"):
         assert "torch" not in (PACKAGE / f"{module}.py").read_text(encoding="utf-8").split()

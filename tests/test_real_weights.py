@@ -13,8 +13,9 @@ import torch
 import whisper
 
 from whisper_ft.audio import log_mel, read_audio
-from whisper_ft.config import TrainConfig, parse
+from whisper_ft.config import TrainConfig
 from whisper_ft.decode import decode_row
+from whisper_ft.flags import parse
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import encode, summed_loss
 from whisper_ft.plan import make_plan

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from whisper_ft.checkpoint import find_state, fingerprint, load_state_model
-from whisper_ft.config import TrainConfig, flag, from_json
+from whisper_ft.config import TrainConfig
+from whisper_ft.flags import flag, from_json
 from whisper_ft.plan import Plan, Refused, assemble, decide_settings, read_rows, usable_rows
 from whisper_ft.weights import load, vocabulary_of
 

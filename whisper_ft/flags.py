@@ -1,0 +1,116 @@
+"""Flags from dataclasses: a setting is written once, with its help, default and bounds."""
+
+import argparse
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+C = TypeVar("C")
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    group: str = "options",
+    choices: Sequence[str] = (),
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    positional: bool = False,
+) -> Any:
+    """A dataclass field that is also a flag; a number outside its bounds is a problem."""
+    metadata = {
+        "help": help,
+        "group": group,
+        "choices": tuple(choices),
+        "at_least": at_least,
+        "above": above,
+        "at_most": at_most,
+        "positional": positional,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def out_of_bounds(config: Any) -> list[str]:
+    """A problem for every number of a config that lies outside its field's bounds."""
+    found = []
+    for field in dataclasses.fields(config):
+        value, meta = getattr(config, field.name), field.metadata
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, int | float) or isinstance(number, bool):
+                continue
+            for bound, holds, words in (
+                (meta["at_least"], lambda n, b: n >= b, "at least"),
+                (meta["above"], lambda n, b: n > b, "more than"),
+                (meta["at_most"], lambda n, b: n <= b, "at most"),
+            ):
+                if bound is not None and not holds(number, bound):
+                    found.append(f"{flag(field.name)}: {number}: must be {words} {bound}")
+            if not math.isfinite(number):
+                found.append(f"{flag(field.name)}: {number}: must be a finite number")
+    return found
+
+
+def parse(config_class: type[C], argv: Sequence[str] | None, prog: str) -> tuple[C, set[str]]:
+    """(config, names of the fields that flags gave). Exits on a bad flag."""
+    parser = argparse.ArgumentParser(
+        prog=prog, description=config_class.__doc__, allow_abbrev=False
+    )
+    groups: dict[str, Any] = {}
+    for field in dataclasses.fields(config_class):  # type: ignore[arg-type]
+        name = field.metadata["group"]
+        if name not in groups:
+            groups[name] = parser if name == "options" else parser.add_argument_group(name)
+        _add_argument(groups[name], field)
+    given = vars(parser.parse_args(argv))
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+    return config_class(**given), set(given)
+
+
+def from_json(config_class: type[C], settings: dict[str, Any]) -> C:
+    """The config that `dataclasses.asdict` and JSON made these settings from."""
+    known = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k in known}
+    return config_class(**values)
+
+
+def flag(name: str) -> str:
+    """The flag that sets a field."""
+    return "--" + name.replace("_", "-")
+
+
+def _add_argument(group: Any, field: dataclasses.Field) -> None:
+    kind, many = _kind(field.type)
+    meta = field.metadata
+    unset = field.default is None or field.default is False or field.default in ("", ())
+    shown = "" if unset else f" (default: {field.default})"
+    keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + shown}
+    if kind is bool:
+        group.add_argument(
+            flag(field.name), action="store_true", default=argparse.SUPPRESS, **keywords
+        )
+        return
+    keywords["type"] = kind
+    if meta["choices"]:
+        keywords["choices"] = meta["choices"]
+    if many:
+        keywords["nargs"] = "+"
+    if meta["positional"]:
+        group.add_argument(field.name, metavar=field.name.upper(), **keywords)
+        return
+    if not meta["choices"]:
+        keywords["metavar"] = {str: "TEXT", int: "N", float: "X"}[kind]
+    group.add_argument(flag(field.name), default=argparse.SUPPRESS, **keywords)
+
+
+def _kind(annotation: Any) -> tuple[type, bool]:
+    """(type of one value, whether there are many) of a field's annotation."""
+    if typing.get_origin(annotation) is tuple:
+        return typing.get_args(annotation)[0], True
+    if isinstance(annotation, types.UnionType):
+        return next(a for a in typing.get_args(annotation) if a is not type(None)), False
+    return annotation, False
