@@ -19,10 +19,13 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Batch
 from whisper_ft.flags import parse
+from whisper_ft.manifest import Row
 from whisper_ft.plan import make_plan
 from whisper_ft.resuming import resume_plan
 from whisper_ft.weights import fetch
 
+NAMES = [f"Name{chr(65 + i)}{chr(97 + j)}" for i in range(10) for j in range(10)]
+NAMED_ROWS = [Row(None, f"Call {name} now.", keywords=(name,)) for name in NAMES]  # type: ignore[arg-type]
 EOT = {51864: 50256, 51865: 50257, 51866: 50257}
 
 
@@ -37,6 +40,10 @@ def random_whisper(n_vocab: int = 51864, seed: int = 0) -> Whisper:
         model.decoder.ln.bias[0] = 1.0
         model.decoder.token_embedding.weight[EOT[n_vocab], 0] = 8.0
     return model
+
+
+def row(text="Hello.", **fields) -> Row:
+    return Row(fields.pop("audio", None), text, **fields)
 
 
 @pytest.fixture

@@ -32,6 +32,10 @@ def checked(folder, *rows, vocabulary=ENGLISH):
     return check_manifest(read_manifest(write_manifest(folder / "m.jsonl", rows)), vocabulary)
 
 
+def segment(start, end, text):
+    return {"start": start, "end": end, "text": text}
+
+
 @pytest.mark.parametrize(
     ("row", "words"),
     [
@@ -44,7 +48,19 @@ def checked(folder, *rows, vocabulary=ENGLISH):
         ({"channel": 1}, "channel: 1: .*has no such one: give 0 to 0"),
         ({"start": 0.5, "end": 0.5001}, "audio: .*too short to hear"),
         ({"duration": 3.0}, "duration: 3.0: the audio lasts 2.000 s: correct"),
-        ({"segments": [{"start": 0, "end": 3, "text": "x"}]}, "segments: the last ends at 3.0 s"),
+        ({"segments": [segment(0, 3, "Call Reid.")]}, "segments: the only one runs to 3.0 s"),
+        (
+            {"segments": [segment(0, 1, "Call"), segment(1.5, 3, "Reid.")]},
+            "segments: the last runs to 3.0 s, the audio ends at 2.000 s: leave its words out",
+        ),
+        (
+            {"segments": [segment(0, 1, "Call Reid."), segment(2.5, 3, "Now.")]},
+            "segments: one starts at 2.5 s, .*: count from the row's start",
+        ),
+        (
+            {"segments": [segment(0, 1, "Call Reid."), segment(1, 3, "Now."), segment(3, 4, "a")]},
+            "segments: one starts at 3.0 s",
+        ),
         ({"keywords": ["Reed"]}, "keywords: 'Reed': the text does not hold it"),
         ({"text": "word " * 447}, "text: .*450 tokens.*448: split the row"),
         ({"text": "word " * 446}, "text: .*449 tokens"),  # fits without timestamps only
@@ -72,6 +88,24 @@ def test_all_problems_of_all_rows_come_at_once_and_good_rows_stay(folder):
 def test_a_stretch_of_a_long_file_is_fine(folder):
     found = checked(folder, {"audio": "long.wav", "start": 1.0, "end": 31.0, "duration": 30.0})
     assert not found.problems
+
+
+def test_a_row_may_end_within_its_last_segment_whose_words_its_text_leaves_out(folder):
+    cut = [segment(0, 1, "Call Reid."), segment(1.5, 4, "And Mohr.")]
+    found = checked(folder, {"segments": cut})
+    assert not found.problems and not found.doubts
+
+
+def test_a_late_first_timestamp_is_a_doubt(folder):
+    found = checked(folder, {"segments": [segment(1.1, 2, "Call Reid.")]})
+    assert "the first starts at 1.1 s, and stock decoding writes no" in str(found.doubts[0])
+    assert not checked(folder, {"segments": [segment(1.0, 2, "Call Reid.")]}).doubts
+
+
+def test_a_checked_row_knows_its_duration_and_whether_it_follows_the_one_before(folder):
+    found = checked(folder, {}, {"start": 0.5}, {"audio": "gone.wav"}, {}, {"text": 5}, {}, {})
+    assert [row.duration for row in found.rows] == [2.0, 1.5, 2.0, 2.0, 2.0]
+    assert [row.follows for row in found.rows] == [False, True, False, False, True]
 
 
 def test_languages_are_known_by_code_and_by_name_and_must_be_the_models(folder):

@@ -1,7 +1,9 @@
 """Which row is visited when, and how its visit becomes tensors."""
 
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from whisper.tokenizer import get_tokenizer
@@ -15,9 +17,10 @@ from whisper_ft.data import (
     VisitOrder,
     batches_of,
     collate,
+    hear,
     make_loader,
 )
-from whisper_ft.manifest import read_manifest
+from whisper_ft.manifest import Segment, read_manifest
 from whisper_ft.prompts import PromptPolicy
 from whisper_ft.tokens import IGNORE
 from whisper_ft.weights import Vocabulary
@@ -27,7 +30,9 @@ from whisper_ft.weights import Vocabulary
 def examples(corpus):
     rows = read_manifest(corpus[0]).rows
     tokenizer_of = Vocabulary(False, 99, 448).tokenizer
-    return Examples(rows, PromptPolicy(0.5), tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0)
+    return Examples(
+        rows, PromptPolicy(own=0.5, keywords=0.2), tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0
+    )
 
 
 def test_an_epoch_visits_every_row_once_in_a_new_order():
@@ -70,14 +75,14 @@ def test_an_example_is_the_rows_mel_and_the_contracts_tokens(examples, english):
     assert example.place == row.place
 
 
-def test_half_of_the_visits_have_timestamps_and_half_a_prompt(examples, english):
+def test_timestamps_and_prompts_come_at_their_rates_apart(examples, english):
     visits = [examples[Visit(turn, 1)] for turn in range(200)]
     timed = sum(english.timestamp_begin in v.tokens for v in visits)
     prompted = sum(v.tokens[0] == english.sot_prev for v in visits)
     both = sum(
         v.tokens[0] == english.sot_prev and english.timestamp_begin in v.tokens for v in visits
     )
-    assert 75 < timed < 125 and 75 < prompted < 125 and 30 < both < 70
+    assert 75 < timed < 125 and 115 < prompted < 165 and 45 < both < 95
     assert all(
         (english.no_timestamps in v.tokens) != (english.timestamp_begin in v.tokens) for v in visits
     )
@@ -88,6 +93,17 @@ def test_a_row_without_segments_is_one_from_0_to_its_end(examples, english):
         v for t in range(20) if english.timestamp_begin in (v := examples[Visit(t, 1)]).tokens
     )
     assert timed.tokens[-1] == english.timestamp_begin + 50  # the file lasts 1.00 s
+
+
+def test_without_timestamps_the_audio_stops_before_a_segment_that_the_window_cuts(examples):
+    row = replace(
+        examples.rows[0], segments=(Segment(0, 0.5, "Call"), Segment(0.625, 1.4, "Kathryn now."))
+    )
+    timed, segments = hear(row, timestamps=True)
+    plain, _ = hear(row, timestamps=False)
+    assert len(timed) == 16000 and len(plain) == 10000
+    assert segments == (Segment(0, 0.5, "Call"), Segment(0.625, None, ""))
+    assert np.array_equal(plain, timed[:10000])
 
 
 def test_padding_is_masked_and_to_the_right(examples):

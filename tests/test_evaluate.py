@@ -8,11 +8,11 @@ import whisper
 from conftest import random_whisper, tone, write_manifest
 
 from whisper_ft.audio import log_mel, read_audio
+from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.data import RowError
 from whisper_ft.decode import decode_row
 from whisper_ft.evaluate import MARK, decode_rows, details, insert_table, score, table
 from whisper_ft.manifest import read_manifest
-from whisper_ft.prompts import PromptedRows, evaluation_rows
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping"},
-    {"config", "audio", "tokens", "model", "weights"},
+    {"config", "glossary", "audio", "tokens", "model", "weights"},
     {"prompts", "checkpoint"},
-    {"data", "decode", "check"},
+    {"data", "decode", "check", "conditions"},
     {"evaluate", "optim", "plan"},
     {"training", "resuming"},
     {"__main__"},

@@ -20,7 +20,7 @@ from whisper_ft.weights import Vocabulary
 def examples(corpus):
     rows = read_manifest(corpus[0]).rows
     tokenizer_of = Vocabulary(False, 99, 448).tokenizer
-    return Examples(rows, PromptPolicy(0.5), tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0)
+    return Examples(rows, PromptPolicy(own=0.5), tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0)
 
 
 def batches(examples, *sizes):

@@ -13,10 +13,17 @@ import pytest
 import torch
 from conftest import assert_same_run, lines, plan_of, poisoned
 
+from whisper_ft import model as model_module
 from whisper_ft import training
 from whisper_ft.training import train
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def bf16(monkeypatch):
+    """Any CPU may train in bf16, slowly where it emulates it, which the settings would refuse."""
+    monkeypatch.setattr(model_module, "_cpu_has_bf16", lambda: True)
 
 
 def resumed(folder, *more):
@@ -24,7 +31,7 @@ def resumed(folder, *more):
 
 
 @pytest.fixture(params=[["--amp", "off"], ["--amp", "bf16"], ["--amp", "fp16", "--freeze-encoder"]])
-def whole_run(request, argv, tmp_path):
+def whole_run(request, argv, tmp_path, bf16):
     argv = [*argv, *request.param]
     argv[argv.index("--out") + 1] = str(tmp_path / "whole")
     train(plan_of(argv))
@@ -200,7 +207,7 @@ def test_warm_up_longer_than_the_run_is_refused(argv):
         plan_of([*argv, "--warmup", "7"])
 
 
-def test_a_state_of_another_precision_resumes_with_a_word(argv, tmp_path, monkeypatch, capsys):
+def test_a_state_of_another_precision_resumes_with_a_word(argv, tmp_path, bf16, capsys):
     """As when a run of a CPU goes on on a GPU whose `auto` is fp16."""
     train(plan_of([*argv, "--amp", "bf16"]))
     config = tmp_path / "run" / "config.json"

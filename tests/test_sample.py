@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from whisper_ft.conditions import evaluation_rows
 from whisper_ft.manifest import read_manifest
-from whisper_ft.prompts import evaluation_rows
 
 DATA = Path(__file__).parent.parent / "data"
 INVENTORY = json.loads((DATA / "names.json").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ import torch
 from conftest import random_whisper
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from whisper.decoding import DecodingOptions, DecodingTask
+from whisper.decoding import ApplyTimestampRules, DecodingOptions, DecodingTask
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.manifest import Segment
@@ -67,6 +67,38 @@ def test_times_beyond_the_window_are_its_end(english):
         english, "Late.", segments=[Segment(29.0, 31.0, "Late.")], timestamps=True
     )
     assert tokens[-1] == english.timestamp_begin + 1500
+
+
+def test_a_segment_that_the_window_cuts_leaves_its_start_alone_before_eot(english):
+    segments = [Segment(0.0, 1.5, "Call."), Segment(2.0, None, "")]
+    tokens, targets = build_example(english, "Call.", segments=segments, timestamps=True)
+    zero = english.timestamp_begin
+    assert tokens == [english.sot, zero, *english.encode(" Call."), zero + 75, zero + 100]
+    assert targets == [*tokens[1:], english.eot]
+
+
+def test_whispers_own_timestamp_rules_allow_a_lone_start_only_before_eot(english):
+    segments = [Segment(0.0, 1.5, "Call."), Segment(2.0, None, "")]
+    _, targets = build_example(english, "Call.", segments=segments, timestamps=True)
+    rules = ApplyTimestampRules(english, 1, max_initial_timestamp_index=50)
+    for i, target in enumerate(targets):
+        logits = torch.zeros(1, 51864)
+        logits[0, target] = 20.0
+        rules.apply(logits, torch.tensor([[english.sot, *targets[:i]]]))
+        assert logits[0].argmax() == target  # each target can be written, in its place
+
+
+def test_only_the_last_of_several_segments_may_be_cut(english):
+    for wrong in ([Segment(2, None, "")], [Segment(0, None, ""), Segment(1, 2, "a")]):
+        with pytest.raises(ValueError, match="only the last of several"):
+            build_example(english, "a", segments=wrong, timestamps=True)
+
+
+def test_a_translation_begins_with_a_space_whatever_is_spoken():
+    for task, first in (("translate", " Hi"), ("transcribe", "Hi")):
+        tokenizer = get_tokenizer(True, language="ja", task=task)
+        tokens, _ = build_example(tokenizer, "Hi")
+        assert tokens[4:] == tokenizer.encode(first)
 
 
 def test_timestamps_need_segments(english):
@@ -204,3 +236,35 @@ def test_for_any_input_lengths_agree_and_the_mask_covers_exactly_the_prompt(
     assert targets[-1] == tokenizer.eot
     said = tokenizer.decode([t for t in learned(targets) if t < tokenizer.eot])
     assert said.strip() == text.strip()
+
+
+@st.composite
+def cut_segments(draw):
+    """Segments in order, with texts, the last of several now and then cut by the window."""
+    times = sorted(draw(st.lists(st.floats(0, 30), min_size=2, max_size=12)))
+    spans = list(zip(times[::2], times[1::2], strict=False))
+    segments = [Segment(start, end, draw(texts)) for start, end in spans]
+    if len(segments) > 1 and draw(st.booleans()):
+        segments[-1] = Segment(segments[-1].start, None, "")
+    return segments
+
+
+@settings(max_examples=200, deadline=None)
+@given(segments=cut_segments(), prompt=texts, english_only=st.booleans())
+def test_for_any_segments_times_never_decrease_and_the_text_comes_back(
+    segments, prompt, english_only
+):
+    tokenizer = get_tokenizer(not english_only)
+    text = " ".join(segment.text for segment in segments)
+    tokens, targets = build_example(tokenizer, text, prompt, segments=segments, timestamps=True)
+    said = learned(targets)
+    if not text.strip():
+        assert tokenizer.no_speech in said
+        return
+    times = [t - tokenizer.timestamp_begin for t in said if t >= tokenizer.timestamp_begin]
+    assert times == sorted(times) and times[0] >= 0 and times[-1] <= 1500
+    n_cut = sum(segment.end is None for segment in segments)
+    assert len(times) == 2 * len(segments) - n_cut
+    spoken = tokenizer.decode([t for t in said if t < tokenizer.eot])
+    assert "".join(spoken.split()) == "".join(text.split())
+    assert len(tokens) == len(targets) <= 448

@@ -12,13 +12,13 @@ from tqdm import tqdm
 
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import append_lines, write_json
+from whisper_ft.conditions import evaluation_rows
 from whisper_ft.config import CheckConfig, EvaluateConfig, TableConfig
 from whisper_ft.data import RowError
 from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.flags import out_of_bounds, parse
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import pick_device
-from whisper_ft.prompts import evaluation_rows
 from whisper_ft.weights import Vocabulary, load, vocabulary
 
 

@@ -15,14 +15,14 @@ from tqdm import tqdm
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 
 from whisper_ft.audio import MAX_SECONDS, AudioInfo, n_mel_frames, probe
-from whisper_ft.manifest import Manifest, Problem, Row, Segment
+from whisper_ft.glossary import PROMPT_ROOM
+from whisper_ft.manifest import CUT_SLACK, Manifest, Problem, Row, Segment
 from whisper_ft.metrics import term_count
-from whisper_ft.prompts import PROMPT_ROOM
 from whisper_ft.tokens import build_example, encode_prompt, encode_segments
 from whisper_ft.weights import Vocabulary
 
-SLACK = 0.1  # seconds by which a manifest's times may differ from the file's
 N_DECODED = 224  # new tokens that whisper's decoder writes at most
+MAX_FIRST = 1.0  # seconds: `DecodingOptions.max_initial_timestamp`
 TASKS = ("transcribe", "translate")
 PROBES = """CREATE TABLE IF NOT EXISTS probes (
     path BLOB PRIMARY KEY, size INT, mtime_ns INT, sample_rate INT, n_samples INT, n_channels INT
@@ -57,19 +57,26 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
     """
     checked = Checked(problems=list(manifest.problems), doubts=list(manifest.doubts))
     infos = probe_all([row.audio for row in manifest.rows])
+    complete = True  # whether the row before this one is there, for previous text
     for row in manifest.rows:
-        row = replace(row, language=_language_code(row.language))
         info = infos[row.audio]
+        row = replace(
+            row,
+            language=_language_code(row.language),
+            follows=row.follows and complete,
+        )
         wrong = _file_problems(row, info) + _keyword_problems(row)
         if vocabulary is not None:
             wrong += _language_problems(row, vocabulary)
         if not wrong and isinstance(info, AudioInfo) and vocabulary is not None:
             tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
             wrong += _token_problems(row, info, tokenizer, vocabulary.n_text_ctx)
-            checked.doubts += [Problem(row.place, what) for what in _doubts(row, tokenizer)]
+            doubts = _doubts(row, row.resolved_segments(_duration(row, info)), tokenizer)
+            checked.doubts += [Problem(row.place, what) for what in doubts]
         checked.problems += [Problem(row.place, what) for what in wrong]
+        complete = not wrong
         if not wrong and isinstance(info, AudioInfo):
-            checked.rows.append(row)
+            checked.rows.append(replace(row, duration=_duration(row, info)))
             checked.seconds += _duration(row, info)
     return checked
 
@@ -85,7 +92,7 @@ def _file_problems(row: Row, info: AudioInfo | str) -> list[str]:
     found = []
     if row.start >= info.duration:
         return [f"start: {row.start}: {row.audio} ends at {info.duration:.3f} s: correct it"]
-    if row.end is not None and row.end > info.duration + SLACK:
+    if row.end is not None and row.end > info.duration + CUT_SLACK:
         return [f"end: {row.end}: {row.audio} ends at {info.duration:.3f} s: correct it"]
     seconds = _duration(row, info)
     if n_mel_frames(seconds) < 1:
@@ -98,17 +105,37 @@ def _file_problems(row: Row, info: AudioInfo | str) -> list[str]:
     if row.channel is not None and row.channel >= info.n_channels:
         last = info.n_channels - 1
         found.append(f"channel: {row.channel}: {row.audio} has no such one: give 0 to {last}")
-    if row.duration is not None and abs(row.duration - seconds) > SLACK:
+    if row.duration is not None and abs(row.duration - seconds) > CUT_SLACK:
         found.append(
             f"duration: {row.duration}: the audio lasts {seconds:.3f} s: correct the field or "
             "leave it out, and see whether it is the right file"
         )
-    if row.segments and row.segments[-1].end > seconds + SLACK:
-        found.append(
-            f"segments: the last ends at {row.segments[-1].end} s, the audio at {seconds:.3f} s: "
-            "trim it"
-        )
-    return found
+    return found + _segment_problems(row, seconds)
+
+
+def _segment_problems(row: Row, seconds: float) -> list[str]:
+    """A row may end within its last segment, which is then heard but not learned."""
+    segments = row.resolved_segments(seconds)
+    cut = [segment for segment in segments if segment.end is None]
+    if not cut:
+        return []
+    ends = f"the audio ends at {seconds:.3f} s"
+    if len(cut) > 1 or cut[0].start >= seconds:
+        return [
+            f"segments: one starts at {segments[-1].start} s, {ends}: count from the row's start"
+        ]
+    if len(segments) == 1:
+        return [f"segments: the only one runs to {row.segments[0].end} s, {ends}: give it whole"]
+    if _joined(segments) != _joined([Segment(0.0, 0.0, row.text)]):
+        return [
+            f"segments: the last runs to {row.segments[-1].end} s, {ends}: leave its words out of "
+            "the text, or give it whole"
+        ]
+    return []
+
+
+def _joined(segments: Sequence[Segment]) -> str:
+    return " ".join(" ".join(segment.text for segment in segments).split())
 
 
 def _keyword_problems(row: Row) -> list[str]:
@@ -143,7 +170,7 @@ def _language_problems(row: Row, vocabulary: Vocabulary) -> list[str]:
 
 def _token_problems(row: Row, info: AudioInfo, tokenizer: Tokenizer, n_text_ctx: int) -> list[str]:
     """A row must fit in its longest form: with timestamps, whatever its visits draw."""
-    segments = row.segments or (Segment(0.0, _duration(row, info), row.text),)
+    segments = row.resolved_segments(_duration(row, info))
     try:
         build_example(
             tokenizer, row.text, segments=segments, timestamps=True, n_text_ctx=n_text_ctx
@@ -153,14 +180,17 @@ def _token_problems(row: Row, info: AudioInfo, tokenizer: Tokenizer, n_text_ctx:
     return []
 
 
-def _doubts(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
-    joined = " ".join(segment.text.strip() for segment in row.segments)
-    if row.segments and " ".join(joined.split()) != " ".join(row.text.split()):
+def _doubts(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
+    if _joined(segments) != _joined([Segment(0.0, 0.0, row.text)]):
         yield "segments: their texts do not join to the text: timestamped visits learn another text"
+    if segments[0].start > MAX_FIRST:
+        yield (
+            f"segments: the first starts at {segments[0].start} s, and stock decoding writes no "
+            f"first timestamp after {MAX_FIRST:.1f} s: start the row later"
+        )
     n_prompt = len(encode_prompt(tokenizer, row.prompt))
     if n_prompt > PROMPT_ROOM:
         yield f"prompt: {n_prompt} tokens: the first {n_prompt - PROMPT_ROOM} are cut off"
-    segments = row.segments or (Segment(0.0, 0.0, row.text),)
     if (n_text := len(encode_segments(tokenizer, segments))) > N_DECODED:
         yield f"text: {n_text} tokens: decoding stops after {N_DECODED}: split the row"
     for term in row.keywords:

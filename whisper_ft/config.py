@@ -53,10 +53,19 @@ class TrainConfig:
     workers: int = option(2, "processes that read audio; 0 reads in line", group="data", at_least=0)
 
     prompts: str = option(
-        "own=.5",
-        "kinds of prompt and the share of visits that get each, comma-separated; the rest get "
-        "none. own: the row's prompt, else its keywords among other rows' keywords",
+        "own=.2,previous=.1,keywords=.05,carried=.05,style=.05,wrong=.05",
+        "kinds of prompt and the share of visits that get each, comma-separated, the rest none; a "
+        "kind that a row lacks passes its share to the row's others. own: the row's prompt; "
+        "previous: the text before it in its recording; keywords: its keywords among other rows'; "
+        "carried: its prompt or keywords, then the text before it; style: another text written as "
+        "its text is, where rows are written in several ways; wrong: a prompt of another row",
         group="prompts",
+    )
+    distractors: tuple[int, int] = option(
+        (5, 40),
+        "terms of other rows among a row's keywords, at least and at most",
+        group="prompts",
+        at_least=0,
     )
     timestamp_rate: float = option(
         0.5, "share of visits whose targets have timestamps", group="prompts", at_least=0, at_most=1

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
@@ -84,12 +85,12 @@ class Examples(Dataset):
         tokenizer = self.tokenizer_of(language=row.language, task=row.task)
         prompt = self.policy(self.rows, visit.row, rng, timestamps=timestamps, tokenizer=tokenizer)
         try:
-            samples = read_audio(row.audio, row.start, row.end, row.channel)
+            samples, segments = hear(row, timestamps=timestamps)
             tokens, targets = build_example(
                 tokenizer,
                 row.text,
                 prompt,
-                segments=row_segments(row, len(samples) / SAMPLE_RATE),
+                segments=segments,
                 timestamps=timestamps,
                 n_text_ctx=self.n_text_ctx,
             )
@@ -98,9 +99,17 @@ class Examples(Dataset):
         return Example(log_mel(samples, self.n_mels), tokens, targets, row.place)
 
 
-def row_segments(row: Row, seconds: float) -> tuple[Segment, ...]:
-    """The row's segments; for a row that has none, one over all its seconds."""
-    return row.segments or (Segment(0.0, seconds, row.text),)
+def hear(row: Row, *, timestamps: bool) -> tuple[np.ndarray, tuple[Segment, ...]]:
+    """A row's samples at 16 kHz and its segments.
+
+    Without timestamps to say where the last whole segment ends, the audio stops before a segment
+    that the row's end cuts (Whisper paper, section 2.3). Raises ValueError for unreadable audio.
+    """
+    samples = read_audio(row.audio, row.start, row.end, row.channel)
+    segments = row.resolved_segments(len(samples) / SAMPLE_RATE)
+    if segments[-1].end is None and not timestamps:
+        samples = samples[: round(segments[-1].start * SAMPLE_RATE)]
+    return samples, segments
 
 
 def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:

@@ -12,8 +12,9 @@ from whisper.model import Whisper
 from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.audio import SAMPLE_RATE, log_mel, read_audio
-from whisper_ft.data import RowError, row_segments
+from whisper_ft.audio import log_mel
+from whisper_ft.conditions import PromptedRows
+from whisper_ft.data import RowError, hear
 from whisper_ft.decode import decode_row
 from whisper_ft.manifest import Segment
 from whisper_ft.metrics import (
@@ -25,7 +26,6 @@ from whisper_ft.metrics import (
     word_errors,
 )
 from whisper_ft.model import summed_loss
-from whisper_ft.prompts import PromptedRows
 from whisper_ft.tokens import IGNORE, UNSPACED_LANGUAGES, build_example
 from whisper_ft.weights import vocabulary_of
 
@@ -52,7 +52,7 @@ def decode_rows(
     tokenizer_of = vocabulary_of(model.dims).tokenizer
     for row, right, wrong in zip(prompted.rows, prompted.rights, prompted.wrongs, strict=True):
         try:
-            audio = read_audio(row.audio, row.start, row.end, row.channel)
+            audio, segments = hear(row, timestamps=timestamps)
         except (OSError, ValueError) as error:
             raise RowError(f"{row.place}: {row.audio}: {error}") from None
         features = model.encoder(log_mel(audio, model.dims.n_mels)[None].to(model.device, dtype))
@@ -69,10 +69,10 @@ def decode_rows(
                     task=row.task,
                     timestamps=timestamps,
                 )
-                segments = row_segments(row, len(audio) / SAMPLE_RATE) if timestamps else None
+                timed = segments if timestamps else None
                 done[prompt] = (
                     result.text,
-                    _row_loss(model, features, tokenizer, row.text, prompt, segments),
+                    _row_loss(model, features, tokenizer, row.text, prompt, timed),
                 )
         yield {
             "place": row.place,

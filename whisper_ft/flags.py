@@ -84,10 +84,12 @@ def flag(name: str) -> str:
 
 
 def _add_argument(group: Any, field: dataclasses.Field) -> None:
-    kind, many = _kind(field.type)
+    kind, count = _kind(field.type)
     meta = field.metadata
     unset = field.default is None or field.default is False or field.default in ("", ())
-    shown = "" if unset else f" (default: {field.default})"
+    default: Any = field.default
+    default = " ".join(map(str, default)) if count else default
+    shown = "" if unset else f" (default: {default})"
     keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + shown}
     if kind is bool:
         group.add_argument(
@@ -97,8 +99,8 @@ def _add_argument(group: Any, field: dataclasses.Field) -> None:
     keywords["type"] = kind
     if meta["choices"]:
         keywords["choices"] = meta["choices"]
-    if many:
-        keywords["nargs"] = "+"
+    if count:
+        keywords["nargs"] = count
     if meta["positional"]:
         group.add_argument(field.name, metavar=field.name.upper(), **keywords)
         return
@@ -107,10 +109,11 @@ def _add_argument(group: Any, field: dataclasses.Field) -> None:
     group.add_argument(flag(field.name), default=argparse.SUPPRESS, **keywords)
 
 
-def _kind(annotation: Any) -> tuple[type, bool]:
-    """(type of one value, whether there are many) of a field's annotation."""
+def _kind(annotation: Any) -> tuple[type, int | str | None]:
+    """(type of one value, how many: argparse's nargs) of a field's annotation."""
     if typing.get_origin(annotation) is tuple:
-        return typing.get_args(annotation)[0], True
+        kinds = typing.get_args(annotation)
+        return kinds[0], "+" if kinds[-1] is Ellipsis else len(kinds)
     if isinstance(annotation, types.UnionType):
-        return next(a for a in typing.get_args(annotation) if a is not type(None)), False
-    return annotation, False
+        return next(a for a in typing.get_args(annotation) if a is not type(None)), None
+    return annotation, None

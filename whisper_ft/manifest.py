@@ -5,18 +5,23 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+
+CASES = (("lower", str.lower), ("upper", str.upper))
+WITHIN_WORDS = "'’-"  # punctuation that a text without any may have
+CUT_SLACK = 0.1  # seconds by which times may miss the audio's end; past them a segment is cut
 
 
 class Segment(NamedTuple):
     """A stretch of a row that is decoded between two timestamps."""
 
     start: float  # seconds from the row's start
-    end: float  # seconds from the row's start
+    end: float | None  # seconds from the row's start; None: after the row's end, which cuts it
     text: str
 
 
@@ -38,6 +43,29 @@ class Row:
     recording: str = ""
     speaker: str = ""
     place: str = ""
+    follows: bool = True  # False for a manifest's first row, and where the one before was left out
+
+    @cached_property
+    def style(self) -> tuple[str, bool]:
+        """How its text is written: ("lower", "upper" or "mixed" case, whether punctuated)."""
+        case = next((name for name, f in CASES if self.text == f(self.text)), "mixed")
+        return case, any(
+            unicodedata.category(c).startswith("P") and c not in WITHIN_WORDS for c in self.text
+        )
+
+    def resolved_segments(self, seconds: float) -> tuple[Segment, ...]:
+        """Its segments for audio of so many seconds; for a row that has none, one over all of it.
+
+        A segment that runs over the end of the audio has no end and no text: it is heard in part.
+        """
+        if not self.segments:
+            return (Segment(0.0, seconds, self.text),)
+        return tuple(
+            segment
+            if segment.end is not None and segment.end <= seconds + CUT_SLACK
+            else Segment(segment.start, None, "")
+            for segment in self.segments
+        )
 
 
 @dataclass(frozen=True)
@@ -77,6 +105,7 @@ def read_manifest(path: str | Path, *, language: str = "en", task: str = "transc
     defaults = {"language": language, "task": task}
     unknown: set[str] = set()
     n_read = 0
+    follows = False
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -88,7 +117,8 @@ def read_manifest(path: str | Path, *, language: str = "en", task: str = "transc
             manifest.doubts.append(Problem(place, f"unknown field {name!r} is not used"))
         unknown |= unknown_here
         if row is not None:
-            manifest.rows.append(row)
+            manifest.rows.append(replace(row, follows=follows))
+        follows = row is not None
     if not n_read:
         manifest.problems.append(Problem(str(path), "holds no rows: write one JSON object a line"))
     return manifest
@@ -188,15 +218,15 @@ def _segments(value: Any) -> tuple[Segment, ...]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise ValueError(remedy)
     segments: list[Segment] = []
+    previous = 0.0
     for item in value:
         if set(item) != {"start", "end", "text"}:
             raise ValueError(f"{remedy}, found the fields {sorted(item)}")
-        segment = Segment(_seconds(item["start"]), _seconds(item["end"]), _text(item["text"]))
-        if segment.end < segment.start or (segments and segment.start < segments[-1].end):
-            raise ValueError(
-                f"{segment.start} to {segment.end} is out of order: sort and trim them"
-            )
-        segments.append(segment)
+        start, end = _seconds(item["start"]), _seconds(item["end"])
+        if end < start or (segments and start < previous):
+            raise ValueError(f"{start} to {end} is out of order: sort and trim them")
+        segments.append(Segment(start, end, _text(item["text"])))
+        previous = end
     return tuple(segments)
 
 

@@ -18,11 +18,12 @@ import torch
 from whisper_ft import __version__
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
+from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Examples, VisitOrder
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import freeze_encoder, n_parameters, peak_lr, pick_amp, pick_device
-from whisper_ft.prompts import PromptedRows, evaluation_rows, parse_policy
+from whisper_ft.prompts import parse_policy
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
 MAX_SHOWN = 100  # problems; the rest would only scroll these away
@@ -143,7 +144,7 @@ def decide_settings(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
     decided: dict[str, Any] = {}
     for name, decide in (
         ("device", lambda: pick_device(config.device)),
-        ("policy", lambda: parse_policy(config.prompts)),
+        ("policy", lambda: parse_policy(config.prompts, config.distractors)),
         ("amp", lambda: pick_amp(config.amp, decided.get("device", torch.device("cpu")))),
     ):
         try:

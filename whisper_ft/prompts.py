@@ -1,28 +1,43 @@
-"""Which text stands before a row: a random policy in training, fixed conditions in evaluation."""
+"""Which text stands before a row in training: a mixture of kinds, drawn anew at every visit."""
 
 from __future__ import annotations
 
 import random
-from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from whisper.tokenizer import Tokenizer, get_tokenizer
+from whisper.tokenizer import Tokenizer
 
+from whisper_ft.glossary import PROMPT_ROOM, WORDINGS, glossary
 from whisper_ft.manifest import Row
 from whisper_ft.metrics import plain, term_count
+from whisper_ft.tokens import encode_prompt, encode_segments, encode_text, last, timestamp_id
 
-PROMPT_ROOM = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
-DISTRACTORS = (5, 40)  # terms of other rows in a training glossary, at least and at most
-MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
-MAX_DRAWS = 50  # other rows looked at for each distractor wanted, before going on with fewer
+RIGHT_KINDS = ("own", "previous", "keywords", "carried", "style")
+KINDS = (*RIGHT_KINDS, "wrong")
+DROP_RATE = 0.1  # of right terms: a glossary is not always complete
+CARRIED_ROOM = PROMPT_ROOM - 1  # with all 223, `carry_initial_prompt` would keep no glossary at all
+DANGLING_RATE = 0.5  # pre-training's prompts end with a cut segment's start, `transcribe`'s do not
+MAX_TRIES = 20  # other rows looked at for a wrong prompt
+MAX_LOOKS = 50  # other rows looked at for one written alike
+
+Prompt = str | list[int]
 
 
 @dataclass(frozen=True)
 class PromptPolicy:
-    """How a training visit's prompt is drawn: each kind's share of the visits, the rest none."""
+    """How a training visit's prompt is drawn: each kind's share of the visits, the rest none.
 
-    own: float = 0.5  # the row's prompt; where it has none, its keywords among others'
+    A kind that a row lacks passes its share to the row's other kinds, `wrong` apart.
+    """
+
+    own: float = 0.0
+    previous: float = 0.0
+    keywords: float = 0.0
+    carried: float = 0.0
+    style: float = 0.0
+    wrong: float = 0.0
+    distractors: tuple[int, int] = (5, 40)  # in a glossary, at least and at most
 
     def __call__(
         self,
@@ -32,91 +47,38 @@ class PromptPolicy:
         *,
         timestamps: bool,
         tokenizer: Tokenizer,
-    ) -> str | list[int]:
-        """The prompt of one visit to rows[index]; "" is none. All chance comes from `rng`.
+    ) -> Prompt:
+        """The prompt of one visit to rows[index], text or ids; empty is none.
 
-        `timestamps`, whether the visit's targets have them, was drawn before: pre-training put
-        timestamps in the prompt exactly then, which kinds that quote earlier text must follow.
+        All chance comes from `rng`. `timestamps`, whether the visit's targets have them, was drawn
+        before: pre-training put timestamps in the prompt exactly then.
         """
-        if rng.random() >= self.own:
-            return ""
-        return own_prompt(rows, index, rng, (tokenizer,), n_distractors=rng.randint(*DISTRACTORS))
+        visit = _Visit(rows, index, rng, timestamps, tokenizer, self.distractors)
+        shares = {kind: getattr(self, kind) for kind in RIGHT_KINDS if getattr(self, kind)}
+        draw = rng.random()
+        if draw < self.wrong:
+            return visit.wrong(shares)
+        return visit.right(shares) if draw < self.wrong + sum(shares.values()) else ""
 
 
-def parse_policy(text: str) -> PromptPolicy:
-    """The policy that `own=.5` writes. Raises ValueError with what is wrong."""
+def parse_policy(text: str, distractors: tuple[int, int]) -> PromptPolicy:
+    """The policy that `own=.3,previous=.2` writes. Raises ValueError with what is wrong."""
     rates: dict[str, float] = {}
-    kinds = [field.name for field in fields(PromptPolicy)]
     for part in filter(None, (part.strip() for part in text.split(","))):
         kind, _, number = part.partition("=")
-        if kind not in kinds or kind in rates:
+        if kind not in KINDS or kind in rates:
             raise ValueError(
-                f"--prompts: {part}: give each of {', '.join(kinds)} once, as kind=share"
+                f"--prompts: {part}: give each of {', '.join(KINDS)} once, as kind=share"
             )
         try:
             rates[kind] = float(number)
         except ValueError:
             raise ValueError(f"--prompts: {part}: the share must be a number, as own=.5") from None
-    if not all(0 <= rate <= 1 for rate in rates.values()) or sum(rates.values()) > 1:
+    if not all(0 <= rate <= 1 for rate in rates.values()) or sum(rates.values()) > 1 + 1e-9:
         raise ValueError(f"--prompts: {text}: shares lie between 0 and 1 and add up to at most 1")
-    return PromptPolicy(**{**dict.fromkeys(kinds, 0.0), **rates})
-
-
-def own_prompt(
-    rows: Sequence[Row],
-    index: int,
-    rng: random.Random,
-    tokenizers: Sequence[Tokenizer],
-    *,
-    n_distractors: int,
-) -> str:
-    """The row's prompt; where it has none, a glossary of its keywords; "" without either."""
-    row = rows[index]
-    return row.prompt or glossary(rows, index, rng, tokenizers, n_distractors=n_distractors)
-
-
-def glossary(
-    rows: Sequence[Row],
-    index: int,
-    rng: random.Random,
-    tokenizers: Sequence[Tokenizer],
-    *,
-    n_distractors: int,
-) -> str:
-    """The row's keywords, shuffled among keywords that other rows of its language have.
-
-    Terms stop before 223 ids by any of the tokenizers, right ones coming first, so that the
-    decoder's cut from the left takes none; "" for a row without keywords.
-    """
-    row = rows[index]
-    if not row.keywords:
-        return ""
-    text = plain(row.text, cased=False)
-    terms: dict[str, str] = {}  # by how they compare, so that no term comes twice
-    room = PROMPT_ROOM
-
-    def add(term: str) -> None:
-        nonlocal room
-        if (key := plain(term, cased=False)) not in terms:
-            ids = (t.encode(f" {term},", disallowed_special=()) for t in tokenizers)
-            if (n_ids := max(map(len, ids))) <= room:
-                terms[key] = term
-                room -= n_ids
-
-    for keyword in row.keywords:
-        add(keyword)
-    n_right = len(terms)
-    for _ in range(MAX_DRAWS * n_distractors):
-        other = rows[rng.randrange(len(rows))]
-        if len(terms) == n_right + n_distractors:
-            break
-        if other.keywords and other.language == row.language:
-            term = rng.choice(other.keywords)
-            if not term_count(term, text, cased=False):  # what is said is no distractor
-                add(term)
-    shuffled = list(terms.values())
-    rng.shuffle(shuffled)
-    return ", ".join(shuffled)
+    if distractors[0] > distractors[1]:
+        raise ValueError(f"--distractors: {distractors}: give the fewest, then the most")
+    return PromptPolicy(**rates, distractors=distractors)
 
 
 def visit_rng(seed: int, visit: int, index: int) -> random.Random:
@@ -125,43 +87,144 @@ def visit_rng(seed: int, visit: int, index: int) -> random.Random:
 
 
 @dataclass(frozen=True)
-class PromptedRows:
-    """Rows with the prompts under which an evaluation decodes them, the same for every model."""
+class _Visit:
+    """A visit to rows[index]; each kind is a method that gives its prompt, "" where it has none."""
 
     rows: Sequence[Row]
-    rights: Sequence[str]  # "" where a row has neither prompt nor keywords
-    wrongs: Sequence[str | None]  # None, which is not scored, where no other row's prompt is wrong
+    index: int
+    rng: random.Random
+    timestamps: bool
+    tokenizer: Tokenizer
+    distractors: tuple[int, int]
+
+    @property
+    def row(self) -> Row:
+        return self.rows[self.index]
+
+    def right(self, shares: dict[str, float]) -> Prompt:
+        """A prompt of a kind drawn by the shares, among those that the row has."""
+        left = dict(shares)
+        while left:
+            kind = self.rng.choices(list(left), list(left.values()))[0]
+            if prompt := getattr(self, kind)():
+                return prompt
+            del left[kind]
+        return ""
+
+    def own(self) -> Prompt:
+        return self.row.prompt.strip()
+
+    def previous(self) -> Prompt:
+        return previous_ids(
+            self.rows, self.index, self.rng, timestamps=self.timestamps, tokenizer=self.tokenizer
+        )
+
+    def keywords(self, room: int = PROMPT_ROOM) -> str:
+        return glossary(
+            self.rows,
+            self.index,
+            self.rng,
+            (self.tokenizer,),
+            n_distractors=self.rng.randint(*self.distractors),
+            drop_rate=DROP_RATE,
+            wording=self.rng.choice(WORDINGS),
+            room=room,
+        )
+
+    def carried(self) -> Prompt:
+        """What `transcribe(initial_prompt=..., carry_initial_prompt=True)` sends after a while."""
+        first = self.row.prompt.strip() or self.keywords(CARRIED_ROOM)
+        ids = last(encode_prompt(self.tokenizer, first), CARRIED_ROOM)
+        history = self.previous()
+        return [*ids, *history[-(PROMPT_ROOM - len(ids)) :]] if ids and history else ""
+
+    def style(self) -> Prompt:
+        """Another text of the row's case and punctuation; none where all are written alike."""
+        others = [self.rows[i] for i in self._others(MAX_LOOKS) if self.rows[i].text.strip()]
+        alike = (other.text for other in others if other.style == self.row.style)
+        several = any(other.style != self.row.style for other in others)
+        return next(alike, "") if several else ""
+
+    def wrong(self, shares: dict[str, float]) -> Prompt:
+        """What another row would get: none that holds this row's keywords.
+
+        It is written as this row is, so that a prompt's style goes on to mean something.
+        """
+        shares = shares or dict.fromkeys(("own", "previous", "keywords"), 1.0)
+        for i in self._others(MAX_TRIES):
+            if self.row.text.strip() and self.rows[i].style != self.row.style:
+                continue
+            prompt = replace(self, index=i).right(shares)
+            text = prompt if isinstance(prompt, str) else self.tokenizer.decode(prompt)
+            if prompt and is_wrong(text, self.row.prompt, self.row):
+                return prompt
+        return ""
+
+    def _others(self, n: int) -> Iterator[int]:
+        """At most n random rows of the row's language, none of its recording."""
+        for _ in range(n):
+            i = self.rng.randrange(len(self.rows))
+            other, row = self.rows[i], self.row
+            apart = other.recording != row.recording if row.recording else i != self.index
+            if apart and other.language == row.language:
+                yield i
 
 
-def evaluation_rows(
-    rows: Sequence[Row], *, seed: int, n_rows: int | None = None, n_distractors: int = 40
-) -> PromptedRows:
-    """Rows for an evaluation, at most `n_rows` of them, drawn by the seed; prompts by it too.
-
-    Right: the row's own prompt, else its keywords among 40 distractors, else "". Wrong: the next
-    right prompt, in a seeded permutation, that is not empty and holds none of the row's keywords.
-    Prompts come from all rows, drawn or not, and fit whichever vocabulary a model has.
-    """
-    both = (get_tokenizer(False), get_tokenizer(True))
-    rights = [
-        own_prompt(rows, i, visit_rng(seed, 0, i), both, n_distractors=n_distractors)
-        for i in range(len(rows))
-    ]
-    order = list(range(len(rows)))
-    random.Random(seed).shuffle(order)
-    ring = [place for place, i in enumerate(order) if rights[i].strip()]  # of rows with a prompt
-    place_of = {i: place for place, i in enumerate(order)}
-    n_drawn = len(rows) if n_rows is None else min(n_rows, len(rows))
-    drawn = sorted(random.Random(f"rows {seed}").sample(range(len(rows)), n_drawn))
-    wrongs: list[str | None] = []
-    for i in drawn:
-        first = bisect_right(ring, place_of[i])
-        turns = range(first, first + min(len(ring), MAX_TRIES))
-        following = (rights[order[ring[turn % len(ring)]]] for turn in turns)
-        wrongs.append(next((p for p in following if _is_wrong(p, rights[i], rows[i])), None))
-    return PromptedRows([rows[i] for i in drawn], [rights[i] for i in drawn], wrongs)
-
-
-def _is_wrong(prompt: str, right: str, row: Row) -> bool:
+def is_wrong(prompt: str, right: str, row: Row) -> bool:
+    """Whether a prompt is another than the right one, and holds none of the row's keywords."""
     held = plain(prompt, cased=False)
     return prompt != right and not any(term_count(k, held, cased=False) for k in row.keywords)
+
+
+def previous_ids(
+    rows: Sequence[Row],
+    index: int,
+    rng: random.Random,
+    *,
+    timestamps: bool,
+    tokenizer: Tokenizer,
+) -> list[int]:
+    """The last 223 ids of the texts before a row in its recording; none at its beginning.
+
+    With timestamps exactly when the target has them (Whisper paper, section 2.3), each row's own.
+    Where the row before was cut in a segment, pre-training had that segment's start at the end of
+    the prompt, and `transcribe` does not send it: it stands there half of the time.
+    """
+    ids: list[int] = []
+    for row, is_nearest in _before(rows, index):
+        if not row.text.strip():
+            continue
+        if not timestamps:
+            ids = encode_text(tokenizer, row.text) + ids
+        else:
+            segments = row.resolved_segments(row.duration or 0.0)
+            whole = [segment for segment in segments if segment.end is not None]
+            ids = encode_segments(tokenizer, whole) + ids
+            if is_nearest and whole != list(segments) and rng.random() < DANGLING_RATE:
+                ids.append(timestamp_id(tokenizer, segments[-1].start))
+        if len(ids) >= PROMPT_ROOM:
+            break
+    return last(ids, PROMPT_ROOM)
+
+
+def _before(rows: Sequence[Row], index: int) -> Iterator[tuple[Row, bool]]:
+    """(row, whether it is the nearest) of the rows before one in its recording, backwards."""
+    i = index
+    while i > 0 and _follows(rows[i], rows[i - 1]):
+        i -= 1
+        yield rows[i], i == index - 1
+
+
+def _follows(row: Row, earlier: Row) -> bool:
+    """Whether one row's text is what was said right before another's."""
+    return (
+        row.follows
+        and row.recording != ""
+        and all(
+            getattr(row, name) == getattr(earlier, name)
+            for name in ("recording", "channel", "language", "task")
+        )
+        # names of recordings may repeat from speaker to speaker, as 1.wav does in many corpora
+        and (row.audio == earlier.audio or row.speaker == earlier.speaker)
+        and (row.audio != earlier.audio or row.start >= earlier.start)
+    )

@@ -32,8 +32,9 @@ def build_example(
     Exactly the P prompt tokens are masked and all others learned (Whisper paper, section 2.3);
     without a prompt there is no sot_prev, and the first target follows sot. `prompt` is text or
     ids, as in `whisper.DecodingOptions`. With `timestamps` every segment's text stands between
-    its times; without, `<|notimestamps|>` ends sot_sequence. An empty text is silence:
-    `sot, no_speech, eot`. A prompt that does not fit loses ids from its left.
+    its times, and a last one without an end, which the window cuts, leaves its start alone;
+    without, `<|notimestamps|>` ends sot_sequence. An empty text is silence: `sot, no_speech, eot`.
+    A prompt that does not fit loses ids from its left.
 
     Raises ValueError for timestamps without segments, for segments that go backwards, and for a
     text that does not fit by itself.
@@ -69,26 +70,34 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int
 
 
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
-    """A transcript's ids: after a space, but for languages written without."""
-    space = "" if tokenizer.language in UNSPACED_LANGUAGES else " "
+    """A transcript's ids: after a space, but for languages written without.
+
+    A translation is English, whatever the language.
+    """
+    unspaced = tokenizer.language in UNSPACED_LANGUAGES and tokenizer.task != "translate"
     stripped = text.strip()
+    space = "" if unspaced else " "
     return tokenizer.encode(space + stripped, disallowed_special=()) if stripped else []
 
 
 def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment] | None) -> list[int]:
-    """`<|start|> text <|end|>` of each segment. Raises ValueError where times go backwards."""
+    """`<|start|> text <|end|>` of each segment; `<|start|>` alone of a last one without an end.
+
+    So the paper ends a window that cuts a segment (section 2.3). Raises ValueError where times go
+    backwards, and for a segment without an end that is not the last or stands alone.
+    """
     if not segments:
         raise ValueError("timestamps need segments: pass [Segment(0, duration, text)]")
+    if segments[0].end is None or any(segment.end is None for segment in segments[:-1]):
+        raise ValueError("only the last of several segments may run over the window's end: trim")
     ids, previous = [], 0.0
     for start, end, text in segments:
-        if not previous <= start <= end:
+        if not previous <= start <= (start if end is None else end):
             raise ValueError(f"segment {start} to {end} s comes after {previous} s: sort and trim")
-        previous = end
-        ids += [
-            timestamp_id(tokenizer, start),
-            *encode_text(tokenizer, text),
-            timestamp_id(tokenizer, end),
-        ]
+        ids.append(timestamp_id(tokenizer, start))
+        if end is not None:
+            ids += [*encode_text(tokenizer, text), timestamp_id(tokenizer, end)]
+            previous = end
     return ids
 
 

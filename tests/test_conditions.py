@@ -1,0 +1,49 @@
+"""The prompts under which an evaluation decodes."""
+
+from conftest import NAMED_ROWS, NAMES, row
+from whisper.tokenizer import get_tokenizer
+
+from whisper_ft.conditions import evaluation_rows
+from whisper_ft.glossary import PROMPT_ROOM
+from whisper_ft.metrics import term_count
+
+
+def test_right_prompts_of_an_evaluation_hold_40_distractors_the_same_every_time():
+    one = evaluation_rows(NAMED_ROWS, seed=3)
+    assert one == evaluation_rows(NAMED_ROWS, seed=3)
+    assert {len(right.split(", ")) for right in one.rights} == {41}
+
+
+def test_a_wrong_prompt_is_another_rows_and_holds_none_of_this_rows_keywords():
+    chosen = evaluation_rows(NAMED_ROWS, seed=3)
+    for one, right, wrong in zip(chosen.rows, chosen.rights, chosen.wrongs, strict=True):
+        assert wrong in set(chosen.rights) - {right, ""}
+        assert not any(term_count(term, wrong) for term in one.keywords)
+
+
+def test_without_another_prompt_there_is_no_wrong_one():
+    rows = [
+        row("Call Reid.", prompt="Reid."),
+        row(),
+        row("Reid?", prompt="REID!", keywords=("Reid",)),
+    ]
+    chosen = evaluation_rows(rows, seed=0)
+    assert chosen.rights == ["Reid.", "", "REID!"]
+    assert chosen.wrongs[2] is None  # the only other prompt holds its keyword
+    assert chosen.wrongs[0] == "REID!" and chosen.wrongs[1] in ("Reid.", "REID!")
+
+
+def test_prompts_are_the_same_whichever_vocabulary_a_model_has(english):
+    long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
+    multilingual = get_tokenizer(True)
+    for prompt in evaluation_rows(long, seed=0).rights:
+        assert max(len(t.encode(" " + prompt)) for t in (english, multilingual)) <= PROMPT_ROOM
+
+
+def test_a_draw_of_rows_keeps_the_prompts_they_have_among_all():
+    everything = evaluation_rows(NAMED_ROWS, seed=3)
+    some = evaluation_rows(NAMED_ROWS, seed=3, n_rows=10)
+    assert len(some.rows) == 10
+    for one, right, wrong in zip(some.rows, some.rights, some.wrongs, strict=True):
+        i = NAMED_ROWS.index(one)
+        assert (right, wrong) == (everything.rights[i], everything.wrongs[i])

@@ -1,0 +1,54 @@
+"""The prompts under which an evaluation decodes: right, none, wrong; the same for every model."""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from whisper.tokenizer import get_tokenizer
+
+from whisper_ft.glossary import glossary
+from whisper_ft.manifest import Row
+from whisper_ft.prompts import is_wrong, visit_rng
+
+MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
+
+
+@dataclass(frozen=True)
+class PromptedRows:
+    """Rows with the prompts under which an evaluation decodes them, the same for every model."""
+
+    rows: Sequence[Row]
+    rights: Sequence[str]  # "" where a row has neither prompt nor keywords
+    wrongs: Sequence[str | None]  # None, which is not scored, where no other row's prompt is wrong
+
+
+def evaluation_rows(
+    rows: Sequence[Row], *, seed: int, n_rows: int | None = None, n_distractors: int = 40
+) -> PromptedRows:
+    """Rows for an evaluation, at most `n_rows` of them, drawn by the seed; prompts by it too.
+
+    Right: the row's own prompt, else its keywords among 40 distractors, else "". Wrong: the next
+    right prompt, in a seeded permutation, that is not empty and holds none of the row's keywords.
+    Prompts come from all rows, drawn or not, and fit whichever vocabulary a model has.
+    """
+    both = (get_tokenizer(False), get_tokenizer(True))
+    rights = [
+        row.prompt or glossary(rows, i, visit_rng(seed, 0, i), both, n_distractors=n_distractors)
+        for i, row in enumerate(rows)
+    ]
+    order = list(range(len(rows)))
+    random.Random(seed).shuffle(order)
+    ring = [place for place, i in enumerate(order) if rights[i].strip()]  # of rows with a prompt
+    place_of = {i: place for place, i in enumerate(order)}
+    n_drawn = len(rows) if n_rows is None else min(n_rows, len(rows))
+    drawn = sorted(random.Random(f"rows {seed}").sample(range(len(rows)), n_drawn))
+    wrongs: list[str | None] = []
+    for i in drawn:
+        first = bisect_right(ring, place_of[i])
+        turns = range(first, first + min(len(ring), MAX_TRIES))
+        following = (rights[order[ring[turn % len(ring)]]] for turn in turns)
+        wrongs.append(next((p for p in following if is_wrong(p, rights[i], rows[i])), None))
+    return PromptedRows([rows[i] for i in drawn], [rights[i] for i in drawn], wrongs)
