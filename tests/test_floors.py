@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping"},
     {"config", "glossary", "audio", "tokens", "model", "weights"},
-    {"prompts", "checkpoint"},
+    {"prompts", "checkpoint", "packing"},
     {"data", "decode", "check", "conditions"},
-    {"evaluate", "optim", "plan"},
+    {"evaluate", "optim", "plan", "show"},
     {"training", "resuming"},
     {"__main__"},
 ]

@@ -14,18 +14,22 @@ from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import append_lines, write_json
 from whisper_ft.conditions import evaluation_rows
 from whisper_ft.config import CheckConfig, EvaluateConfig, TableConfig
-from whisper_ft.data import RowError
+from whisper_ft.data import Examples, RowError
 from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.flags import out_of_bounds, parse
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import pick_device
+from whisper_ft.prompts import parse_policy
+from whisper_ft.show import show
 from whisper_ft.weights import Vocabulary, load, vocabulary
 
 
 def check(argv: Sequence[str]) -> int:
     """Report all that is wrong or doubtful in manifests; 1 if anything is wrong."""
     config, _ = parse(CheckConfig, argv, "python -m whisper_ft check")
+    policy = parse_policy(config.prompts, config.distractors)
     vocabulary_here, wrong = _vocabulary(config.model)
+    wrong += out_of_bounds(config)
     checked = _read(config, vocabulary_here)
     print(*wrong, sep="\n", end="\n" if wrong else "")
     for found in checked:
@@ -36,6 +40,17 @@ def check(argv: Sequence[str]) -> int:
     for path, found in zip(config.manifests, checked, strict=True):
         counts = f"{len(found.problems)} problems, {len(found.doubts)} doubts"
         print(f"{path}: {counts}; usable: {found.summary()}")
+    if config.show and vocabulary_here:
+        examples = Examples(
+            [row for found in checked for row in found.rows],
+            policy,
+            vocabulary_here.tokenizer,
+            n_mels=0,  # nothing is heard
+            n_text_ctx=vocabulary_here.n_text_ctx,
+            timestamp_rate=config.timestamp_rate,
+            seed=config.seed,
+        )
+        print("", *show(examples, config.show), sep="\n")
     return int(bool(wrong) or any(found.problems for found in checked))
 
 

@@ -18,10 +18,9 @@ from whisper_ft.audio import MAX_SECONDS, AudioInfo, n_mel_frames, probe
 from whisper_ft.glossary import PROMPT_ROOM
 from whisper_ft.manifest import CUT_SLACK, Manifest, Problem, Row, Segment
 from whisper_ft.metrics import term_count
-from whisper_ft.tokens import build_example, encode_prompt, encode_segments
+from whisper_ft.tokens import N_DECODED, build_example, encode_prompt, encode_segments
 from whisper_ft.weights import Vocabulary
 
-N_DECODED = 224  # new tokens that whisper's decoder writes at most
 MAX_FIRST = 1.0  # seconds: `DecodingOptions.max_initial_timestamp`
 TASKS = ("transcribe", "translate")
 PROBES = """CREATE TABLE IF NOT EXISTS probes (

@@ -11,7 +11,31 @@ SAMPLE = Path(__file__).resolve().parent.parent / "data"  # of a checkout, besid
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class PromptSettings:
+    """How the prompts of training visits are drawn."""
+
+    prompts: str = option(
+        "own=.2,previous=.1,keywords=.05,carried=.05,style=.05,wrong=.05",
+        "kinds of prompt and the share of visits that get each, comma-separated, the rest none; a "
+        "kind that a row lacks passes its share to the row's others. own: the row's prompt; "
+        "previous: the text before it in its recording; keywords: its keywords among other rows'; "
+        "carried: its prompt or keywords, then the text before it; style: another text written as "
+        "its text is, where rows are written in several ways; wrong: a prompt of another row",
+        group="prompts",
+    )
+    distractors: tuple[int, int] = option(
+        (5, 40),
+        "terms of other rows among a row's keywords, at least and at most",
+        group="prompts",
+        at_least=0,
+    )
+    timestamp_rate: float = option(
+        0.5, "share of visits whose targets have timestamps", group="prompts", at_least=0, at_most=1
+    )
+
+
+@dataclass(frozen=True)
+class TrainConfig(PromptSettings):
     """Fine-tune Whisper with prompts."""
 
     model: str = option(
@@ -50,26 +74,14 @@ class TrainConfig:
         "leave out rows that have problems, listing each, and train on the rest",
         group="data",
     )
+    pack: str = option(
+        "off",
+        "join short rows into windows of up to 30 s. recording: rows that follow each other in "
+        "one; speaker: random rows of one speaker",
+        group="data",
+        choices=("off", "recording", "speaker"),
+    )
     workers: int = option(2, "processes that read audio; 0 reads in line", group="data", at_least=0)
-
-    prompts: str = option(
-        "own=.2,previous=.1,keywords=.05,carried=.05,style=.05,wrong=.05",
-        "kinds of prompt and the share of visits that get each, comma-separated, the rest none; a "
-        "kind that a row lacks passes its share to the row's others. own: the row's prompt; "
-        "previous: the text before it in its recording; keywords: its keywords among other rows'; "
-        "carried: its prompt or keywords, then the text before it; style: another text written as "
-        "its text is, where rows are written in several ways; wrong: a prompt of another row",
-        group="prompts",
-    )
-    distractors: tuple[int, int] = option(
-        (5, 40),
-        "terms of other rows among a row's keywords, at least and at most",
-        group="prompts",
-        at_least=0,
-    )
-    timestamp_rate: float = option(
-        0.5, "share of visits whose targets have timestamps", group="prompts", at_least=0, at_most=1
-    )
 
     lr: float | None = option(
         None,
@@ -172,7 +184,7 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
-class CheckConfig:
+class CheckConfig(PromptSettings):
     """Report all that is wrong or doubtful in manifests."""
 
     manifests: tuple[str, ...] = option((), "JSON Lines files", positional=True)
@@ -181,6 +193,10 @@ class CheckConfig:
     task: str = option(
         "transcribe", "task of rows that name none", choices=("transcribe", "translate")
     )
+    show: int = option(
+        0, "print this many rows as training sees them, tokens spelled out", at_least=0
+    )
+    seed: int = option(0, "of the rows shown and their prompts", at_least=0)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.audio import SAMPLE_RATE, log_mel, read_audio
 from whisper_ft.manifest import Row, Segment
-from whisper_ft.prompts import PromptPolicy, visit_rng
+from whisper_ft.prompts import Prompt, PromptPolicy, visit_rng
 from whisper_ft.tokens import IGNORE, build_example
 
 
@@ -80,10 +80,7 @@ class Examples(Dataset):
     def __getitem__(self, visit: Visit) -> Example | RowError:
         """The example of a visit, or, as a value that crosses processes whole, what went wrong."""
         row = self.rows[visit.row]
-        rng = visit_rng(self.seed, visit.turn, visit.row)
-        timestamps = rng.random() < self.timestamp_rate
-        tokenizer = self.tokenizer_of(language=row.language, task=row.task)
-        prompt = self.policy(self.rows, visit.row, rng, timestamps=timestamps, tokenizer=tokenizer)
+        tokenizer, prompt, timestamps = self.draw(visit)
         try:
             samples, segments = hear(row, timestamps=timestamps)
             tokens, targets = build_example(
@@ -94,22 +91,40 @@ class Examples(Dataset):
                 timestamps=timestamps,
                 n_text_ctx=self.n_text_ctx,
             )
-        except (OSError, ValueError) as error:
-            return RowError(f"{row.place}: {row.audio}: {error}")
+        except RowError as error:
+            return error
+        except ValueError as error:
+            return RowError(f"{row.place}: {error}")
         return Example(log_mel(samples, self.n_mels), tokens, targets, row.place)
+
+    def draw(self, visit: Visit) -> tuple[Tokenizer, Prompt, bool]:
+        """(tokenizer, prompt, whether there are timestamps) of a visit."""
+        row = self.rows[visit.row]
+        rng = visit_rng(self.seed, visit.turn, visit.row)
+        timestamps = rng.random() < self.timestamp_rate
+        tokenizer = self.tokenizer_of(language=row.language, task=row.task)
+        prompt = self.policy(self.rows, visit.row, rng, timestamps=timestamps, tokenizer=tokenizer)
+        return tokenizer, prompt, timestamps
 
 
 def hear(row: Row, *, timestamps: bool) -> tuple[np.ndarray, tuple[Segment, ...]]:
-    """A row's samples at 16 kHz and its segments.
+    """A row's samples at 16 kHz, those of its parts joined, and its segments.
 
     Without timestamps to say where the last whole segment ends, the audio stops before a segment
-    that the row's end cuts (Whisper paper, section 2.3). Raises ValueError for unreadable audio.
+    that the row's end cuts (Whisper paper, section 2.3). Raises RowError for unreadable audio.
     """
-    samples = read_audio(row.audio, row.start, row.end, row.channel)
+    samples = np.concatenate([_read(part) for part in row.parts]) if row.parts else _read(row)
     segments = row.resolved_segments(len(samples) / SAMPLE_RATE)
     if segments[-1].end is None and not timestamps:
         samples = samples[: round(segments[-1].start * SAMPLE_RATE)]
     return samples, segments
+
+
+def _read(row: Row) -> np.ndarray:
+    try:
+        return read_audio(row.audio, row.start, row.end, row.channel)
+    except (OSError, ValueError) as error:
+        raise RowError(f"{row.place}: {row.audio}: {error}") from None
 
 
 def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:

@@ -14,7 +14,7 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.audio import log_mel
 from whisper_ft.conditions import PromptedRows
-from whisper_ft.data import RowError, hear
+from whisper_ft.data import hear
 from whisper_ft.decode import decode_row
 from whisper_ft.manifest import Segment
 from whisper_ft.metrics import (
@@ -26,7 +26,7 @@ from whisper_ft.metrics import (
     word_errors,
 )
 from whisper_ft.model import summed_loss
-from whisper_ft.tokens import IGNORE, UNSPACED_LANGUAGES, build_example
+from whisper_ft.tokens import IGNORE, build_example, is_unspaced
 from whisper_ft.weights import vocabulary_of
 
 CONDITIONS = ("right", "none", "wrong")
@@ -51,10 +51,7 @@ def decode_rows(
     dtype = torch.float16 if model.device.type == "cuda" else torch.float32
     tokenizer_of = vocabulary_of(model.dims).tokenizer
     for row, right, wrong in zip(prompted.rows, prompted.rights, prompted.wrongs, strict=True):
-        try:
-            audio, segments = hear(row, timestamps=timestamps)
-        except (OSError, ValueError) as error:
-            raise RowError(f"{row.place}: {row.audio}: {error}") from None
+        audio, segments = hear(row, timestamps=timestamps)
         features = model.encoder(log_mel(audio, model.dims.n_mels)[None].to(model.device, dtype))
         tokenizer = tokenizer_of(language=row.language, task=row.task)
         prompts = dict(zip(CONDITIONS, (right, "", wrong), strict=True))
@@ -143,7 +140,7 @@ def _row_counts(sample: dict[str, Any], condition: str, cased: bool) -> dict[str
     reference, output = sample["reference"], sample["output"][condition]
     normalise = _normaliser("en" if sample["task"] == "translate" else sample["language"])
     words, written = normalise(reference), normalise(output)
-    by_character = sample["task"] == "transcribe" and sample["language"] in UNSPACED_LANGUAGES
+    by_character = is_unspaced(sample["language"], sample["task"])
     errors = character_errors if by_character else word_errors
     keyword_words = {word for term in sample["keywords"] for word in normalise(term).split()}
     biased, unbiased = split_word_errors(words, written, keyword_words)

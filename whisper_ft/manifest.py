@@ -44,6 +44,7 @@ class Row:
     speaker: str = ""
     place: str = ""
     follows: bool = True  # False for a manifest's first row, and where the one before was left out
+    parts: tuple[Row, ...] = ()  # rows whose audio, one after the other, is this one's
 
     @cached_property
     def style(self) -> tuple[str, bool]:
@@ -51,6 +52,18 @@ class Row:
         case = next((name for name, f in CASES if self.text == f(self.text)), "mixed")
         return case, any(
             unicodedata.category(c).startswith("P") and c not in WITHIN_WORDS for c in self.text
+        )
+
+    def continues(self, earlier: Row) -> bool:
+        """Whether its text was said right after that of the row before it in the manifest."""
+        return (
+            self.follows
+            and self.recording != ""
+            and (self.recording, self.channel) == (earlier.recording, earlier.channel)
+            and (self.language, self.task) == (earlier.language, earlier.task)
+            # names of recordings may repeat from speaker to speaker, as 1.wav does in many corpora
+            and (self.audio == earlier.audio or self.speaker == earlier.speaker)
+            and (self.audio != earlier.audio or self.start >= earlier.start)
         )
 
     def resolved_segments(self, seconds: float) -> tuple[Segment, ...]:

@@ -21,8 +21,9 @@ from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Examples, VisitOrder
-from whisper_ft.manifest import read_manifest
+from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.model import freeze_encoder, n_parameters, peak_lr, pick_amp, pick_device
+from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import parse_policy
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
@@ -169,7 +170,12 @@ def assemble(
     loaded.model.to(decided["device"])
     if config.freeze_encoder:
         freeze_encoder(loaded.model)
-    lengths = tuple(len(checked.rows) for checked in train)
+    vocabulary_here = vocabulary_of(dims)
+    manifests = [
+        _packed(checked.rows, config, vocabulary_here) if config.pack != "off" else checked.rows
+        for checked in train
+    ]
+    lengths = tuple(map(len, manifests))
     order = VisitOrder(lengths, config.train_weights or (1.0,) * len(lengths), config.seed)
     step_size = config.batch_size * config.accumulate
     total_visits = math.ceil(config.epochs * order.epoch_length)
@@ -178,7 +184,6 @@ def assemble(
     total_steps = math.ceil(total_visits / step_size)
     if config.warmup is not None and config.warmup >= total_steps:
         raise ValueError(f"--warmup: {config.warmup}: the run has {total_steps} steps: give fewer")
-    vocabulary_here = vocabulary_of(dims)
     return Plan(
         config=config,
         folder=Path(config.out),
@@ -186,7 +191,7 @@ def assemble(
         amp_dtype=decided["amp"],
         loaded=loaded,
         examples=Examples(
-            rows=[row for checked in train for row in checked.rows],
+            rows=[row for rows in manifests for row in rows],
             policy=decided["policy"],
             tokenizer_of=vocabulary_here.tokenizer,
             n_mels=dims.n_mels,
@@ -206,6 +211,12 @@ def assemble(
         peak_lr=peak,
         eval_every=config.eval_every or math.ceil(order.epoch_length / step_size),
     )
+
+
+def _packed(rows: Sequence[Row], config: TrainConfig, vocabulary: Vocabulary) -> list[Row]:
+    packed = pack(rows, config.pack, vocabulary.tokenizer, config.seed)
+    print(summary(rows, packed))
+    return packed
 
 
 def _description(plan: Plan) -> dict[str, Any]:

@@ -58,7 +58,10 @@ class PromptPolicy:
         draw = rng.random()
         if draw < self.wrong:
             return visit.wrong(shares)
-        return visit.right(shares) if draw < self.wrong + sum(shares.values()) else ""
+        if draw >= self.wrong + sum(shares.values()):
+            return ""
+        # silence has no words that a prompt could be right about
+        return visit.right(shares) or (visit.wrong(shares) if not rows[index].text.strip() else "")
 
 
 def parse_policy(text: str, distractors: tuple[int, int]) -> PromptPolicy:
@@ -210,21 +213,6 @@ def previous_ids(
 def _before(rows: Sequence[Row], index: int) -> Iterator[tuple[Row, bool]]:
     """(row, whether it is the nearest) of the rows before one in its recording, backwards."""
     i = index
-    while i > 0 and _follows(rows[i], rows[i - 1]):
+    while i > 0 and rows[i].continues(rows[i - 1]):
         i -= 1
         yield rows[i], i == index - 1
-
-
-def _follows(row: Row, earlier: Row) -> bool:
-    """Whether one row's text is what was said right before another's."""
-    return (
-        row.follows
-        and row.recording != ""
-        and all(
-            getattr(row, name) == getattr(earlier, name)
-            for name in ("recording", "channel", "language", "task")
-        )
-        # names of recordings may repeat from speaker to speaker, as 1.wav does in many corpora
-        and (row.audio == earlier.audio or row.speaker == earlier.speaker)
-        and (row.audio != earlier.audio or row.start >= earlier.start)
-    )

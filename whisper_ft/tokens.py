@@ -10,6 +10,7 @@ from whisper_ft.manifest import Segment
 
 IGNORE = -100  # a target that is not learned: torch's default ignore_index
 SECONDS_PER_STEP = 0.02  # of a timestamp token
+N_DECODED = 224  # new tokens that whisper's decoder writes at most
 MAX_STEP = 1500  # <|30.00|>, the last timestamp token
 # As `Tokenizer.split_to_word_tokens` lists them: text of these starts without a space.
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
@@ -70,14 +71,15 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int
 
 
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
-    """A transcript's ids: after a space, but for languages written without.
-
-    A translation is English, whatever the language.
-    """
-    unspaced = tokenizer.language in UNSPACED_LANGUAGES and tokenizer.task != "translate"
+    """A transcript's ids: after a space, but for languages written without."""
+    space = "" if is_unspaced(tokenizer.language, tokenizer.task) else " "
     stripped = text.strip()
-    space = "" if unspaced else " "
     return tokenizer.encode(space + stripped, disallowed_special=()) if stripped else []
+
+
+def is_unspaced(language: str | None, task: str | None) -> bool:
+    """Whether a text is written without spaces; a translation is English, whatever the language."""
+    return language in UNSPACED_LANGUAGES and task != "translate"
 
 
 def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment] | None) -> list[int]:

@@ -1,0 +1,154 @@
+"""Short rows joined into windows."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import row, tone
+from whisper.tokenizer import get_tokenizer
+
+from whisper_ft.data import hear
+from whisper_ft.manifest import Row, Segment
+from whisper_ft.packing import pack, summary
+from whisper_ft.prompts import previous_ids, visit_rng
+from whisper_ft.tokens import build_example
+from whisper_ft.weights import Vocabulary
+
+TOKENIZER_OF = Vocabulary(True, 99, 448).tokenizer
+
+
+def sentences(n, seconds=4.0, **fields):
+    return [
+        row(f"Sentence {i}.", audio=f"{i}.wav", duration=seconds, place=f"m:{i + 1}", **fields)
+        for i in range(n)
+    ]
+
+
+def packed(rows, by="recording", seed=0):
+    return pack(rows, by, TOKENIZER_OF, seed)
+
+
+def test_rows_of_a_recording_become_windows_of_at_most_30_s_in_order():
+    windows = packed(sentences(10, recording="r"))
+    assert [window.duration for window in windows] == [28.0, 12.0]
+    assert windows[0].text == " ".join(f"Sentence {i}." for i in range(7))
+    assert windows[0].segments == tuple(
+        Segment(4.0 * i, 4.0 * i + 4.0, f"Sentence {i}.") for i in range(7)
+    )
+    assert [len(window.parts) for window in windows] == [7, 3]
+    assert windows[0].place == "m:1 and 6 more"
+
+
+def test_previous_text_of_a_window_is_that_of_the_window_before(english):
+    rows = [replace(r, speaker="s") for r in sentences(10, recording="r")]
+    windows = packed(rows)
+    ids = previous_ids(windows, 1, visit_rng(0, 0, 1), timestamps=False, tokenizer=english)
+    assert english.decode(ids).strip() == windows[0].text
+
+
+def test_windows_do_not_cross_recordings_or_rows_left_out_and_lone_rows_stay():
+    rows = [*sentences(2, recording="a"), *sentences(2, recording="b"), *sentences(2)]
+    assert [len(window.parts or (window,)) for window in packed(rows)] == [2, 2, 1, 1]
+    gap = sentences(4, recording="a")
+    gap[2] = replace(gap[2], follows=False)
+    assert [len(window.parts) for window in packed(gap)] == [2, 2]
+
+
+def test_the_samples_are_the_parts_one_after_the_other_with_short_pauses_between(tmp_path):
+    sound = np.concatenate([tone(2.0, hertz=h) for h in (200, 300, 400, 500)])
+    soundfile.write(tmp_path / "a.wav", sound, 16000, subtype="FLOAT")
+    spans = [(0.0, 1.0), (1.5, 2.5), (6.0, 7.0)]
+    rows = [
+        Row(tmp_path / "a.wav", f"{start}", start=start, end=end, duration=1.0, recording="r")
+        for start, end in spans
+    ]
+    (window,) = packed(rows)
+    samples, segments = hear(window, timestamps=True)
+    assert np.array_equal(samples, np.concatenate([sound[:40000], sound[96000:112000]]))
+    assert segments == (
+        Segment(0.0, 1.0, "0.0"),
+        Segment(1.5, 2.5, "1.5"),
+        Segment(2.5, 3.5, "6.0"),  # a pause of 3.5 s is left out
+    )
+    assert len(samples) / 16000 == window.duration
+
+
+def test_segments_of_rows_move_to_their_place_silence_has_none_and_a_cut_one_ends_the_window():
+    spoken = (Segment(0.5, 1.5, "a"), Segment(2.0, 3.5, "b"))
+    cut = (Segment(0.0, 2.0, "c"), Segment(3.0, 9.0, "d"))
+    rows = [
+        row("a b", audio="1", duration=4.0, recording="r", segments=spoken),
+        row("", audio="2", duration=5.0, recording="r"),
+        row("c", audio="3", duration=4.0, recording="r", segments=cut),
+        row("e", audio="4", duration=4.0, recording="r"),
+    ]
+    first, second = packed(rows)
+    assert first.segments == (
+        *spoken,
+        Segment(9.0, 11.0, "c"),
+        Segment(12.0, None, ""),
+    )
+    assert first.text == "a b c" and second.text == "e"
+    build_example(get_tokenizer(False), first.text, segments=first.segments, timestamps=True)
+
+
+def test_a_window_fits_the_decoders_224_tokens_and_its_prompts_223():
+    long = sentences(4, recording="r")
+    for i in range(4):
+        long[i] = replace(long[i], text="word " * 100)
+    assert [len(window.parts) for window in packed(long)] == [2, 2]
+    prompted = [replace(r, prompt=f"{i} " + "term " * 100) for i, r in enumerate(long)]
+    assert [len(window.parts) for window in packed(prompted)] == [2, 2]
+    assert packed(prompted)[0].prompt == f"{prompted[0].prompt} {prompted[1].prompt}"
+    same = [replace(r, prompt="Quill.", text="Hi.", keywords=("Hi",)) for r in long]
+    assert [(window.prompt, window.keywords) for window in packed(same)] == [("Quill.", ("Hi",))]
+
+
+def test_languages_written_without_spaces_are_joined_without():
+    rows = sentences(2, recording="r", language="zh")
+    assert packed(rows)[0].text == "Sentence 0.Sentence 1."
+
+
+def test_random_rows_of_a_speaker_are_packed_anew_by_the_seed():
+    rows = [r for name in "ab" for r in sentences(20, speaker=name, recording=f"{name} 1")]
+    windows = packed(rows, "speaker")
+    assert sorted(len(window.parts) for window in windows) == [6, 6, 7, 7, 7, 7]
+    for window in windows:
+        assert len({part.speaker for part in window.parts}) == 1
+        assert not window.recording  # nothing was said before it
+    assert windows == packed(rows, "speaker")
+    assert windows != packed(rows, "speaker", seed=1)
+    texts = [part.text for window in windows for part in window.parts]
+    assert sorted(texts) == sorted(r.text for r in rows)
+
+
+def test_a_speakers_rows_join_only_when_written_alike_and_strangers_and_silence_stay():
+    rows = [
+        *sentences(2, speaker="a"),
+        replace(row("lower case"), speaker="a", duration=4.0),
+        replace(row(""), speaker="a", duration=4.0),
+        *sentences(2),
+    ]
+    windows = packed(rows, "speaker")
+    for window in windows:
+        assert len({part.style for part in window.parts}) <= 1
+    assert sum(not window.parts for window in windows) >= 3  # strangers and silence
+
+
+def test_the_summary_tells_what_was_saved():
+    rows = sentences(10, recording="r")
+    assert summary(rows, packed(rows)) == (
+        "packed 10 rows into 2 windows: 5.0 rows and 20.0 s a window, "
+        "80% fewer encoder passes an epoch"
+    )
+
+
+@pytest.mark.parametrize("by", ["recording", "speaker"])
+def test_a_missing_part_is_named(tmp_path, by):
+    from whisper_ft.data import RowError
+
+    rows = sentences(3, recording="r", speaker="s")
+    (window,) = packed([replace(r, audio=tmp_path / str(r.audio)) for r in rows], by)
+    with pytest.raises(RowError, match=rf"{window.parts[0].place}: .*{window.parts[0].audio.name}"):
+        hear(window, timestamps=True)

@@ -1,0 +1,116 @@
+"""Short rows joined into windows of up to 30 s: fewer encoder passes, and long-form training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from whisper.tokenizer import Tokenizer
+
+from whisper_ft.audio import MAX_SECONDS
+from whisper_ft.glossary import PROMPT_ROOM
+from whisper_ft.manifest import Row, Segment
+from whisper_ft.tokens import N_DECODED, encode_prompt, encode_segments, is_unspaced
+
+MAX_PAUSE = 1.0  # seconds between rows of one file that are heard with them; longer ones are not
+
+
+def pack(
+    rows: Sequence[Row], by: str, tokenizer_of: Callable[..., Tokenizer], seed: int
+) -> list[Row]:
+    """Rows joined while they fit into 30 s, 224 new tokens and, with their prompts, 223.
+
+    `by` "recording" joins rows that follow each other in one. "speaker" joins random rows of one
+    speaker, which then belong to no recording; rows that name none, and silence, stay as they are.
+    Rows must be checked ones, which know their durations.
+    """
+    if by == "recording":
+        return list(_windows(rows, tokenizer_of, Row.continues))
+    keys = [(row.speaker, row.language, row.task) if row.text.strip() else ("",) for row in rows]
+    packed = []
+    for key, group in groupby(sorted(range(len(rows)), key=keys.__getitem__), keys.__getitem__):
+        chosen = [rows[i] for i in group]
+        if not key[0]:
+            packed += chosen
+            continue
+        random.Random(f"pack {seed} {key}").shuffle(chosen)
+        alone = (replace(row, recording="") for row in chosen)
+        packed += _windows(alone, tokenizer_of, lambda row, before: row.style == before.style)
+    return packed
+
+
+def summary(rows: Sequence[Row], packed: Sequence[Row]) -> str:
+    """What packing did, in a line."""
+    seconds = sum(row.duration or 0.0 for row in packed)
+    return (
+        f"packed {len(rows)} rows into {len(packed)} windows: {len(rows) / len(packed):.1f} rows "
+        f"and {seconds / len(packed):.1f} s a window, {1 - len(packed) / len(rows):.0%} fewer "
+        "encoder passes an epoch"
+    )
+
+
+def _windows(
+    rows: Iterable[Row],
+    tokenizer_of: Callable[..., Tokenizer],
+    may_join: Callable[[Row, Row], bool],
+) -> Iterator[Row]:
+    """Each row joined to those before it where it may be, and fits."""
+    window = before = None
+    for row in rows:
+        joined: Row | None = None
+        if window and before and may_join(row, before):
+            joined = _join(window, row)
+        if joined and _fits(joined, tokenizer_of(language=row.language, task=row.task)):
+            window = joined
+        else:
+            if window:
+                yield window
+            window = row
+        before = row
+    if window:
+        yield window
+
+
+def _fits(window: Row, tokenizer: Tokenizer) -> bool:
+    segments = window.resolved_segments(window.duration or 0.0)
+    return (
+        (window.duration or 0.0) <= MAX_SECONDS
+        and all(segment.end is not None for segment in segments[:-1])
+        and len(encode_segments(tokenizer, segments)) <= N_DECODED
+        and len(encode_prompt(tokenizer, window.prompt)) <= PROMPT_ROOM
+    )
+
+
+def _join(window: Row, row: Row) -> Row:
+    """One row of two, the second right after the first or after the pause between them."""
+    *earlier, last = window.parts or (window,)
+    end = last.start + (last.duration or 0.0)
+    pause = row.start - end if (last.audio, last.channel) == (row.audio, row.channel) else 0.0
+    if 0.0 < pause <= MAX_PAUSE:
+        last = replace(last, end=row.start, duration=row.start - last.start)
+    else:
+        pause = 0.0
+    offset = (window.duration or 0.0) + pause
+    space = "" if is_unspaced(row.language, row.task) else " "
+    return replace(
+        window,
+        text=space.join(filter(None, (window.text.strip(), row.text.strip()))),
+        prompt=" ".join(dict.fromkeys(filter(None, (window.prompt, row.prompt)))),
+        keywords=tuple(dict.fromkeys((*window.keywords, *row.keywords))),
+        segments=(*_spoken(window, 0.0), *_spoken(row, offset)),
+        end=None,
+        duration=offset + (row.duration or 0.0),
+        parts=(*earlier, last, row),
+        place=f"{(window.parts or (window,))[0].place} and {len(earlier) + 1} more",
+    )
+
+
+def _spoken(row: Row, offset: float) -> list[Segment]:
+    """A row's segments with text, or cut, so many seconds later."""
+    return [
+        Segment(start + offset, None if end is None else end + offset, text)
+        for start, end, text in row.resolved_segments(row.duration or 0.0)
+        if text.strip() or end is None
+    ]

@@ -1,0 +1,1 @@
+"""Corpora as they come, to manifests; a module a kind of source."""
