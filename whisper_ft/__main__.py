@@ -1,4 +1,4 @@
-"""The commands: `python -m whisper_ft check | evaluate`."""
+"""The commands: `python -m whisper_ft check | evaluate | prepare`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.flags import out_of_bounds, parse
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import pick_device
+from whisper_ft.prepare.commands import prepare
 from whisper_ft.prompts import parse_policy
 from whisper_ft.show import show
 from whisper_ft.weights import Vocabulary, load, vocabulary
@@ -127,6 +128,7 @@ def _read(
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "check": check,
     "evaluate": evaluate,
+    "prepare": prepare,
     "table": show_table,
 }
 

@@ -17,19 +17,19 @@ SILENT_RATE = 0.1  # of rows: digital silence, after which untrained models inve
 
 
 def silence_rows(
-    folder: Path, out: Path, *, n_rows: int, seed: int, leave_out: Callable[[str, str], None]
+    folder: Path, out: Path, *, n_rows: int, seed: int, tell: Callable[[str, str], None]
 ) -> Iterator[dict[str, Any]]:
     """Rows with an empty text: stretches of 1 to 30 s of the folder's files, and digital silence.
 
     The silence is one file of zeros, written beside the manifest `out`. What cannot be read is
-    told to `leave_out(place, why)`. Raises ValueError for a folder with nothing to hear.
+    told as `tell(place, why)`. Raises ValueError for a folder with nothing to hear.
     """
     infos = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
             infos[path] = probe(path)
         except ValueError as error:
-            leave_out(str(path), str(error))
+            tell(str(path), str(error))
     noises = [path for path, info in infos.items() if info.duration >= MIN_SECONDS]
     if not noises:
         raise ValueError(f"{folder}: no audio of {MIN_SECONDS:.0f} s or more: give a noise folder")

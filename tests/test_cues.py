@@ -1,0 +1,210 @@
+"""Subtitles of every kind to cues: what is mended or left out is told with its line."""
+
+import json
+
+import pytest
+
+from whisper_ft.prepare.cues import read_cues, without_notes
+
+SRT = """1
+00:00:00,500 --> 00:00:02,000
+Hello there.
+
+2
+00:00:02,000 --> 00:00:04,250
+<i>Two lines,</i>
+one cue.
+"""
+
+
+def read(tmp_path, content, suffix=".srt", duration=60.0, **options):
+    path = tmp_path / f"talk{suffix}"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    notes = []
+    found = read_cues(path, duration, lambda place, what: notes.append((place, what)), **options)
+    return found, [(place.rsplit(":", 1)[-1], what) for place, what in notes]
+
+
+def srt(*cues):
+    """Cues of (start, end, text) in seconds, as SRT; the times of cue n stand on line 4 n + 2."""
+
+    def stamp(seconds):
+        return f"00:{int(seconds) // 60:02}:{int(seconds) % 60:02},{round(seconds % 1 * 1000):03}"
+
+    return "".join(
+        f"{n}\n{stamp(start)} --> {stamp(end)}\n{text}\n\n"
+        for n, (start, end, text) in enumerate(cues, start=1)
+    )
+
+
+def spans(found):
+    return [(cue.start, cue.end, cue.text) for cue in found.cues]
+
+
+def test_a_cue_is_its_times_and_words_without_styling(tmp_path):
+    found, notes = read(tmp_path, SRT)
+    assert spans(found) == [(0.5, 2.0, "Hello there."), (2.0, 4.25, "Two lines, one cue.")]
+    assert [cue.place.rsplit(":", 1)[1] for cue in found.cues] == ["2", "6"]
+    assert not notes and not found.holes
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + SRT.encode(),
+        SRT.replace("\n", "\r\n").encode(),
+        SRT.replace("\n", "\r").encode(),
+        SRT.encode("utf-16"),
+        SRT.encode() + b"\n\n\n",
+    ],
+)
+def test_byte_order_marks_and_line_ends_do_not_matter(tmp_path, content):
+    found, notes = read(tmp_path, content)
+    assert len(found.cues) == 2 and found.cues[1].text == "Two lines, one cue." and not notes
+
+
+def test_a_legacy_encoding_is_guessed_and_told_or_given(tmp_path):
+    text = srt(
+        (0, 3, "Там был большой дом, и в нём жили люди."),
+        (4, 7, "Они говорили друг с другом каждый вечер."),
+    )
+    found, notes = read(tmp_path, text.encode("cp1251"))
+    assert found.cues[0].text.startswith("Там был большой дом")
+    assert "not UTF-8: read as" in notes[0][1]
+    found, notes = read(tmp_path, text.encode("koi8-r"), encoding="koi8-r")
+    assert found.cues[0].text.startswith("Там был большой дом") and not notes
+    with pytest.raises(ValueError, match=r"talk.srt: cannot be read as text .*give --encoding"):
+        read(tmp_path, text.encode("cp1251"), encoding="utf-8")
+
+
+def test_webvtt_notes_styles_names_settings_and_word_times_are_not_words(tmp_path):
+    found, notes = read(
+        tmp_path,
+        """WEBVTT - a talk
+Kind: captions
+
+STYLE
+::cue { color: red }
+
+NOTE a remark
+over two lines
+
+first
+00:01.000 --> 00:02.500 align:start position:0%
+<v Jon>Hello <00:01.200><c>there</c></v> &amp; all
+
+NOTE another
+
+2
+01:00:03.000 --> 01:00:04.000
+Late.
+""",
+        ".vtt",
+        duration=4000.0,
+    )
+    assert spans(found) == [(1.0, 2.5, "Hello there & all"), (3603.0, 3604.0, "Late.")]
+    assert found.cues[0].place.endswith(":11") and not notes
+
+
+def test_whispers_own_json_is_read_with_its_language(tmp_path):
+    segments = [{"start": 0.0, "end": 2.0, "text": " Hallo."}, {"start": 2, "end": 3, "text": " "}]
+    content = json.dumps({"text": " Hallo.", "segments": segments, "language": "de"})
+    found, notes = read(tmp_path, content, ".json")
+    assert spans(found) == [(0.0, 2.0, "Hallo.")] and found.language == "de"
+    assert notes == [("segment 2", "empty")]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "words"),
+    [
+        (".srt", "just text", "holds no cue"),
+        (".vtt", "WEBVTT\n", "holds no cue"),
+        (".json", "{}", "not what `whisper --output_format json` writes"),
+        (".json", "[1", "not what `whisper"),
+        (".sub", "x", "not .srt, .vtt, .json: convert it"),
+    ],
+)
+def test_other_files_are_refused_in_words(tmp_path, suffix, content, words):
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, content, suffix)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[music] Hello.", "Hello."),
+        ("(DOOR SLAMS)\nWho is it?", "Who is it?"),
+        ("(laughs)", ""),
+        ("(I think) so.", "(I think) so."),
+        ("♪ La la la ♪", "La la la"),
+        ("# La la la #", "La la la"),
+        ("We are #1.", "We are #1."),
+        ("*sighs* Fine.", "Fine."),
+        ("JOHN: Hello.", "Hello."),
+        ("DR. O'NEIL: Hello.", "Hello."),
+        ("Speaker 2: Hello.", "Hello."),
+        ("- Who?\n- Me.", "Who? Me."),
+        (">> And now.", "And now."),
+        (">>> JOHN: And now.", "And now."),
+        ("Note: it is late.", "Note: it is late."),
+        ("At 10:30 we left.", "At 10:30 we left."),
+        ("well-known - really", "well-known - really"),
+        ("[inaudible]\n(SIGHS)", ""),
+    ],
+)
+def test_speaker_labels_and_sound_notes_are_not_words(text, words):
+    assert without_notes(text) == words
+
+
+def test_notes_stay_when_asked(tmp_path):
+    found, _ = read(tmp_path, srt((0, 1, "[music] JOHN: Hi.")), keep_notes=True)
+    assert found.cues[0].text == "[music] JOHN: Hi."
+
+
+def test_empty_cues_and_those_without_words_are_told_with_their_line(tmp_path):
+    found, notes = read(tmp_path, srt((0, 1, ""), (1, 2, "[music]"), (2, 3, "Hi.")))
+    assert spans(found) == [(2.0, 3.0, "Hi.")]
+    assert notes == [("2", "empty"), ("6", "no words")]
+
+
+def test_unordered_cues_are_sorted(tmp_path):
+    found, notes = read(tmp_path, srt((5, 6, "Second."), (1, 2, "First.")))
+    assert [cue.text for cue in found.cues] == ["First.", "Second."]
+    assert notes == [("6", "starts at 1.00 s, before the cue above it: sorted")]
+
+
+def test_a_small_overlap_ends_the_earlier_cue_sooner(tmp_path):
+    found, notes = read(tmp_path, srt((0, 2.2, "One."), (2, 4, "Two.")))
+    assert spans(found) == [(0.0, 2.0, "One."), (2.0, 4.0, "Two.")]
+    assert notes == [("6", "overlaps the cue before it by 0.20 s: that one ends sooner")]
+
+
+def test_cues_spoken_at_once_become_one(tmp_path):
+    found, notes = read(tmp_path, srt((0, 4, "One."), (1, 3, "Two."), (4, 5, "Three.")))
+    assert spans(found) == [(0.0, 4.0, "One. Two."), (4.0, 5.0, "Three.")]
+    assert notes == [("6", "overlaps the cue before it by 3.00 s: made one")]
+    found, _ = read(tmp_path, srt((0, 25, "One."), (5, 33, "Two.")))
+    assert spans(found) == [(0.0, 25.0, "One."), (25.0, 33.0, "Two.")]  # one would be too long
+
+
+@pytest.mark.parametrize("end", [3.0, 2.5])
+def test_speech_whose_cue_has_no_length_is_a_hole(tmp_path, end):
+    found, notes = read(tmp_path, srt((0, 2, "One."), (3, end, "x" * 30), (9, 10, "Two.")))
+    assert [cue.text for cue in found.cues] == ["One.", "Two."]
+    assert found.holes == [(3.0, 5.0)]  # 15 characters a second
+    assert notes[0][0] == "6" and notes[0][1].endswith("left out, with its speech")
+
+
+def test_a_cue_over_30_s_is_a_hole_and_one_over_other_cues_a_caption(tmp_path):
+    found, notes = read(tmp_path, srt((0, 40, "A long, long speech."), (41, 42, "Two.")))
+    assert found.holes == [(0.0, 40.0)] and [cue.text for cue in found.cues] == ["Two."]
+    assert notes == [("2", "lasts 40.0 s, more than 30: left out, with its speech")]
+    found, notes = read(tmp_path, srt((0, 40, "A talk by me"), (1, 2, "One."), (3, 4, "Two.")))
+    assert not found.holes and [cue.text for cue in found.cues] == ["One.", "Two."]
+    assert notes == [("2", "lasts 40.0 s over other cues: left out alone")]
+
+
+def test_cues_beyond_the_recording_are_trimmed_or_left_out(tmp_path):
+    found, notes = read(tmp_path, srt((0, 12, "One."), (13, 14, "Two.")), duration=10.0)
+    assert spans(found) == [(0.0, 10.0, "One.")]
+    assert [line for line, _ in notes] == ["2", "6"]

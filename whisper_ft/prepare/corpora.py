@@ -1,0 +1,258 @@
+"""Corpora in the shapes they are published in, row by row, from their metadata alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+LOCALES = {"zh-hk": "yue", "nn-no": "nn", "nb-no": "no"}  # whose language is not what precedes "-"
+TEXT_COLUMNS = ("text", "sentence", "transcription", "transcript", "normalized_text")
+NUMBERS = ("start", "end", "duration")
+CSV_FIELD = 10_000_000  # characters; the module's own limit is 131,072
+
+
+class LeftOut(NamedTuple):
+    """A row of a corpus that cannot be one of a manifest."""
+
+    place: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a source may need to be told."""
+
+    columns: dict[str, str] = field(default_factory=dict)  # manifest's field: source's column
+    delimiter: str = ""  # of a table; "": by its name
+    copy_to: Path | None = None  # for audio that lies inside the source
+
+
+Rows = Iterator[dict[str, Any] | LeftOut]
+
+
+def librispeech(source: Path, options: Options) -> Rows:
+    """SPEAKER/CHAPTER/SPEAKER-CHAPTER.trans.txt beside FLAC files; a chapter is a recording."""
+    for path in sorted(source.rglob("*.trans.txt")):
+        for number, line in _lines(path):
+            name, _, text = line.partition(" ")
+            chapter = name.rpartition("-")[0]
+            yield {
+                "audio": path.with_name(name + ".flac"),
+                "text": text,
+                "speaker": chapter.partition("-")[0],
+                "recording": chapter,
+                "place": f"{path}:{number}",
+            }
+
+
+def ljspeech(source: Path, options: Options) -> Rows:
+    """metadata.csv with ID|text|text with numbers spelled out, and wavs/ID.wav."""
+    path = source / "metadata.csv" if source.is_dir() else source
+    for number, line in _lines(path):
+        name, *texts = line.split("|")
+        if not texts:
+            yield LeftOut(f"{path}:{number}", f"{line[:40]!r}: no |: expected ID|text")
+            continue
+        yield {
+            "audio": path.parent / "wavs" / f"{name}.wav",
+            "text": texts[-1] or texts[0],
+            "speaker": "LJ",
+            "recording": name.partition("-")[0],
+            "place": f"{path}:{number}",
+        }
+
+
+def commonvoice(source: Path, options: Options) -> Rows:
+    """A TSV of Common Voice (validated.tsv, train.tsv ...) beside its folder clips/."""
+    for place, record in _table(source, "\t", quoting=csv.QUOTE_NONE):
+        if record.get("path") is None or record.get("sentence") is None:
+            yield LeftOut(place, "no path or sentence: is it a TSV of Common Voice?")
+            continue
+        locale = (record.get("locale") or "").lower()
+        yield {
+            "audio": source.parent / "clips" / record["path"],
+            "text": record["sentence"],
+            "speaker": record.get("client_id"),
+            "language": LOCALES.get(locale, locale.partition("-")[0]),
+            "place": place,
+        }
+
+
+def kaldi(source: Path, options: Options) -> Rows:
+    """A data folder: text and wav.scp, and segments and utt2spk where they are there."""
+    segments_path = source / "segments"
+    with (
+        closing(_Lookup(source / "wav.scp")) as wavs,
+        closing(_Lookup(segments_path)) as segments,
+        closing(_Lookup(source / "utt2spk")) as speakers,
+    ):
+        for number, line in _lines(source / "text"):
+            name, *words = line.split(None, 1)
+            place = f"{source / 'text'}:{number}"
+            stretch = segments.get(name).split() if segments_path.exists() else [name]
+            wav = wavs.get(stretch[0]).strip() if stretch else ""
+            if len(stretch) not in (1, 3) or not wav:
+                lacking = segments_path if len(stretch) not in (1, 3) else source / "wav.scp"
+                yield LeftOut(place, f"{name}: not in {lacking}")
+            elif wav.endswith("|"):
+                yield LeftOut(
+                    place, f"{name}: its audio is a command ({wav[:60]}): run it to a file"
+                )
+            else:
+                row = {"audio": source / wav, "text": "".join(words), "speaker": speakers.get(name)}
+                if len(stretch) == 3:
+                    recording, start, end = stretch
+                    row |= {"recording": recording, "start": start, "end": end}
+                yield {**row, "place": place}
+
+
+def nemo(source: Path, options: Options) -> Rows:
+    """A manifest of NeMo: audio_filepath, duration, text, offset, and languages where they are."""
+    for number, line in _lines(source):
+        place = f"{source}:{number}"
+        try:
+            record = json.loads(line)
+            start = float(record.get("offset") or 0.0)
+            duration = float(record["duration"])
+            spoken = str(record.get("source_lang") or record.get("lang") or "")
+            written = str(record.get("target_lang") or spoken)
+            row = {"audio": source.parent / record["audio_filepath"], "text": record["text"]}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            yield LeftOut(place, f"not a line of a NeMo manifest ({error!r})")
+            continue
+        if written not in (spoken, "en"):
+            yield LeftOut(place, f"target_lang: {written}: Whisper translates to English only")
+            continue
+        if written != spoken:
+            row["task"] = "translate"
+        if start or "offset" in record:
+            row |= {"start": start, "end": start + duration}
+        yield {
+            **row,
+            "duration": duration,
+            "language": spoken.lower().partition("-")[0],
+            "speaker": record.get("speaker"),
+            "place": place,
+        }
+
+
+def table(source: Path, options: Options) -> Rows:
+    """A CSV or TSV whose first line names the columns, as the manifest does or as told."""
+    delimiter = options.delimiter or ("\t" if source.suffix.lower() == ".tsv" else ",")
+    for place, record in _table(source, delimiter):
+        row = _mapped(record, options.columns)
+        if row.get("audio") in (None, "") or row.get("text") is None:
+            known = ", ".join(str(name) for name in record)
+            yield LeftOut(place, f"no audio or text among its columns {known}: give --columns")
+            continue
+        if row.get("keywords"):
+            row["keywords"] = [t.strip() for t in row["keywords"].split(";") if t.strip()]
+        yield {**row, "audio": source.parent / row["audio"], "place": place}
+
+
+def huggingface(source: Path, options: Options) -> Rows:
+    """A folder that `Dataset.save_to_disk` wrote; audio inside it is written out as files."""
+    from datasets import Audio, Dataset, load_from_disk
+
+    dataset = load_from_disk(str(source))
+    if not isinstance(dataset, Dataset):
+        raise ValueError(f"{source}: holds the splits {', '.join(dataset)}: give one's folder")
+    text = next((name for name in TEXT_COLUMNS if name in dataset.column_names), "text")
+    columns = {"text": text, **options.columns}
+    audio = columns.get("audio", "audio")
+    missing = {audio, columns["text"]} - set(dataset.column_names)
+    if missing:
+        has = ", ".join(dataset.column_names)
+        raise ValueError(f"{source}: no column {', '.join(missing)} among {has}: give --columns")
+    if isinstance(dataset.features[audio], Audio):
+        dataset = dataset.cast_column(audio, Audio(decode=False))
+    for number, record in enumerate(dataset, start=1):
+        row = {**_mapped(record, columns), "place": f"{source}:row {number}"}
+        held = record[audio]
+        if isinstance(held, dict):
+            row["audio"] = _written_out(held, number, options.copy_to)
+        if row["audio"] is None:
+            yield LeftOut(row["place"], "its audio is neither a file nor inside the dataset")
+            continue
+        yield row
+
+
+FORMATS: dict[str, Callable[[Path, Options], Rows]] = {
+    "librispeech": librispeech,
+    "ljspeech": ljspeech,
+    "commonvoice": commonvoice,
+    "kaldi": kaldi,
+    "nemo": nemo,
+    "csv": table,
+    "tsv": table,
+    "huggingface": huggingface,
+}
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, line) of a text file's lines that are not blank."""
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, line.strip()
+
+
+def _table(
+    path: Path, delimiter: str, quoting: Any = csv.QUOTE_MINIMAL
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(place, values by column) of a table's lines after the first. Raises ValueError."""
+    csv.field_size_limit(CSV_FIELD)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, delimiter=delimiter, quoting=quoting)
+        try:
+            for record in reader:
+                yield f"{path}:{reader.line_num}", record
+        except csv.Error as error:
+            raise ValueError(f"{path}:{reader.line_num}: {error}: see --delimiter") from None
+
+
+def _mapped(record: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
+    """A record's values by the manifest's fields; columns of other names stay behind."""
+    fields = ("audio", "text", "prompt", "keywords", "language", "task", "recording", "speaker")
+    row = {name: record.get(columns.get(name, name)) for name in (*fields, *NUMBERS, "channel")}
+    return {name: value for name, value in row.items() if value is not None and value != ""} | (
+        {} if row["text"] is None else {"text": row["text"]}
+    )
+
+
+def _written_out(held: dict[str, Any], number: int, copy_to: Path | None) -> Path | None:
+    """The file of a dataset's audio, written where only its bytes are there."""
+    path = Path(held["path"]) if held.get("path") else None
+    if path is not None and path.is_file():
+        return path
+    if not held.get("bytes") or copy_to is None:
+        return None
+    copy_to.mkdir(parents=True, exist_ok=True)
+    copied = copy_to / f"{number:07}{path.suffix if path else '.wav'}"
+    copied.write_bytes(held["bytes"])
+    return copied
+
+
+class _Lookup:
+    """Values by key of a file of `key value` lines, kept on disk: corpora can have millions."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect("")  # a temporary file
+        self._db.execute("CREATE TABLE pairs (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
+        if path.exists():
+            pairs = (line.split(None, 1) for _, line in _lines(path))
+            whole = (pair for pair in pairs if len(pair) == 2)
+            self._db.executemany("REPLACE INTO pairs VALUES (?, ?)", whole)
+
+    def get(self, key: str) -> str:
+        found = self._db.execute("SELECT value FROM pairs WHERE key = ?", (key,)).fetchone()
+        return found[0] if found else ""
+
+    def close(self) -> None:
+        self._db.close()
