@@ -23,7 +23,7 @@ install: .venv/installed
 .venv/installed: constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) torch setuptools wheel
-	$(PIP) --no-build-isolation --editable ".[dev]"
+	$(PIP) --no-build-isolation --editable ".[dev,prepare,augment]"
 	@touch $@
 
 ffmpeg:

@@ -1,6 +1,5 @@
 """Which row is visited when, and how its visit becomes tensors."""
 
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -9,20 +8,11 @@ import torch
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.audio import log_mel, read_audio
-from whisper_ft.data import (
-    Batch,
-    Examples,
-    RowError,
-    Visit,
-    VisitOrder,
-    batches_of,
-    collate,
-    hear,
-    make_loader,
-)
+from whisper_ft.data import Batch, Examples, RowError, collate, hear, make_loader
 from whisper_ft.manifest import Segment, read_manifest
 from whisper_ft.prompts import PromptPolicy
 from whisper_ft.tokens import IGNORE
+from whisper_ft.visits import Visit, VisitOrder, batches_of
 from whisper_ft.weights import Vocabulary
 
 
@@ -33,38 +23,6 @@ def examples(corpus):
     return Examples(
         rows, PromptPolicy(own=0.5, keywords=0.2), tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0
     )
-
-
-def test_an_epoch_visits_every_row_once_in_a_new_order():
-    order = VisitOrder((10,), (1.0,), seed=0)
-    epochs = [order.epoch(0), order.epoch(1)]
-    assert [sorted(visit.row for visit in epoch) for epoch in epochs] == [list(range(10))] * 2
-    assert [v.row for v in epochs[0]] != [v.row for v in epochs[1]]
-    assert {v.turn for v in epochs[1]} == {1}
-
-
-def test_weights_are_visits_of_a_manifests_rows_in_an_epoch():
-    order = VisitOrder((10, 100, 10), (1.0, 0.3, 2.5), seed=0)
-    visits = [visit for epoch in range(20) for visit in order.epoch(epoch)]
-    counts = Counter(0 if v.row < 10 else 1 if v.row < 110 else 2 for v in visits)
-    assert counts == {0: 200, 1: 600, 2: 500}
-    assert len(visits) == 20 * order.epoch_length
-    assert len(set(visits)) == len(visits)  # every visit draws a prompt of its own
-
-
-def test_the_order_can_be_entered_anywhere():
-    order = VisitOrder((7,), (1.0,), seed=5)
-    everything = list(order.between(0, 30))
-    for start in (0, 6, 7, 8, 20):
-        assert list(order.between(start, 30)) == everything[start:]
-
-
-def test_batches_end_with_their_step_and_the_last_odd_one_is_kept():
-    order = VisitOrder((7,), (1.0,), seed=5)
-    sizes = [len(batch) for batch in batches_of(order, 0, 17, batch_size=2, step_size=5)]
-    assert sizes == [2, 2, 1, 2, 2, 1, 2, 2, 1, 2]
-    resumed = list(batches_of(order, 10, 17, batch_size=2, step_size=5))
-    assert resumed == list(batches_of(order, 0, 17, batch_size=2, step_size=5))[6:]
 
 
 def test_an_example_is_the_rows_mel_and_the_contracts_tokens(examples, english):

@@ -7,16 +7,30 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
-    {"flags", "manifest", "metrics", "stopping"},
+    {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
     {"config", "glossary", "audio", "tokens", "model", "weights"},
-    {"prompts", "checkpoint", "packing"},
+    {"prompts", "checkpoint", "packing", "augment"},
     {"data", "decode", "check", "conditions"},
     {"evaluate", "optim", "plan", "show"},
     {"training", "resuming"},
     {"__main__"},
 ]
-FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules}
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+PREPARE = [
+    {"corpora", "output"},
+    {"settings"},
+    {"cues", "noises"},
+    {"windows"},
+    {"subtitles"},
+    {"commands"},
+]
+FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules} | {
+    f"prepare.{module}": floor for floor, modules in enumerate(PREPARE) for module in modules
+}
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    for path in PACKAGE.rglob("*.py")
+    if path.stem != "__init__"
+)
 
 
 def imported_from_package(path: Path) -> list[str]:
@@ -26,10 +40,13 @@ def imported_from_package(path: Path) -> list[str]:
         if isinstance(node, ast.Import):
             found += [a.name.split(".", 1)[1] for a in node.names if a.name[:11] == "whisper_ft."]
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
+            names = [alias.name for alias in node.names]
+            if node.module == "whisper_ft.prepare":
+                found += [f"prepare.{name}" for name in names]
+            elif node.level:
                 found.append("." * node.level + (node.module or ""))
             elif node.module == "whisper_ft":
-                found += [a.name for a in node.names if a.name != "__version__"]
+                found += [name for name in names if name != "__version__"]
             elif node.module and node.module.startswith("whisper_ft."):
                 found.append(node.module.split(".", 1)[1])
     return found
@@ -38,7 +55,7 @@ def imported_from_package(path: Path) -> list[str]:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_floors_below(module):
     assert module in FLOOR_OF, f"{module}.py stands on no floor: add it to FLOORS"
-    for imported in imported_from_package(PACKAGE / f"{module}.py"):
+    for imported in imported_from_package(PACKAGE / f"{module.replace('.', '/')}.py"):
         assert FLOOR_OF.get(imported, 99) < FLOOR_OF[module], f"{module} imports {imported}"
 
 

@@ -8,7 +8,7 @@ import soundfile
 from conftest import row, tone
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data import hear
+from whisper_ft.data import RowError, hear
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import previous_ids, visit_rng
@@ -146,8 +146,6 @@ def test_the_summary_tells_what_was_saved():
 
 @pytest.mark.parametrize("by", ["recording", "speaker"])
 def test_a_missing_part_is_named(tmp_path, by):
-    from whisper_ft.data import RowError
-
     rows = sentences(3, recording="r", speaker="s")
     (window,) = packed([replace(r, audio=tmp_path / str(r.audio)) for r in rows], by)
     with pytest.raises(RowError, match=rf"{window.parts[0].place}: .*{window.parts[0].audio.name}"):

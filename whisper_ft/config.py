@@ -116,6 +116,44 @@ class TrainConfig(PromptSettings):
     )
     seed: int = option(0, "of row order and prompts", group="optimisation", at_least=0)
 
+    spec_augment: bool = option(
+        False,
+        "hide a band and a stretch of each mel and warp its time (SpecAugment, LibriSpeech Basic)",
+        group="regularisation",
+    )
+    stochastic_depth: float = option(
+        0.0,
+        "chance that the last layer is left out, sinking to 0 at the first; large-v2 had .1",
+        group="regularisation",
+        at_least=0,
+        at_most=0.9,
+    )
+    bpe_dropout: float = option(
+        0.0,
+        "chance that a merge of letters to tokens is left out, in texts; large-v2 had .1",
+        group="regularisation",
+        at_least=0,
+        at_most=0.9,
+    )
+    noise: str = option("", "folder of noises, added to half of the visits", group="regularisation")
+    reverb: str = option(
+        "", "folder of impulse responses, one for half of the visits", group="regularisation"
+    )
+    speed: float = option(
+        0.0,
+        "share by which recordings are played slower or faster, at most, such as .1",
+        group="regularisation",
+        at_least=0,
+        at_most=0.5,
+    )
+    gain: float = option(
+        0.0,
+        "decibels by which they are louder or quieter, at most",
+        group="regularisation",
+        at_least=0,
+        at_most=40,
+    )
+
     eval_every: int | None = option(
         None, "steps between evaluations (default: an epoch's)", group="evaluation", at_least=1
     )
@@ -158,6 +196,8 @@ class TrainConfig(PromptSettings):
             model=os.path.abspath(self.model) if os.path.isfile(self.model) else self.model,
             train=tuple(map(os.path.abspath, train)),
             dev=tuple(map(os.path.abspath, dev)),
+            noise=os.path.abspath(self.noise) if self.noise else "",
+            reverb=os.path.abspath(self.reverb) if self.reverb else "",
             out=self.out or str(Path("runs") / Path(self.model).name.removesuffix(".pt")),
         )
 

@@ -1,12 +1,13 @@
-"""Rows to batches: which row is visited when, and how its visit becomes tensors."""
+"""Visits to batches: how a row becomes tensors."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,17 +16,13 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.audio import SAMPLE_RATE, log_mel, read_audio
+from whisper_ft.audio import HOP_LENGTH, SAMPLE_RATE, log_mel, read_audio
+from whisper_ft.augment import PLAIN, Augmentation, draw_warp, masked, moved
+from whisper_ft.bpe_dropout import DroppingTokenizer
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.prompts import Prompt, PromptPolicy, visit_rng
-from whisper_ft.tokens import IGNORE, build_example
-
-
-class Visit(NamedTuple):
-    """One turn of one row, which decides, with the seed, the prompt that is drawn."""
-
-    turn: int  # the epoch, where no manifest has a weight above 1
-    row: int  # its index
+from whisper_ft.tokens import IGNORE, build_example, encode_prompt
+from whisper_ft.visits import Visit
 
 
 class Example(NamedTuple):
@@ -33,6 +30,7 @@ class Example(NamedTuple):
     tokens: list[int]
     targets: list[int]
     place: str  # of the row, for messages
+    n_fallbacks: int  # drawn variants that did not fit, so that the plain one stands
 
 
 class RowError(Exception):
@@ -49,6 +47,7 @@ class Batch:
     tokens: Tensor  # int64 [B, T], padded to the right with 0, which no learned position sees
     targets: Tensor  # int64 [B, T], padded with -100
     places: tuple[str, ...]  # of the rows
+    n_fallbacks: int = 0
 
     @property
     def n_targets(self) -> int:
@@ -62,7 +61,9 @@ class Batch:
         return self._with(lambda tensor: tensor.to(device, non_blocking=True))
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return Batch(change(self.mel), change(self.tokens), change(self.targets), self.places)
+        return replace(
+            self, mel=change(self.mel), tokens=change(self.tokens), targets=change(self.targets)
+        )
 
 
 @dataclass(frozen=True)
@@ -76,26 +77,68 @@ class Examples(Dataset):
     n_text_ctx: int
     timestamp_rate: float
     seed: int
+    augmentation: Augmentation = PLAIN
+    bpe_dropout: float = 0.0
 
     def __getitem__(self, visit: Visit) -> Example | RowError:
         """The example of a visit, or, as a value that crosses processes whole, what went wrong."""
-        row = self.rows[visit.row]
-        tokenizer, prompt, timestamps = self.draw(visit)
         try:
-            samples, segments = hear(row, timestamps=timestamps)
-            tokens, targets = build_example(
-                tokenizer,
-                row.text,
-                prompt,
+            return self._example(visit)
+        except RowError as error:
+            return error
+        except ValueError as error:
+            return RowError(f"{self.rows[visit.row].place}: {error}")
+
+    def _example(self, visit: Visit) -> Example:
+        row, augmentation = self.rows[visit.row], self.augmentation
+        tokenizer, prompt, timestamps = self.draw(visit)
+        samples, segments = hear(row, timestamps=timestamps)
+        n_fallbacks = 0
+        if augmentation.speed:
+            rng = self._chance("speed", visit)
+            samples, segments, fits = augmentation.changed_speed(samples, segments, rng)
+            n_fallbacks += not fits
+        samples = augmentation.sound(samples, self._chance("sound", visit))
+        n_frames = len(samples) // HOP_LENGTH
+        mel = log_mel(samples, self.n_mels)
+        if augmentation.spec_augment:
+            rng = self._chance("spec_augment", visit)
+            if warp := draw_warp(n_frames, rng):
+                mel, segments = warp.mel(mel), moved(segments, warp.seconds)
+            mel = masked(mel, n_frames, rng)
+        tokens, targets, fits = self._encoded(visit, tokenizer, prompt, segments, timestamps)
+        return Example(mel, tokens, targets, row.place, n_fallbacks + (not fits))
+
+    def _encoded(
+        self,
+        visit: Visit,
+        tokenizer: Tokenizer,
+        prompt: Prompt,
+        segments: Sequence[Segment],
+        timestamps: bool,
+    ) -> tuple[list[int], list[int], bool]:
+        """(tokens, targets, whether BPE dropout's many tokens fit where it is on)."""
+        prompt_ids = encode_prompt(tokenizer, prompt)
+
+        def build(text_tokenizer: Any) -> tuple[list[int], list[int]]:
+            return build_example(
+                text_tokenizer,
+                self.rows[visit.row].text,
+                prompt_ids,
                 segments=segments,
                 timestamps=timestamps,
                 n_text_ctx=self.n_text_ctx,
             )
-        except RowError as error:
-            return error
-        except ValueError as error:
-            return RowError(f"{row.place}: {error}")
-        return Example(log_mel(samples, self.n_mels), tokens, targets, row.place)
+
+        if self.bpe_dropout:
+            rng = self._chance("bpe_dropout", visit)
+            with suppress(ValueError):
+                return *build(DroppingTokenizer(tokenizer, self.bpe_dropout, rng)), True
+        return *build(tokenizer), not self.bpe_dropout
+
+    def _chance(self, kind: str, visit: Visit) -> random.Random:
+        """The chance of one augmentation of a visit, which no other changes."""
+        return random.Random(f"{kind} {self.seed} {visit.turn} {visit.row}")
 
     def draw(self, visit: Visit) -> tuple[Tokenizer, Prompt, bool]:
         """(tokenizer, prompt, whether there are timestamps) of a visit."""
@@ -132,7 +175,7 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
     for example in examples:
         if isinstance(example, RowError):
             return example
-    mels, tokens, targets, places = zip(*examples, strict=True)
+    mels, tokens, targets, places, n_fallbacks = zip(*examples, strict=True)
     return Batch(
         torch.stack(mels),
         pad_sequence([torch.tensor(ids) for ids in tokens], batch_first=True, padding_value=0),
@@ -140,67 +183,8 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
             [torch.tensor(ids) for ids in targets], batch_first=True, padding_value=IGNORE
         ),
         places,
+        sum(n_fallbacks),
     )
-
-
-@dataclass(frozen=True)
-class VisitOrder:
-    """The order of all visits: a function of the seed alone, entered at any position.
-
-    In an epoch every row of manifest m is visited weights[m] times, on average: as many whole
-    passes as fit, and a random part of one for the rest.
-    """
-
-    lengths: tuple[int, ...]  # rows of each manifest, which stand one after the other
-    weights: tuple[float, ...]
-    seed: int
-
-    @property
-    def epoch_length(self) -> int:
-        return sum(
-            self._share(n, weight) for n, weight in zip(self.lengths, self.weights, strict=True)
-        )
-
-    @staticmethod
-    def _share(n_rows: int, weight: float) -> int:
-        return max(1, round(n_rows * weight))
-
-    def epoch(self, epoch: int) -> list[Visit]:
-        """An epoch's visits, shuffled."""
-        rng = random.Random(f"order {self.seed} {epoch}")
-        visits: list[Visit] = []
-        passes = max(
-            -(-self._share(n, w) // n) for n, w in zip(self.lengths, self.weights, strict=True)
-        )
-        offset = 0
-        for n_rows, weight in zip(self.lengths, self.weights, strict=True):
-            share = self._share(n_rows, weight)
-            for i in range(0, share, n_rows):
-                chosen = rng.sample(range(n_rows), min(n_rows, share - i))
-                turn = epoch * passes + i // n_rows
-                visits += [Visit(turn, offset + index) for index in chosen]
-            offset += n_rows
-        rng.shuffle(visits)
-        return visits
-
-    def between(self, start: int, end: int) -> Iterator[Visit]:
-        """The visits from position `start` up to `end`, counted from the run's first."""
-        length = self.epoch_length
-        for epoch in range(start // length, -(-end // length)):
-            first = epoch * length
-            yield from self.epoch(epoch)[max(0, start - first) : end - first]
-
-
-def batches_of(
-    order: VisitOrder, start: int, end: int, batch_size: int, step_size: int
-) -> Iterator[list[Visit]]:
-    """Visits in batches that never cross an optimiser step's end; the last may be smaller."""
-    step: list[Visit] = []
-    for position, visit in enumerate(order.between(start, end), start=start + 1):
-        step.append(visit)
-        if len(step) == step_size or position == end:
-            yield from (step[i : i + batch_size] for i in range(0, len(step), batch_size))
-            step = []
 
 
 def make_loader(

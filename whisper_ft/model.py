@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -79,6 +80,25 @@ def parameter_groups(model: Whisper, weight_decay: float) -> list[dict[str, Any]
 def freeze_encoder(model: Whisper) -> None:
     """Leave the encoder as it is; it then runs without gradients."""
     model.encoder.requires_grad_(False)
+
+
+def drop_layers(model: Whisper, rate: float) -> None:
+    """Stochastic depth (Huang et al. 2016): in training, rows skip layers at random.
+
+    The chance grows from the first layer to `rate` at the last; what stays is scaled up, so that
+    decoding needs nothing. A frozen encoder, which runs without gradients, keeps its layers.
+    """
+    for blocks in (model.encoder.blocks, model.decoder.blocks):
+        for number, block in enumerate(blocks, start=1):
+            block.register_forward_hook(partial(_dropped, rate * number / len(blocks)))
+
+
+def _dropped(rate: float, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    if not torch.is_grad_enabled():
+        return output
+    x = inputs[0]
+    kept = torch.rand(len(x), 1, 1, device=x.device) >= rate
+    return x + (output - x) * (kept / (1 - rate)).to(x.dtype)
 
 
 def encode(model: Whisper, mel: Tensor) -> Tensor:

@@ -75,6 +75,7 @@ def train_step(
         "grad_norm": grad_norm,
         "n_targets": n_targets,
         "n_rows": sum(len(batch.places) for batch in batches),
+        "n_fallbacks": sum(batch.n_fallbacks for batch in batches),
         "skipped": scaler.get_scale() < scale,
     }
 

@@ -16,15 +16,24 @@ from typing import Any
 import torch
 
 from whisper_ft import __version__
+from whisper_ft.augment import Augmentation, refuse
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
-from whisper_ft.data import Examples, VisitOrder
+from whisper_ft.data import Examples
 from whisper_ft.manifest import Row, read_manifest
-from whisper_ft.model import freeze_encoder, n_parameters, peak_lr, pick_amp, pick_device
+from whisper_ft.model import (
+    drop_layers,
+    freeze_encoder,
+    n_parameters,
+    peak_lr,
+    pick_amp,
+    pick_device,
+)
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import parse_policy
+from whisper_ft.visits import VisitOrder
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
 MAX_SHOWN = 100  # problems; the rest would only scroll these away
@@ -152,6 +161,9 @@ def decide_settings(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
             decided[name] = decide()
         except ValueError as error:
             problems.append(str(error))
+    fields = (field.name for field in dataclasses.fields(Augmentation))
+    decided["augmentation"] = Augmentation(**{name: getattr(config, name) for name in fields})
+    problems += refuse(decided["augmentation"])
     if problems:
         raise Refused(problems)
     return decided
@@ -170,6 +182,8 @@ def assemble(
     loaded.model.to(decided["device"])
     if config.freeze_encoder:
         freeze_encoder(loaded.model)
+    if config.stochastic_depth:
+        drop_layers(loaded.model, config.stochastic_depth)
     vocabulary_here = vocabulary_of(dims)
     manifests = [
         _packed(checked.rows, config, vocabulary_here) if config.pack != "off" else checked.rows
@@ -198,6 +212,8 @@ def assemble(
             n_text_ctx=dims.n_text_ctx,
             timestamp_rate=config.timestamp_rate,
             seed=config.seed,
+            augmentation=decided["augmentation"],
+            bpe_dropout=config.bpe_dropout,
         ),
         order=order,
         dev=evaluation_rows(

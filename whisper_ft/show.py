@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data import Examples, Visit
+from whisper_ft.data import Examples
 from whisper_ft.tokens import IGNORE, build_example
+from whisper_ft.visits import Visit
 
 DIM, PLAIN = "\033[2m", "\033[0m"
 BETWEEN = "|"  # tokens

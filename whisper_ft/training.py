@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -16,11 +17,12 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
-from whisper_ft.data import Batch, RowError, WorkerError, batches_of, make_loader
+from whisper_ft.data import Batch, RowError, WorkerError, make_loader
 from whisper_ft.evaluate import decode_rows, details, score
 from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
 from whisper_ft.plan import Plan
 from whisper_ft.stopping import Stop, leave_children_be, stop_on_signals
+from whisper_ft.visits import batches_of
 
 
 @dataclass
@@ -123,6 +125,8 @@ class Run:
         lr = learning_rate(progress.updates, plan.total_steps, plan.warmup, plan.peak_lr)
         for group in self.optimizer.param_groups:
             group["lr"] = lr
+        if plan.config.stochastic_depth:  # its chance is the step's, wherever the run was resumed
+            torch.manual_seed(random.Random(f"{plan.config.seed} {progress.step}").getrandbits(63))
         numbers = train_step(self.model, batches, self.optimizer, self.scaler, plan.amp_dtype)
         if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
             raise NonFiniteError("fp16 gradients overflow at every scale, so use --amp bf16 or off")

@@ -1,0 +1,333 @@
+"""Recordings as they might have been, and texts in other tokens."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import plan_of, tone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from whisper.tokenizer import get_tokenizer
+
+from whisper_ft.audio import log_mel
+from whisper_ft.augment import Augmentation, Warp, draw_warp, masked, refuse
+from whisper_ft.bpe_dropout import DroppingTokenizer
+from whisper_ft.data import Examples, collate, hear
+from whisper_ft.manifest import Segment, read_manifest
+from whisper_ft.model import drop_layers
+from whisper_ft.prompts import PromptPolicy
+from whisper_ft.tokens import IGNORE
+from whisper_ft.training import train
+from whisper_ft.visits import Visit
+from whisper_ft.weights import Vocabulary
+
+SEGMENTS = (Segment(0.0, 1.0, "a"), Segment(1.0, None, ""))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """(noises, impulse responses): a click half a second late, so that its echo is heard."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "noise").mkdir()
+    (tmp_path / "rooms").mkdir()
+    for i in range(3):
+        soundfile.write(tmp_path / f"noise/{i}.wav", 0.1 * rng.standard_normal(48000), 16000)
+    response = np.zeros(16000)
+    response[[0, 8000]] = 0.9, 0.5
+    soundfile.write(tmp_path / "rooms/a.wav", response, 16000)
+    return str(tmp_path / "noise"), str(tmp_path / "rooms")
+
+
+@pytest.fixture
+def examples(corpus):
+    rows = read_manifest(corpus[0]).rows
+    policy = PromptPolicy(own=0.5)
+    tokenizer_of = Vocabulary(False, 99, 448).tokenizer
+    return Examples(rows, policy, tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0)
+
+
+def visits(examples, n=12):
+    return [examples[Visit(turn, row)] for turn in range(n) for row in range(5)]
+
+
+# --- all of them
+
+
+def variants(folders):
+    return {
+        "speed": {"augmentation": Augmentation(speed=0.1)},
+        "reverb": {"augmentation": Augmentation(reverb=folders[1])},
+        "noise": {"augmentation": Augmentation(noise=folders[0])},
+        "gain": {"augmentation": Augmentation(gain=6.0)},
+        "spec_augment": {"augmentation": Augmentation(spec_augment=True)},
+        "bpe_dropout": {"bpe_dropout": 0.3},
+    }
+
+
+KINDS = ("speed", "reverb", "noise", "gain", "spec_augment", "bpe_dropout")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_changes_a_visit_the_same_way_every_time_and_prompts_never(examples, folders, kind):
+    changed = replace(examples, **variants(folders)[kind])
+    one, again, plain = visits(changed), visits(changed), visits(examples)
+    assert all(
+        torch.equal(a.mel, b.mel) and a[1:] == b[1:] for a, b in zip(one, again, strict=True)
+    )
+    differ = [
+        not torch.equal(a.mel, b.mel) or a.tokens != b.tokens
+        for a, b in zip(one, plain, strict=True)
+    ]
+    assert sum(differ) > 20
+    for a, b in zip(one, plain, strict=True):
+        n = a.targets.count(IGNORE)
+        assert n == b.targets.count(IGNORE) and a.tokens[: n + 1] == b.tokens[: n + 1]
+
+
+def test_one_does_not_shift_the_chance_of_another(examples, folders):
+    """Timestamps move with SpecAugment's warp, and noise leaves them there."""
+    one = replace(examples, augmentation=Augmentation(spec_augment=True))
+    two = replace(examples, augmentation=Augmentation(spec_augment=True, noise=folders[0]))
+    assert [v.tokens for v in visits(one)] == [v.tokens for v in visits(two)]
+
+
+def test_the_modules_random_is_left_as_it_was(examples, folders):
+    random.seed(7)
+    before = random.getstate()
+    visits(replace(examples, augmentation=Augmentation(noise=folders[0], gain=6.0)))
+    assert random.getstate() == before
+
+
+# --- sound
+
+
+def test_speed_moves_pitch_and_segments_and_falls_back_where_30_s_do_not_hold_it():
+    samples = tone(2.0, hertz=440)
+    lengths = []
+    for seed in range(40):
+        changed, segments, fits = Augmentation(speed=0.1).changed_speed(
+            samples, SEGMENTS, random.Random(seed)
+        )
+        factor = len(samples) / len(changed)
+        lengths.append(factor)
+        assert fits and segments == (
+            Segment(0.0, pytest.approx(1 / factor, abs=1e-3), "a"),
+            Segment(pytest.approx(1 / factor, abs=1e-3), None, ""),
+        )
+        peak = np.fft.rfft(changed).__abs__().argmax() * 16000 / len(changed)
+        assert abs(peak - 440 * factor) < 2
+    assert 0.9 <= min(lengths) < 0.92 and 1.08 < max(lengths) <= 1.1001
+    long = tone(29.0)
+    kept, slower = 0, 0
+    for seed in range(40):
+        changed, segments, fits = Augmentation(speed=0.1).changed_speed(
+            long, SEGMENTS, random.Random(seed)
+        )
+        assert len(changed) <= 30 * 16000
+        if not fits:
+            kept += 1
+            assert changed is long and segments == SEGMENTS
+        slower += len(changed) > len(long)
+    assert kept > 5 and slower > 2
+
+
+def test_noise_comes_to_half_of_the_visits_at_5_to_30_db(folders):
+    samples = tone(2.0)
+    ratios = []
+    for seed in range(60):
+        noisy = Augmentation(noise=folders[0]).sound(samples, random.Random(seed))
+        assert len(noisy) == len(samples)
+        if not np.array_equal(noisy, samples):
+            ratios.append(10 * np.log10((samples**2).mean() / ((noisy - samples) ** 2).mean()))
+    assert 20 < len(ratios) < 40
+    assert 4.5 < min(ratios) < 10 and 25 < max(ratios) < 30.5
+
+
+def test_a_room_answers_later_and_the_length_stays(folders):
+    click = np.zeros(32000, dtype=np.float32)
+    click[1000] = 0.5
+    answers = [
+        Augmentation(reverb=folders[1]).sound(click, random.Random(seed)) for seed in range(40)
+    ]
+    echoed = [answer for answer in answers if abs(answer[9000]) > 0.05]
+    assert 10 < len(echoed) < 30 and {len(answer) for answer in answers} == {32000}
+
+
+def test_gain_is_within_its_decibels_and_nothing_leaves_the_scale():
+    samples = tone(1.0)
+    levels = []
+    for seed in range(60):
+        louder = Augmentation(gain=6.0).sound(samples, random.Random(seed))
+        levels.append(20 * np.log10(np.abs(louder).max() / np.abs(samples).max()))
+    assert -6.01 < min(levels) < -4 and 4 < max(levels) < 6.01
+    assert np.abs(Augmentation(gain=40.0).sound(samples, random.Random(1))).max() <= 1.0
+
+
+def test_what_cannot_be_done_is_named_before_the_run(tmp_path, argv):
+    (tmp_path / "empty").mkdir()
+    found = refuse(Augmentation(noise=str(tmp_path / "gone"), reverb=str(tmp_path / "empty")))
+    assert [problem.split(":")[0] for problem in found] == ["--reverb", "--noise"]
+    assert all(problem.endswith("give a folder of audio") for problem in found)
+    with pytest.raises(ValueError, match=r"--speed: 0.9: must be at most 0.5\n--noise: /gone"):
+        plan_of([*argv, "--noise", "/gone", "--speed", ".9"])
+
+
+# --- SpecAugment
+
+
+def test_a_band_and_a_stretch_are_hidden_and_the_padding_stays():
+    mel = torch.randn(80, 3000)
+    widths = set()
+    for seed in range(50):
+        hidden = masked(mel, 500, random.Random(seed))
+        assert torch.equal(hidden[:, 500:], mel[:, 500:])
+        changed = hidden[:, :500] != mel[:, :500]
+        bands, frames = changed.all(dim=1).sum(), changed.all(dim=0).sum()
+        assert changed.sum() == bands * 500 + frames * 80 - bands * frames
+        assert bands <= 27 and frames <= 100
+        widths.add((int(bands), int(frames)))
+    assert len(widths) > 40
+    assert masked(mel, 3, random.Random(0)).shape == mel.shape
+
+
+def test_a_warp_moves_sound_and_its_times_together():
+    mel = torch.zeros(80, 3000)
+    mel[:, 300] = 1.0
+    warped = Warp(200, 260, 1000).mel(mel)
+    assert warped.shape == mel.shape
+    expected = Warp(200, 260, 1000).seconds(3.0)
+    assert abs(int(warped[0].argmax()) / 100 - expected) < 0.02
+    assert Warp(200, 260, 1000).seconds(0.0) == 0.0
+    assert Warp(200, 260, 1000).seconds(10.0) == pytest.approx(10.0)
+    assert Warp(200, 260, 1000).seconds(2.0) == pytest.approx(2.6)
+
+
+def test_a_warp_is_of_at_most_80_frames_away_from_the_edges():
+    for seed in range(200):
+        warp = draw_warp(400, random.Random(seed))
+        assert 80 < warp.centre < 320 and abs(warp.moved_to - warp.centre) <= 80
+    assert draw_warp(161, random.Random(0)) is None
+
+
+def test_the_warp_of_an_example_moves_its_timestamps(examples, corpus):
+    path = examples.rows[0].audio
+    soundfile.write(path, tone(10.0), 16000)
+    segments = (Segment(0.0, 5.0, "Call"), Segment(5.0, 10.0, "Kathryn now."))
+    row = replace(examples.rows[0], segments=segments)
+    rows = [row, *examples.rows[1:]]
+    augmented = replace(
+        examples, rows=rows, timestamp_rate=1.0, augmentation=Augmentation(spec_augment=True)
+    )
+    zero = get_tokenizer(False).timestamp_begin
+    middles = set()
+    for turn in range(20):
+        times = [t - zero for t in augmented[Visit(turn, 0)].tokens if t >= zero]
+        assert times[0] == 0 and times[-1] == 500 and times[1] == times[2]
+        middles.add(times[1])
+    assert len(middles) > 10 and all(abs(middle - 250) <= 41 for middle in middles)
+
+
+# --- stochastic depth
+
+
+def test_at_depth_0_all_layers_stay_and_without_gradients_too(model):
+    x, features = torch.tensor([[50257, 100, 200]]), torch.randn(1, 1500, 32)
+    plain = model.decoder(x, features)
+    drop_layers(model, 0.9)
+    with torch.no_grad():
+        assert torch.equal(model.decoder(x, features), plain)
+    differ = [not torch.equal(model.decoder(x, features), plain) for _ in range(20)]
+    assert any(differ)
+
+
+def test_a_dropped_layer_passes_its_input_on_and_a_kept_one_is_scaled(model):
+    block = model.encoder.blocks[0]
+    x = torch.randn(400, 5, 32)
+    full = block(x)
+    drop_layers(model, 0.25)
+    torch.manual_seed(0)
+    dropped = block(x)
+    kept = x + (full - x) / 0.75
+    passed = torch.tensor([torch.equal(a, b) for a, b in zip(dropped, x, strict=True)])
+    assert 70 < passed.sum() < 130
+    assert torch.allclose(dropped[~passed], kept[~passed], atol=1e-5)
+
+
+# --- BPE dropout
+
+
+@settings(max_examples=300, deadline=None)
+@given(text=st.text(max_size=80), english_only=st.booleans())
+def test_at_rate_0_the_ids_are_tiktokens(text, english_only):
+    tokenizer = get_tokenizer(not english_only)
+    dropping = DroppingTokenizer(tokenizer, 0.0, random.Random(0))
+    assert dropping.encode(text) == tokenizer.encode(text, disallowed_special=())
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=60), rate=st.floats(0, 0.99), seed=st.integers(0, 100))
+def test_at_any_rate_the_text_comes_back(text, rate, seed):
+    tokenizer = get_tokenizer(True)
+    ids = DroppingTokenizer(tokenizer, rate, random.Random(seed)).encode(text)
+    assert tokenizer.encoding.decode_bytes(ids) == text.encode()
+
+
+def test_a_tenth_of_merges_left_out_makes_some_more_tokens(english):
+    text = " Whisper listens to everything that people say in the evening." * 10
+    lengths = [
+        len(DroppingTokenizer(english, 0.1, random.Random(seed)).encode(text)) for seed in range(20)
+    ]
+    plain = len(english.encode(text))
+    assert 1.05 * plain < sum(lengths) / 20 < 1.6 * plain
+
+
+def test_more_tokens_than_fit_fall_back_to_the_plain_text_and_are_counted(examples):
+    row = replace(examples.rows[0], text="information " * 440, prompt="")
+    changed = replace(examples, rows=[row], bpe_dropout=0.5, timestamp_rate=0.0)
+    example = changed[Visit(0, 0)]
+    assert example.n_fallbacks == 1
+    assert example.tokens == replace(changed, bpe_dropout=0.0)[Visit(0, 0)].tokens
+    assert collate([example, example]).n_fallbacks == 2
+
+
+# --- in a run
+
+
+def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_path, monkeypatch):
+    from conftest import assert_same_run, lines
+
+    from whisper_ft import training
+
+    flags = [
+        *("--spec-augment", "--stochastic-depth", ".5", "--bpe-dropout", ".3", "--speed", ".1"),
+        *("--noise", folders[0], "--reverb", folders[1], "--gain", "6"),
+    ]
+    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
+    train(plan_of([*argv, *flags]))
+    argv[argv.index("--out") + 1] = str(tmp_path / "run")
+    real, done = training.train_step, []
+
+    def stopping(*arguments):
+        numbers = real(*arguments)
+        done.append(numbers)
+        if len(done) == 3:
+            import signal
+
+            signal.raise_signal(signal.SIGTERM)
+        return numbers
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_step", stopping)
+        train(plan_of([*argv, *flags]))
+    assert train(plan_of(["--resume", str(tmp_path / "run"), "--workers", "1"])) == 0
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+    assert all("n_fallbacks" in line for line in lines(tmp_path / "run") if line["kind"] == "step")
+
+
+def test_hearing_is_as_before_when_all_are_off(examples):
+    samples, _ = hear(examples.rows[0], timestamps=True)
+    for visit in visits(examples, n=2)[::5]:
+        assert torch.equal(visit.mel, log_mel(samples, 80))

@@ -1,0 +1,161 @@
+"""Recordings as they might have been: other speed, room, noise and level; SpecAugment."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import soxr
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE
+from whisper_ft.manifest import Segment
+
+NOISE_RATE = REVERB_RATE = 0.5  # of the visits
+SNR = (5.0, 30.0)  # dB of speech over noise
+# SpecAugment's policy "LibriSpeech Basic" (Park et al. 2019, table 1), once each
+MAX_WARP, MAX_BANDS, MAX_FRAMES = 80, 27, 100  # W, F, T
+FRAMES_A_SECOND = 100
+
+
+class Warp(NamedTuple):
+    """A mel stretched on one side of a frame and pressed on the other, its length unchanged."""
+
+    centre: int  # frame
+    moved_to: int
+    n_frames: int
+
+    def mel(self, mel: Tensor) -> Tensor:
+        """[n_mels, T] with its first n_frames warped."""
+        halves = (
+            (mel[None, :, : self.centre], self.moved_to),
+            (mel[None, :, self.centre : self.n_frames], self.n_frames - self.moved_to),
+        )
+        warped = [F.interpolate(half, size, mode="linear")[0] for half, size in halves]
+        return torch.cat([*warped, mel[:, self.n_frames :]], dim=1)
+
+    def seconds(self, time: float) -> float:
+        """Where a time of the original is now."""
+        frame = time * FRAMES_A_SECOND
+        if frame <= self.centre:
+            return time * self.moved_to / self.centre
+        right = (self.n_frames - self.moved_to) / (self.n_frames - self.centre)
+        moved = self.moved_to + (frame - self.centre) * right
+        return moved / FRAMES_A_SECOND
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to the recordings of training visits. The defaults do nothing."""
+
+    speed: float = 0.0  # the largest change, as a share
+    reverb: str = ""  # folder of impulse responses
+    noise: str = ""  # folder of noises
+    gain: float = 0.0  # dB up or down, at most
+    spec_augment: bool = False
+
+    def changed_speed(
+        self, samples: np.ndarray, segments: Sequence[Segment], rng: random.Random
+    ) -> tuple[np.ndarray, tuple[Segment, ...], bool]:
+        """(samples, segments, whether they are changed) played faster or slower, pitch included.
+
+        As they were where they would last more than 30 s.
+        """
+        factor = rng.uniform(1 - self.speed, 1 + self.speed)
+        if len(samples) / factor > MAX_SECONDS * SAMPLE_RATE:
+            return samples, tuple(segments), False
+        changed = soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)
+        return changed, moved(segments, lambda time: time / factor), True
+
+    def sound(self, samples: np.ndarray, rng: random.Random) -> np.ndarray:
+        """Samples in another room, with noise, at another level; their number is unchanged."""
+        transforms = []
+        if self.reverb and rng.random() < REVERB_RATE:
+            transforms.append(_transform("reverb", self.reverb))
+        if self.noise and rng.random() < NOISE_RATE:
+            transforms.append(_transform("noise", self.noise))
+        if self.gain:
+            transforms.append(_transform("gain", self.gain))
+        with _global_random(rng):
+            for transform in transforms:
+                samples = transform(samples, SAMPLE_RATE)
+        return np.clip(samples, -1.0, 1.0)
+
+
+PLAIN = Augmentation()
+
+
+def moved(segments: Sequence[Segment], time: Any) -> tuple[Segment, ...]:
+    """Segments whose times a function has changed."""
+    return tuple(
+        Segment(time(start), None if end is None else time(end), text)
+        for start, end, text in segments
+    )
+
+
+def draw_warp(n_frames: int, rng: random.Random) -> Warp | None:
+    """A time warp of so many frames; none where they are too few."""
+    if n_frames <= 2 * MAX_WARP + 1:
+        return None
+    centre = rng.randrange(MAX_WARP + 1, n_frames - MAX_WARP)
+    return Warp(centre, centre + rng.randint(-MAX_WARP, MAX_WARP), n_frames)
+
+
+def masked(mel: Tensor, n_frames: int, rng: random.Random) -> Tensor:
+    """Mel [n_mels, T] with a band and a stretch of its first n_frames at their mean."""
+    mel = mel.clone()
+    mean = mel[:, :n_frames].mean()
+    bands = rng.randint(0, MAX_BANDS)
+    first = rng.randint(0, len(mel) - bands)
+    mel[first : first + bands, :n_frames] = mean
+    frames = rng.randint(0, min(MAX_FRAMES, n_frames))
+    first = rng.randint(0, n_frames - frames)
+    mel[:, first : first + frames] = mean
+    return mel
+
+
+def refuse(augmentation: Augmentation) -> list[str]:
+    """What keeps an augmentation from being done, each as `flag: value: remedy`."""
+    found = []
+    for name in ("reverb", "noise", "gain"):
+        value = getattr(augmentation, name)
+        try:
+            if isinstance(value, str) and value and not Path(value).is_dir():
+                raise ValueError("not a folder")
+            if value:
+                _transform(name, value)
+        except ModuleNotFoundError:
+            found.append(f"--{name}: audiomentations is missing: pip install 'whisper-ft[augment]'")
+        except (ValueError, AssertionError) as error:
+            found.append(f"--{name}: {value}: {error or 'holds no audio'}: give a folder of audio")
+    return found
+
+
+@cache
+def _transform(name: str, value: str | float) -> Any:
+    from audiomentations import AddBackgroundNoise, ApplyImpulseResponse, Gain
+
+    if name == "reverb":
+        return ApplyImpulseResponse(value, p=1.0, leave_length_unchanged=True)
+    if name == "noise":
+        return AddBackgroundNoise(value, min_snr_db=SNR[0], max_snr_db=SNR[1], p=1.0)
+    return Gain(min_gain_db=-float(value), max_gain_db=float(value), p=1.0)
+
+
+@contextmanager
+def _global_random(rng: random.Random) -> Iterator[None]:
+    """Let audiomentations, which draws from the module `random`, draw from `rng`."""
+    before = random.getstate()
+    random.setstate(rng.getstate())
+    try:
+        yield
+    finally:
+        random.setstate(before)
