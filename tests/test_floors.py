@@ -12,7 +12,7 @@ FLOORS = [
     {"prompts", "checkpoint", "packing", "augment"},
     {"data", "decode", "check", "conditions"},
     {"evaluate", "optim", "plan", "show"},
-    {"training", "resuming"},
+    {"training", "resuming", "longform"},
     {"__main__"},
 ]
 PREPARE = [

@@ -1,4 +1,4 @@
-"""The commands: `python -m whisper_ft check | evaluate | prepare`."""
+"""The commands: `python -m whisper_ft check | evaluate | longform | prepare | table`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from typing import Any
 
 from tqdm import tqdm
 
+from whisper_ft import longform
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import append_lines, write_json
 from whisper_ft.conditions import evaluation_rows
-from whisper_ft.config import CheckConfig, EvaluateConfig, TableConfig
+from whisper_ft.config import CheckConfig, EvaluateConfig, LongformConfig, TableConfig
 from whisper_ft.data import Examples, RowError
 from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.flags import out_of_bounds, parse
-from whisper_ft.manifest import read_manifest
+from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.model import pick_device
 from whisper_ft.prepare.commands import prepare
 from whisper_ft.prompts import parse_policy
@@ -58,17 +59,8 @@ def check(argv: Sequence[str]) -> int:
 def evaluate(argv: Sequence[str]) -> int:
     """Decode and score manifests under right, no and wrong prompts."""
     config, _ = parse(EvaluateConfig, argv, "python -m whisper_ft evaluate")
-    vocabulary_here, wrong = _vocabulary(config.checkpoint)
-    checked = _read(config, vocabulary_here)
-    wrong += out_of_bounds(config)
-    if problems := wrong + [str(problem) for found in checked for problem in found.problems]:
-        raise ValueError("\n".join(problems))
-    outputs = [Path(path) for path in (config.json, config.samples) if path]
-    for path in outputs:  # whatever keeps them from being written shows before the decoding
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
+    rows = _usable_rows(config)
     model = load(config.checkpoint, pick_device(config.device)).model
-    rows = [row for found in checked for row in found.rows]
     prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.rows)
     decoded = decode_rows(model, prompted, timestamps=not config.without_timestamps)
     samples = list(tqdm(decoded, "decoding", len(prompted.rows), unit="row"))
@@ -81,12 +73,48 @@ def evaluate(argv: Sequence[str]) -> int:
         "scores": score(samples),
     }
     print(f"\n{details(result['scores'])}\n\n{table([result])}")
+    _write(config, result, samples)
+    return 0
+
+
+def transcribe(argv: Sequence[str]) -> int:
+    """Score stock transcribe() on whole recordings and on silence."""
+    config, _ = parse(LongformConfig, argv, "python -m whisper_ft longform")
+    rows = longform.recordings(_usable_rows(config))
+    model = load(config.checkpoint, pick_device(config.device)).model
+    transcripts = longform.transcripts(model, rows)
+    samples = list(tqdm(transcripts, "transcribing", len(rows), unit="recording"))
+    result: dict[str, Any] = {
+        "name": config.name or config.checkpoint,
+        "manifests": [Path(path).name for path in config.manifests],
+        "scores": longform.score(samples),
+    }
+    print(f"\n{longform.summary(result['scores'])}")
+    _write(config, result, samples)
+    return 0
+
+
+def _usable_rows(config: EvaluateConfig | LongformConfig) -> list[Row]:
+    """The rows to score. Raises ValueError with all problems, of what is to be written too."""
+    vocabulary_here, wrong = _vocabulary(config.checkpoint)
+    checked = _read(config, vocabulary_here)
+    wrong += out_of_bounds(config)
+    if problems := wrong + [str(problem) for found in checked for problem in found.problems]:
+        raise ValueError("\n".join(problems))
+    for path in (Path(path) for path in (config.json, config.samples) if path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    return [row for found in checked for row in found.rows]
+
+
+def _write(
+    config: EvaluateConfig | LongformConfig, result: dict[str, Any], samples: list[dict[str, Any]]
+) -> None:
     if config.json:
         write_json(Path(config.json), result)
     if config.samples:
         Path(config.samples).unlink(missing_ok=True)
         append_lines(Path(config.samples), samples)
-    return 0
 
 
 def show_table(argv: Sequence[str]) -> int:
@@ -117,7 +145,7 @@ def _vocabulary(model: str) -> tuple[Vocabulary | None, list[str]]:
 
 
 def _read(
-    config: CheckConfig | EvaluateConfig, vocabulary_here: Vocabulary | None
+    config: CheckConfig | EvaluateConfig | LongformConfig, vocabulary_here: Vocabulary | None
 ) -> list[Checked]:
     manifests = [
         read_manifest(path, language=config.language, task=config.task) for path in config.manifests
@@ -128,6 +156,7 @@ def _read(
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "check": check,
     "evaluate": evaluate,
+    "longform": transcribe,
     "prepare": prepare,
     "table": show_table,
 }

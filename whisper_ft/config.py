@@ -240,6 +240,22 @@ class CheckConfig(PromptSettings):
 
 
 @dataclass(frozen=True)
+class LongformConfig:
+    """Score stock transcribe() on whole recordings, rows that follow each other joined."""
+
+    checkpoint: str = option("", "path of a .pt or an official name", positional=True)
+    manifests: tuple[str, ...] = option((), "JSON Lines files", positional=True)
+    language: str = option("en", "language of rows that name none")
+    task: str = option(
+        "transcribe", "task of rows that name none", choices=("transcribe", "translate")
+    )
+    device: str = option("auto", "auto, cpu, cuda or cuda:N")
+    name: str = option("", "what to call this checkpoint (default: its path)")
+    json: str = option("", "write the scores to this file")
+    samples: str = option("", "write references and transcripts to this JSON Lines file")
+
+
+@dataclass(frozen=True)
 class TableConfig:
     """Print the table of some evaluations, or write it into a document."""
 

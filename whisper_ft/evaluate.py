@@ -138,7 +138,7 @@ def score(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def _row_counts(sample: dict[str, Any], condition: str, cased: bool) -> dict[str, Count]:
     reference, output = sample["reference"], sample["output"][condition]
-    normalise = _normaliser("en" if sample["task"] == "translate" else sample["language"])
+    normalise = normaliser(sample["language"], sample["task"])
     words, written = normalise(reference), normalise(output)
     by_character = is_unspaced(sample["language"], sample["task"])
     errors = character_errors if by_character else word_errors
@@ -156,8 +156,10 @@ def _row_counts(sample: dict[str, Any], condition: str, cased: bool) -> dict[str
 
 
 @cache
-def _normaliser(language: str) -> BasicTextNormalizer | EnglishTextNormalizer:
-    return EnglishTextNormalizer() if language == "en" else BasicTextNormalizer()
+def normaliser(language: str, task: str) -> BasicTextNormalizer | EnglishTextNormalizer:
+    """Whisper's own for what is written: a translation is English."""
+    english = language == "en" or task == "translate"
+    return EnglishTextNormalizer() if english else BasicTextNormalizer()
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:

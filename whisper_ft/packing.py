@@ -61,7 +61,7 @@ def _windows(
     for row in rows:
         joined: Row | None = None
         if window and before and may_join(row, before):
-            joined = _join(window, row)
+            joined = join(window, row)
         if joined and _fits(joined, tokenizer_of(language=row.language, task=row.task)):
             window = joined
         else:
@@ -83,7 +83,7 @@ def _fits(window: Row, tokenizer: Tokenizer) -> bool:
     )
 
 
-def _join(window: Row, row: Row) -> Row:
+def join(window: Row, row: Row) -> Row:
     """One row of two, the second right after the first or after the pause between them."""
     *earlier, last = window.parts or (window,)
     end = last.start + (last.duration or 0.0)
