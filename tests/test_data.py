@@ -80,7 +80,7 @@ def test_padding_is_masked_and_to_the_right(examples):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_make_the_batches_that_reading_in_line_makes(examples, workers):
-    order = VisitOrder((5,), (1.0,), seed=0)
+    order = VisitOrder((range(5),), (1.0,), seed=0)
     inline, parallel = (
         list(make_loader(examples, batches_of(order, 0, 13, 2, 4), workers=n, pin_memory=False))
         for n in (0, workers)

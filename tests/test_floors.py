@@ -12,7 +12,7 @@ FLOORS = [
     {"prompts", "checkpoint", "packing", "augment"},
     {"data", "decode", "check", "conditions"},
     {"evaluate", "optim", "plan", "show"},
-    {"training", "resuming", "longform"},
+    {"training", "resuming", "longform", "compare"},
     {"__main__"},
 ]
 PREPARE = [

@@ -10,6 +10,7 @@ from whisper_ft.metrics import (
     bootstrap_interval,
     character_errors,
     keyword_hits,
+    paired_interval,
     split_word_errors,
     term_count,
     word_errors,
@@ -107,3 +108,14 @@ def test_resampling_whole_recordings_is_wider_when_rows_of_one_are_alike():
     groups = [f"recording {i // 25}" for i in range(50)]
     rows, recordings = bootstrap_interval(counts), bootstrap_interval(counts, groups)
     assert recordings[1] - recordings[0] > 1.5 * (rows[1] - rows[0])
+
+
+def test_a_paired_interval_is_of_the_change_and_knows_that_rows_are_the_same():
+    before = [Count(i % 5, 10) for i in range(60)]
+    better = [Count(count.part + 1, 10) for count in before]
+    assert paired_interval(before, better) == pytest.approx((0.1, 0.1))
+    low, high = paired_interval(before, before[::-1])
+    assert low < 0 < high
+    grouped = paired_interval(before, before[::-1], [str(i // 30) for i in range(60)])
+    assert grouped is not None and grouped != (low, high)
+    assert paired_interval([Count(0, 0)], [Count(0, 0)]) is None

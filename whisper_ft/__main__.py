@@ -1,4 +1,4 @@
-"""The commands: `python -m whisper_ft check | evaluate | longform | prepare | table`."""
+"""The commands: `python -m whisper_ft check | compare | evaluate | longform | prepare | table`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from tqdm import tqdm
 from whisper_ft import longform
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import append_lines, write_json
+from whisper_ft.compare import evaluations_compared, prompts_compared, report
 from whisper_ft.conditions import evaluation_rows
-from whisper_ft.config import CheckConfig, EvaluateConfig, LongformConfig, TableConfig
+from whisper_ft.config import (
+    CheckConfig,
+    CompareConfig,
+    EvaluateConfig,
+    LongformConfig,
+    TableConfig,
+)
 from whisper_ft.data import Examples, RowError
 from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.flags import out_of_bounds, parse
@@ -136,6 +143,27 @@ def show_table(argv: Sequence[str]) -> int:
     return 0
 
 
+def compare(argv: Sequence[str]) -> int:
+    """Tell what changed between prompts, or between two checkpoints, with paired intervals."""
+    config, _ = parse(CompareConfig, argv, "python -m whisper_ft compare")
+    if len(config.samples) > 2:
+        raise ValueError("give one file of samples, or two: before and after")
+    held = []
+    for path in config.samples:
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+            held.append([json.loads(line) for line in lines])
+            prompts_compared(held[-1], config.score)
+        except (ValueError, KeyError, TypeError):
+            raise ValueError(f"{path}: not what evaluate --samples writes: make it again") from None
+    if len(held) == 1:
+        changes = prompts_compared(held[0], config.score)
+    else:
+        changes = evaluations_compared(held[0], held[1], config.score)
+    print(report(changes, config.score))
+    return 0
+
+
 def _vocabulary(model: str) -> tuple[Vocabulary | None, list[str]]:
     """A model's vocabulary, or what is wrong with its name or file, to be said with the rest."""
     try:
@@ -155,6 +183,7 @@ def _read(
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "check": check,
+    "compare": compare,
     "evaluate": evaluate,
     "longform": transcribe,
     "prepare": prepare,

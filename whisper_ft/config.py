@@ -64,6 +64,12 @@ class TrainConfig(PromptSettings):
         group="data",
         above=0,
     )
+    language_temperature: float = option(
+        1.0,
+        "how even the languages of a manifest are visited: 1 as they come, 5 nearly alike",
+        group="data",
+        at_least=1,
+    )
     dev: tuple[str, ...] = option(
         (),
         "manifests to evaluate on (default: the sample's, with the sample; else none)",
@@ -253,6 +259,16 @@ class LongformConfig:
     name: str = option("", "what to call this checkpoint (default: its path)")
     json: str = option("", "write the scores to this file")
     samples: str = option("", "write references and transcripts to this JSON Lines file")
+
+
+@dataclass(frozen=True)
+class CompareConfig:
+    """Tell what changed between prompts, or between two checkpoints, with paired intervals."""
+
+    samples: tuple[str, ...] = option(
+        (), "one file that evaluate --samples wrote, or before and after", positional=True
+    )
+    score: str = option("wer", "what to compare", choices=("wer", "raw_wer", "cer", "keywords"))
 
 
 @dataclass(frozen=True)

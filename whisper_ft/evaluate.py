@@ -113,14 +113,12 @@ def score(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     bootstraps over rows, or over recordings where every row has one and there are several.
     Languages written without spaces are scored by character, as in the Whisper paper.
     """
-    references = [sample["reference"] for sample in samples]
-    cased = any(text not in (text.lower(), text.upper()) for text in references)
+    cased = is_cased(samples)
     result: dict[str, Any] = {}
     for condition in CONDITIONS:
         scored = [sample for sample in samples if sample["output"][condition] is not None]
-        groups = [sample["recording"] for sample in scored]
-        groups = groups if all(groups) and len(set(groups)) > 1 else []
-        table = [_row_counts(sample, condition, cased) for sample in scored]
+        groups = groups_of(scored)
+        table = [row_counts(sample, condition, cased) for sample in scored]
         result[condition] = {"rows": len(scored)}
         for name in SCORES:
             counts = [counts[name] for counts in table]
@@ -136,7 +134,20 @@ def score(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _row_counts(sample: dict[str, Any], condition: str, cased: bool) -> dict[str, Count]:
+def is_cased(samples: Sequence[dict[str, Any]]) -> bool:
+    """Whether references mix upper and lower case, so that case counts in keywords."""
+    references = (sample["reference"] for sample in samples)
+    return any(text not in (text.lower(), text.upper()) for text in references)
+
+
+def groups_of(samples: Sequence[dict[str, Any]]) -> list[str]:
+    """Recordings, to be resampled whole; none where a row has none or all are of one."""
+    groups = [sample["recording"] for sample in samples]
+    return groups if all(groups) and len(set(groups)) > 1 else []
+
+
+def row_counts(sample: dict[str, Any], condition: str, cased: bool) -> dict[str, Count]:
+    """Each score's count of one sample."""
     reference, output = sample["reference"], sample["output"][condition]
     normalise = normaliser(sample["language"], sample["task"])
     words, written = normalise(reference), normalise(output)

@@ -124,16 +124,45 @@ def bootstrap_interval(
     `groups` names each row's group (its recording); empty resamples single rows. None where
     nothing was counted.
     """
-    sums: dict[str, Count] = {}
-    for i, count in enumerate(counts):
+    rates = _resampled([counts], groups, n_samples, seed)
+    return None if rates is None else _middle(rates[:, 0])
+
+
+def paired_interval(
+    before: Sequence[Count],
+    after: Sequence[Count],
+    groups: Sequence[str] = (),
+    *,
+    n_samples: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float] | None:
+    """95 % percentile interval of how much the pooled rate rises from `before` to `after`.
+
+    Both are counts of the same rows: what is hard about a row drops out of the difference.
+    """
+    rates = _resampled([before, after], groups, n_samples, seed)
+    return None if rates is None else _middle(rates[:, 1] - rates[:, 0])
+
+
+def _resampled(
+    columns: Sequence[Sequence[Count]], groups: Sequence[str], n_samples: int, seed: int
+) -> np.ndarray | None:
+    """Pooled rates [n, columns] of the same rows, or groups of them, drawn again and again."""
+    sums: dict[str, list[Count]] = {}
+    for i, row in enumerate(zip(*columns, strict=True)):
         group = groups[i] if groups else str(i)
-        sums[group] = sums.get(group, Count()).plus(count)
-    table = np.array(list(sums.values()), dtype=np.float64).reshape(-1, 2)
-    if not table[:, 1].sum():
+        held = sums.get(group, [Count()] * len(columns))
+        sums[group] = [total.plus(count) for total, count in zip(held, row, strict=True)]
+    table = np.array(list(sums.values()), dtype=np.float64).reshape(-1, len(columns), 2)
+    if not table[:, :, 1].sum(axis=0).all():
         return None
     rng = np.random.default_rng(seed)
     draws = (rng.integers(len(table), size=len(table)) for _ in range(n_samples))
     totals = np.stack([table[drawn].sum(axis=0) for drawn in draws])
-    totals = totals[totals[:, 1] > 0]
-    low, high = np.percentile(totals[:, 0] / totals[:, 1], [2.5, 97.5])
+    totals = totals[(totals[:, :, 1] > 0).all(axis=1)]
+    return totals[:, :, 0] / totals[:, :, 1]
+
+
+def _middle(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

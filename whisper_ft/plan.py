@@ -33,7 +33,7 @@ from whisper_ft.model import (
 )
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import parse_policy
-from whisper_ft.visits import VisitOrder
+from whisper_ft.visits import VisitOrder, by_language
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
 MAX_SHOWN = 100  # problems; the rest would only scroll these away
@@ -189,8 +189,12 @@ def assemble(
         _packed(checked.rows, config, vocabulary_here) if config.pack != "off" else checked.rows
         for checked in train
     ]
-    lengths = tuple(map(len, manifests))
-    order = VisitOrder(lengths, config.train_weights or (1.0,) * len(lengths), config.seed)
+    groups, weights = by_language(
+        [[row.language for row in rows] for rows in manifests],
+        config.train_weights or (1.0,) * len(manifests),
+        config.language_temperature,
+    )
+    order = VisitOrder(groups, weights, config.seed)
     step_size = config.batch_size * config.accumulate
     total_visits = math.ceil(config.epochs * order.epoch_length)
     if config.max_steps is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,39 +20,39 @@ class Visit(NamedTuple):
 class VisitOrder:
     """The order of all visits: a function of the seed alone, entered at any position.
 
-    In an epoch every row of manifest m is visited weights[m] times, on average: as many whole
+    In an epoch every row of group g is visited weights[g] times, on average: as many whole
     passes as fit, and a random part of one for the rest.
     """
 
-    lengths: tuple[int, ...]  # rows of each manifest, which stand one after the other
+    groups: tuple[Sequence[int], ...]  # indices of rows, each in one group
     weights: tuple[float, ...]
     seed: int
 
     @property
-    def epoch_length(self) -> int:
-        return sum(
-            self._share(n, weight) for n, weight in zip(self.lengths, self.weights, strict=True)
-        )
+    def shares(self) -> list[int]:
+        """Visits of each group in an epoch."""
+        return [
+            max(1, round(len(group) * weight))
+            for group, weight in zip(self.groups, self.weights, strict=True)
+        ]
 
-    @staticmethod
-    def _share(n_rows: int, weight: float) -> int:
-        return max(1, round(n_rows * weight))
+    @property
+    def epoch_length(self) -> int:
+        return sum(self.shares)
 
     def epoch(self, epoch: int) -> list[Visit]:
         """An epoch's visits, shuffled."""
         rng = random.Random(f"order {self.seed} {epoch}")
         visits: list[Visit] = []
+        shares = self.shares
         passes = max(
-            -(-self._share(n, w) // n) for n, w in zip(self.lengths, self.weights, strict=True)
+            -(-share // len(group)) for group, share in zip(self.groups, shares, strict=True)
         )
-        offset = 0
-        for n_rows, weight in zip(self.lengths, self.weights, strict=True):
-            share = self._share(n_rows, weight)
-            for i in range(0, share, n_rows):
-                chosen = rng.sample(range(n_rows), min(n_rows, share - i))
-                turn = epoch * passes + i // n_rows
-                visits += [Visit(turn, offset + index) for index in chosen]
-            offset += n_rows
+        for group, share in zip(self.groups, shares, strict=True):
+            for i in range(0, share, len(group)):
+                chosen = rng.sample(range(len(group)), min(len(group), share - i))
+                turn = epoch * passes + i // len(group)
+                visits += [Visit(turn, group[index]) for index in chosen]
         rng.shuffle(visits)
         return visits
 
@@ -61,6 +62,35 @@ class VisitOrder:
         for epoch in range(start // length, -(-end // length)):
             first = epoch * length
             yield from self.epoch(epoch)[max(0, start - first) : end - first]
+
+
+def by_language(
+    manifests: Sequence[Sequence[str]], weights: Sequence[float], temperature: float
+) -> tuple[tuple[Sequence[int], ...], tuple[float, ...]]:
+    """(groups, weights) of rows, given each manifest's rows' languages and its weight.
+
+    A language's share of a manifest's visits is its share of the rows to the power 1/temperature,
+    normalised (Conneau et al. 2019): at 1 as they come, the higher, the more even. The number of
+    visits stays.
+    """
+    groups: list[Sequence[int]] = []
+    spread: list[float] = []
+    offset = 0
+    for languages, weight in zip(manifests, weights, strict=True):
+        everything = range(offset, offset + len(languages))
+        offset += len(languages)
+        counts = Counter(languages)
+        if temperature == 1 or len(counts) == 1:
+            groups.append(everything)
+            spread.append(weight)
+            continue
+        raised = {code: (n / len(languages)) ** (1 / temperature) for code, n in counts.items()}
+        for code, n in counts.items():
+            share = raised[code] / sum(raised.values())
+            rows = zip(everything, languages, strict=True)
+            groups.append([i for i, language in rows if language == code])
+            spread.append(weight * share * len(languages) / n)
+    return tuple(groups), tuple(spread)
 
 
 def batches_of(

@@ -1,0 +1,65 @@
+"""What changed, with paired intervals."""
+
+import json
+
+import pytest
+
+from whisper_ft.__main__ import main
+from whisper_ft.compare import evaluations_compared, prompts_compared, report
+
+
+def sample(number, right, none, wrong, language="en", reference="alpha beta gamma delta"):
+    return {
+        "place": f"m:{number}",
+        "language": language,
+        "task": "transcribe",
+        "recording": "",
+        "keywords": [],
+        "reference": reference,
+        "output": {"right": right, "none": none, "wrong": wrong},
+        "loss": {name: [1.0, 4] for name in ("right", "none", "wrong")},
+    }
+
+
+FULL, LACKING = "alpha beta gamma delta", "alpha beta gamma"
+
+
+def test_within_one_evaluation_prompts_are_compared_with_none_on_rows_that_have_them():
+    samples = [sample(i, FULL, LACKING, None if i else FULL) for i in range(4)]
+    right, wrong = prompts_compared(samples, "wer")
+    assert (right["rows"], right["before"], right["after"]) == (4, 0.25, 0.0)
+    assert right["interval"] == pytest.approx((-0.25, -0.25))
+    assert wrong["rows"] == 1
+
+
+def test_between_two_each_prompt_and_each_language_is_compared():
+    before = [sample(i, FULL, LACKING, LACKING, "de" if i % 2 else "en") for i in range(6)]
+    after = [sample(i, FULL, FULL if i % 2 else LACKING, FULL, "de" if i % 2 else "en")
+             for i in range(6)]  # fmt: skip
+    changes = {change["what"]: change for change in evaluations_compared(before, after, "wer")}
+    assert list(changes) == ["right", "none", "wrong", "en", "de"]
+    assert changes["none"]["after"] == 0.125 and changes["wrong"]["after"] == 0.0
+    assert (changes["en"]["after"], changes["de"]["after"]) == (0.25, 0.0)
+    said = report(list(changes.values()), "wer")
+    assert "de                         3     25.0%      0.0%     -25.0   [-25.0, -25.0]" in said
+
+
+def test_other_rows_are_refused():
+    with pytest.raises(ValueError, match="not of the same rows"):
+        evaluations_compared([sample(1, FULL, FULL, FULL)], [sample(2, FULL, FULL, FULL)], "wer")
+
+
+def test_the_command_reads_samples_and_says_what_is_none(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(sample(i, FULL, LACKING, FULL)) + "\n" for i in range(3)))
+
+    def status(*argv):
+        monkeypatch.setattr("sys.argv", ["whisper_ft", "compare", *map(str, argv)])
+        return main()
+
+    assert status(path) == 0 and "no prompt -> right" in capsys.readouterr().out
+    assert status(path, path, "--score", "raw_wer") == 0
+    assert "+0.0   [+0.0, +0.0]" in capsys.readouterr().out
+    path.write_text("{}\n")
+    assert status(path) == 2
+    assert "a.jsonl: not what evaluate --samples writes" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""Stock transcribe() on whole recordings and silence."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import row, tone, write_manifest
+
+from whisper_ft import longform
+from whisper_ft.__main__ import main
+from whisper_ft.manifest import Row
+
+
+@pytest.fixture
+def rows(tmp_path):
+    for i in range(3):
+        soundfile.write(tmp_path / f"{i}.wav", tone(20.0, hertz=300 + i), 16000)
+    return [
+        Row(tmp_path / f"{i}.wav", f"Part {i}.", recording="r", duration=20.0, place=f"m:{i}")
+        for i in range(3)
+    ]
+
+
+def test_rows_that_follow_each_other_are_one_recording_however_long(rows):
+    alone = row("", audio=rows[0].audio, duration=20.0)
+    one, silence = longform.recordings([*rows, alone])
+    assert one.text == "Part 0. Part 1. Part 2." and one.duration == 60.0
+    assert [segment.start for segment in one.segments] == [0.0, 20.0, 40.0]
+    assert silence == alone
+
+
+def test_transcribe_hears_the_whole_recording_and_silence_passes_its_gate(rows, model, monkeypatch):
+    heard = []
+
+    def transcribe(model, samples, **options):
+        heard.append((len(samples), options))
+        segments = [{"start": 0.0, "end": 21.0}, {"start": 21.0, "end": 59.0}]
+        return {"text": " Part 0. Part 2.", "segments": segments}
+
+    monkeypatch.setattr(longform.whisper, "transcribe", transcribe)
+    silent = Row(rows[0].audio, "", duration=20.0, place="m:9")
+    records = list(longform.transcripts(model, longform.recordings([*rows, silent])))
+    assert [length for length, _ in heard] == [960000, 320000]
+    assert heard[0][1] == {"language": "en", "task": "transcribe", "fp16": False}
+    assert records[0]["boundaries"] == [0.0, 20.0, 40.0, 60.0]
+    assert records[0]["written_boundaries"] == [0.0, 21.0, 59.0]
+    assert "no_speech_prob" not in records[0]
+    assert 0 <= records[1]["no_speech_prob"] <= 1 and records[1]["avg_logprob"] < 0
+
+
+def record(reference, output, boundaries=(), written=(), **more):
+    return {
+        "language": "en",
+        "task": "transcribe",
+        "seconds": 60.0,
+        "reference": reference,
+        "output": output,
+        "boundaries": list(boundaries),
+        "written_boundaries": list(written),
+        **more,
+    }
+
+
+def test_scores_are_pooled_and_boundaries_are_nearest_ones():
+    scores = longform.score(
+        [
+            record("a b c d", "a b c", [0.0, 20.0, 60.0], [0.0, 21.0, 59.5]),
+            record("e f", "e f", [0.0], []),  # nothing written: as far off as can be
+            record("", "", no_speech_prob=0.9, avg_logprob=-1.5),
+            record("", "you", no_speech_prob=0.5, avg_logprob=-0.5),
+        ]
+    )
+    assert scores["wer"]["rate"] == pytest.approx(1 / 6)
+    assert scores["boundaries"]["rate"] == pytest.approx((0 + 1 + 0.5 + 60) / 4)
+    assert scores["empty"]["rate"] == 0.5 and scores["avg_logprob"]["rate"] == -1.0
+    said = longform.summary(scores)
+    assert "2 recordings, 0.03 h: WER 16.7%" in said and "2 silent rows: 50.0% stay empty" in said
+
+
+def test_the_command_writes_scores_and_transcripts(rows, model_path, tmp_path, monkeypatch, capsys):
+    soundfile.write(tmp_path / "s.wav", np.zeros(16000), 16000)
+    lines = [{"audio": r.audio.name, "text": r.text, "recording": "r"} for r in rows]
+    manifest = write_manifest(tmp_path / "m.jsonl", [*lines, {"audio": "s.wav", "text": ""}])
+    out = [tmp_path / "scores.json", tmp_path / "samples.jsonl"]
+    argv = ["longform", model_path, manifest, "--json", out[0], "--samples", out[1]]
+    monkeypatch.setattr("sys.argv", ["whisper_ft", *map(str, argv)])
+    assert main() == 0
+    said = capsys.readouterr().out
+    assert "1 recordings, 0.02 h: WER" in said and "1 silent rows" in said
+    assert json.loads(out[0].read_text())["scores"]["recordings"] == 1
+    assert len(out[1].read_text().splitlines()) == 2
