@@ -23,7 +23,8 @@ def test_check_says_what_is_wrong_with_model_and_manifests_at_once(run, tmp_path
     status, said = run("check", tmp_path / "no.jsonl", corpus[0], "--model", "nosuch")
     assert status == 1
     assert "nosuch: neither a file nor an official name" in said
-    assert "no.jsonl: cannot be read" in said and "usable: 5 rows" in said
+    assert "no.jsonl: cannot be read" in said
+    assert "train.jsonl: 5 rows, 0.00 h; 2 with prompt, 5 with keywords" in said
     assert run("check", *corpus, "--model", "tiny.en")[0] == 0
 
 

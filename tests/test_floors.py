@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
     {"config", "glossary", "audio", "tokens", "model", "weights"},
-    {"prompts", "checkpoint", "packing", "augment"},
+    {"prompts", "checkpoint", "packing", "augment", "doubts"},
     {"data", "decode", "check", "conditions"},
-    {"evaluate", "optim", "plan", "show"},
+    {"evaluate", "optim", "plan", "show", "survey"},
     {"training", "resuming", "longform", "compare"},
     {"__main__"},
 ]

@@ -30,6 +30,7 @@ from whisper_ft.model import pick_device
 from whisper_ft.prepare.commands import prepare
 from whisper_ft.prompts import parse_policy
 from whisper_ft.show import show
+from whisper_ft.survey import compare_manifests, listen, screen, survey
 from whisper_ft.weights import Vocabulary, load, vocabulary
 
 
@@ -40,15 +41,18 @@ def check(argv: Sequence[str]) -> int:
     vocabulary_here, wrong = _vocabulary(config.model)
     wrong += out_of_bounds(config)
     checked = _read(config, vocabulary_here)
+    if not wrong:
+        listen(checked, config.listen, config.seed)
+    compare_manifests(checked)
     print(*wrong, sep="\n", end="\n" if wrong else "")
-    for found in checked:
-        for problem in found.problems:
-            print(problem)
-        for doubt in found.doubts:
-            print(f"doubtful: {doubt}")
-    for path, found in zip(config.manifests, checked, strict=True):
-        counts = f"{len(found.problems)} problems, {len(found.doubts)} doubts"
-        print(f"{path}: {counts}; usable: {found.summary()}")
+    surveyed = [
+        survey(path, found, vocabulary_here)
+        for path, found in zip(config.manifests, checked, strict=True)
+    ]
+    if config.json:
+        write_json(Path(config.json), surveyed)
+    for one in surveyed:
+        print(*screen(one, every=config.every), sep="\n")
     if config.show and vocabulary_here:
         examples = Examples(
             [row for found in checked for row in found.rows],

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
@@ -15,13 +14,12 @@ from tqdm import tqdm
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 
 from whisper_ft.audio import MAX_SECONDS, AudioInfo, n_mel_frames, probe
-from whisper_ft.glossary import PROMPT_ROOM
-from whisper_ft.manifest import CUT_SLACK, Manifest, Problem, Row, Segment
+from whisper_ft.doubts import doubts, joined
+from whisper_ft.manifest import CUT_SLACK, Manifest, Problem, Row
 from whisper_ft.metrics import term_count
-from whisper_ft.tokens import N_DECODED, build_example, encode_prompt, encode_segments
+from whisper_ft.tokens import build_example
 from whisper_ft.weights import Vocabulary
 
-MAX_FIRST = 1.0  # seconds: `DecodingOptions.max_initial_timestamp`
 TASKS = ("transcribe", "translate")
 PROBES = """CREATE TABLE IF NOT EXISTS probes (
     path BLOB PRIMARY KEY, size INT, mtime_ns INT, sample_rate INT, n_samples INT, n_channels INT
@@ -36,17 +34,6 @@ class Checked:
     problems: list[Problem] = field(default_factory=list)
     doubts: list[Problem] = field(default_factory=list)
     seconds: float = 0.0  # of audio in the rows
-
-    def summary(self) -> str:
-        """One line of counts for a person."""
-        languages = Counter(row.language for row in self.rows)
-        return (
-            f"{len(self.rows)} rows, {self.seconds / 3600:.2f} h, "
-            f"{sum(bool(row.prompt) for row in self.rows)} with a prompt, "
-            f"{sum(bool(row.keywords) for row in self.rows)} with keywords, "
-            f"{sum(not row.text.strip() for row in self.rows)} silent; languages "
-            + (", ".join(f"{code} {n}" for code, n in languages.most_common()) or "none")
-        )
 
 
 def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked:
@@ -70,8 +57,8 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
         if not wrong and isinstance(info, AudioInfo) and vocabulary is not None:
             tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
             wrong += _token_problems(row, info, tokenizer, vocabulary.n_text_ctx)
-            doubts = _doubts(row, row.resolved_segments(_duration(row, info)), tokenizer)
-            checked.doubts += [Problem(row.place, what) for what in doubts]
+            segments = row.resolved_segments(_duration(row, info))
+            checked.doubts += [Problem(row.place, w) for w in doubts(row, segments, tokenizer)]
         checked.problems += [Problem(row.place, what) for what in wrong]
         complete = not wrong
         if not wrong and isinstance(info, AudioInfo):
@@ -125,16 +112,12 @@ def _segment_problems(row: Row, seconds: float) -> list[str]:
         ]
     if len(segments) == 1:
         return [f"segments: the only one runs to {row.segments[0].end} s, {ends}: give it whole"]
-    if _joined(segments) != _joined([Segment(0.0, 0.0, row.text)]):
+    if joined(segments) != " ".join(row.text.split()):
         return [
             f"segments: the last runs to {row.segments[-1].end} s, {ends}: leave its words out of "
             "the text, or give it whole"
         ]
     return []
-
-
-def _joined(segments: Sequence[Segment]) -> str:
-    return " ".join(" ".join(segment.text for segment in segments).split())
 
 
 def _keyword_problems(row: Row) -> list[str]:
@@ -177,24 +160,6 @@ def _token_problems(row: Row, info: AudioInfo, tokenizer: Tokenizer, n_text_ctx:
     except ValueError as error:
         return [f"text: {row.text[:60]!r}...: {error}"]
     return []
-
-
-def _doubts(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
-    if _joined(segments) != _joined([Segment(0.0, 0.0, row.text)]):
-        yield "segments: their texts do not join to the text: timestamped visits learn another text"
-    if segments[0].start > MAX_FIRST:
-        yield (
-            f"segments: the first starts at {segments[0].start} s, and stock decoding writes no "
-            f"first timestamp after {MAX_FIRST:.1f} s: start the row later"
-        )
-    n_prompt = len(encode_prompt(tokenizer, row.prompt))
-    if n_prompt > PROMPT_ROOM:
-        yield f"prompt: {n_prompt} tokens: the first {n_prompt - PROMPT_ROOM} are cut off"
-    if (n_text := len(encode_segments(tokenizer, segments))) > N_DECODED:
-        yield f"text: {n_text} tokens: decoding stops after {N_DECODED}: split the row"
-    for term in row.keywords:
-        if not term_count(term, row.text):
-            yield f"keywords: {term!r}: in the text in another case only: spell it as the text does"
 
 
 def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:

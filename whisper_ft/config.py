@@ -239,6 +239,11 @@ class CheckConfig(PromptSettings):
     task: str = option(
         "transcribe", "task of rows that name none", choices=("transcribe", "translate")
     )
+    listen: int = option(
+        200, "rows of each manifest whose sound is read, drawn by the seed", at_least=0
+    )
+    every: bool = option(False, "list each doubt, not only how many there are of a kind")
+    json: str = option("", "write the report to this file")
     show: int = option(
         0, "print this many rows as training sees them, tokens spelled out", at_least=0
     )

@@ -1,0 +1,179 @@
+"""What may be a mistake, row by row and on one screen."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import row, tone, write_manifest
+from whisper.tokenizer import get_tokenizer
+
+from whisper_ft.__main__ import main
+from whisper_ft.check import Checked, check_manifest
+from whisper_ft.doubts import doubts, sound_doubts
+from whisper_ft.manifest import read_manifest
+from whisper_ft.survey import compare_manifests, listen, screen, survey
+from whisper_ft.weights import Vocabulary
+
+MULTILINGUAL = Vocabulary(True, 99, 448)
+
+
+def doubts_of(seconds=2.0, **fields):
+    one = row(**fields)
+    tokenizer = get_tokenizer(True, language=one.language, task=one.task)
+    return list(doubts(one, one.resolved_segments(seconds), tokenizer))
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"text": "See [this] & that."}, "text: '[ ]': stock decoding never writes it"),
+        ({"text": "2024"}, "text: '2024': no letters"),
+        ({"text": "Привет всем", "language": "en"}, "text: mostly in Cyrillic letters"),
+        ({"text": "hello there", "language": "ru"}, "text: mostly in Latin letters"),
+        ({"text": "你好", "language": "ja", "task": "translate"}, "text: mostly in Cjk letters"),
+        ({"text": "a" * 70}, "text: 35.0 characters a second"),
+        ({"text": "o", "seconds": 2.0}, "text: 0.5 characters a second"),
+        (
+            {"text": "Call Ann at noon.", "prompt": "Ann. call  ann at NOON."},
+            "prompt: holds the whole text",
+        ),
+    ],
+)
+def test_a_doubtful_row_is_told_with_its_value(fields, words):
+    (doubt,) = doubts_of(**fields)
+    assert doubt.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"text": "Hello, there. It's 5 o'clock!"},
+        {"text": "日本語のカタカナ", "language": "ja"},
+        {"text": "안녕하세요", "language": "ko"},
+        {"text": "Zdravo svima", "language": "sr"},
+        {"text": "Здраво свима", "language": "sr"},
+        {"text": "Hello there", "language": "ja", "task": "translate"},
+        {"text": "नमस्ते दुनिया", "language": "hi"},
+        {"text": "Yes, Ann.", "prompt": "Yes, Ann. No, Ann."},  # too short to be a leak
+        {"text": ""},
+    ],
+)
+def test_a_usual_row_raises_no_doubt(fields):
+    assert doubts_of(**fields) == []
+
+
+def test_clipped_and_silent_sound_is_heard():
+    loud = np.clip(5 * tone(1.0), -1, 1)
+    assert "of the samples are clipped" in next(sound_doubts(row(), loud))
+    assert "never louder than 0.0001" in next(sound_doubts(row(), tone(1.0) / 3000))
+    assert not list(sound_doubts(row(""), tone(1.0) / 3000))
+    assert not list(sound_doubts(row(), tone(1.0)))
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for i in range(3):
+        soundfile.write(tmp_path / f"{i}.wav", tone(2.0, hertz=200 + i), 16000)
+    soundfile.write(tmp_path / "quiet.wav", tone(2.0) / 3000, 16000)
+    return tmp_path
+
+
+def checked(folder, name, *rows):
+    manifest = read_manifest(write_manifest(folder / name, list(rows)))
+    return check_manifest(manifest, MULTILINGUAL)
+
+
+def test_rows_that_an_earlier_manifest_holds_are_doubted(folder):
+    train = checked(
+        folder,
+        "train.jsonl",
+        {"audio": "0.wav", "text": "Hello there, Ann."},
+        {"audio": "1.wav", "text": "How are you?", "speaker": "x"},
+    )
+    dev = checked(
+        folder,
+        "dev.jsonl",
+        {"audio": "0.wav", "text": "Hello!"},
+        {"audio": "2.wav", "text": "how are  you?", "speaker": "x"},
+        {"audio": "2.wav", "text": "How are you?", "speaker": "y", "start": 1.0},
+    )
+    compare_manifests([train, dev])
+    assert not train.doubts
+    assert [doubt.what.split(" in ")[0] for doubt in dev.doubts] == [
+        f"audio: the same as of '{folder}/train.jsonl:1'",
+        "text: said by the same speaker",
+    ]
+
+
+def test_only_so_many_rows_are_heard_and_what_cannot_be_is_a_problem(folder):
+    found = checked(folder, "m.jsonl", *[{"audio": "quiet.wav", "text": "Hello there."}] * 6)
+    listen([found], 4, seed=0)
+    assert len(found.doubts) == 4
+    (folder / "quiet.wav").unlink()
+    found.doubts.clear()
+    listen([found], 1, seed=0)
+    assert "quiet.wav" in str(found.problems[0]) and not found.doubts
+
+
+def test_the_screen_tells_hours_languages_lengths_cut_prompts_and_doubts_by_kind(folder):
+    rows = [{"audio": "0.wav", "text": f"Say [{word}].", "language": "en"} for word in "abcdef"]
+    german = {"audio": "1.wav", "text": "Guten Tag.", "language": "de", "prompt": "wort " * 300}
+    found = checked(folder, "m.jsonl", *rows, german)
+    surveyed = survey("m.jsonl", found, MULTILINGUAL)
+    assert surveyed["cut_prompts"]["rows"] == 1 and surveyed["cut_prompts"]["most"] > 70
+    assert sum(surveyed["tokens"].values()) == 7
+    said = "\n".join(screen(surveyed, every=False))
+    for words in (
+        "m.jsonl: 7 rows, 0.00 h; 1 with prompt",
+        "languages: en 6 (0.00 h), de 1 (0.00 h)",
+        "1-16      7 " + "#" * 40,
+        "1 prompts lose their beginning",
+        "6 x text: ..: stock decoding never writes it",
+        "(line 1, 2, 3, 4, ...)",
+        "'[' (6)",
+        "0 problems, 7 doubts: --every lists each",
+    ):
+        assert words in said, words
+    listed = "\n".join(screen(surveyed, every=True))
+    assert listed.count("doubtful: ") == 7
+
+
+def test_an_empty_manifest_has_a_screen_too():
+    surveyed = survey("m.jsonl", Checked(), None)
+    assert list(screen(surveyed, every=False)) == [
+        "m.jsonl: 0 rows, 0.00 h; ",
+        "  0 problems, 0 doubts",
+    ]
+
+
+def test_check_writes_json_and_shows_rows(folder, model_path, monkeypatch, capsys):
+    path = write_manifest(
+        folder / "m.jsonl",
+        [{"audio": f"{i}.wav", "text": "Call Reid.", "prompt": "Reid, Mohr."} for i in range(3)],
+    )
+    argv = ["check", path, "--model", model_path, "--json", folder / "report.json", "--show", "2"]
+    monkeypatch.setattr("sys.argv", ["whisper_ft", *map(str, argv), "--prompts", "own=1"])
+    assert main() == 0
+    said = capsys.readouterr().out
+    (report,) = json.loads((folder / "report.json").read_text())
+    assert report["rows"] == 3 and report["problems"] == []
+    assert said.count("<|startofprev|>| Reid|,| Moh|r|.") == 2
+    assert said.count("learned <|startoftranscript|>") == 2 and said.count("<|endoftext|>") == 2
+
+
+def test_shown_rows_are_dimmed_on_a_terminal_where_they_are_masked(folder, monkeypatch):
+    from whisper_ft import show as show_module
+    from whisper_ft.data import Examples
+    from whisper_ft.prompts import PromptPolicy
+
+    rows = [replace(row("Call\nReid.", prompt="Über Reid"), duration=2.0, place="m:1")]
+    english = Vocabulary(False, 99, 448)
+    examples = Examples(rows, PromptPolicy(own=1.0), english.tokenizer, 0, 448, 0.0, seed=0)
+    monkeypatch.setattr(show_module.sys.stdout, "isatty", lambda: True, raising=False)
+    (said,) = show_module.show(examples, 5)
+    _, masked, learned, *_ = said.split("\n")
+    assert masked.startswith("\033[2m  masked") and masked.endswith("\033[0m")
+    assert "\033" not in learned and "\\n" in learned and "Über" in masked.replace("|", "")

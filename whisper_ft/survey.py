@@ -1,0 +1,165 @@
+"""What manifests hold, on one screen: hours, languages, lengths, and doubts by what they say."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from whisper_ft.check import Checked
+from whisper_ft.data import RowError, hear
+from whisper_ft.doubts import sound_doubts
+from whisper_ft.glossary import PROMPT_ROOM
+from whisper_ft.manifest import Problem, Row
+from whisper_ft.metrics import plain
+from whisper_ft.tokens import encode_prompt, encode_segments
+from whisper_ft.weights import Vocabulary
+
+BINS = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # tokens of a text, at most
+BAR = 40  # characters of the longest
+SHOWN = 4  # places and values of rows that share a doubt
+VARYING = re.compile(r"'(?:[^'\\]|\\.)+'|\"[^\"]+\"|\d+(\.\d+)?%?")  # of a doubt's words
+
+
+def listen(checked: Sequence[Checked], n_rows: int, seed: int) -> None:
+    """Add doubts about the sound of at most so many rows of each manifest, drawn by the seed."""
+    for found in checked:
+        drawn = random.Random(f"listen {seed}").sample(
+            range(len(found.rows)), min(n_rows, len(found.rows))
+        )
+        for i in tqdm(sorted(drawn), "listening", leave=False, disable=len(drawn) < 100):
+            row = found.rows[i]
+            try:
+                samples, _ = hear(row, timestamps=True)
+            except RowError as error:
+                found.problems.append(Problem(row.place, str(error).removeprefix(f"{row.place}: ")))
+                continue
+            found.doubts += [Problem(row.place, what) for what in sound_doubts(row, samples)]
+
+
+def compare_manifests(checked: Sequence[Checked]) -> None:
+    """Add a doubt for each row whose audio, or words, an earlier manifest holds too."""
+    heard: dict[tuple[Any, ...], str] = {}
+    said: dict[tuple[str, str], str] = {}
+    for found in checked:
+        for row in found.rows:
+            text = plain(row.text, cased=False)
+            if other := heard.get(_stretch(row)):
+                found.doubts.append(Problem(row.place, f"audio: the same as of '{other}'"))
+            elif text and (other := said.get((row.speaker, text))):
+                found.doubts.append(
+                    Problem(row.place, f"text: said by the same speaker in '{other}'")
+                )
+        for row in found.rows:
+            heard.setdefault(_stretch(row), row.place)
+            said.setdefault((row.speaker, plain(row.text, cased=False)), row.place)
+
+
+def survey(path: str, found: Checked, vocabulary: Vocabulary | None) -> dict[str, Any]:
+    """All about a manifest that a report may show, in plain types."""
+    languages: defaultdict[str, dict[str, float]] = defaultdict(lambda: {"rows": 0, "hours": 0.0})
+    for row in found.rows:
+        languages[row.language]["rows"] += 1
+        languages[row.language]["hours"] += (row.duration or 0.0) / 3600
+    return {
+        "manifest": path,
+        "rows": len(found.rows),
+        "hours": found.seconds / 3600,
+        "languages": dict(languages),
+        "tasks": dict(Counter(row.task for row in found.rows)),
+        "with": {
+            "prompt": sum(bool(row.prompt) for row in found.rows),
+            "keywords": sum(bool(row.keywords) for row in found.rows),
+            "segments": sum(bool(row.segments) for row in found.rows),
+            "recording": sum(bool(row.recording) for row in found.rows),
+            "speaker": sum(bool(row.speaker) for row in found.rows),
+            "silence": sum(not row.text.strip() for row in found.rows),
+        },
+        "tokens": _token_bins(found.rows, vocabulary),
+        "cut_prompts": _cut_prompts(found.rows, vocabulary),
+        "problems": [vars(problem) for problem in found.problems],
+        "doubts": [vars(doubt) for doubt in found.doubts],
+    }
+
+
+def screen(surveyed: dict[str, Any], *, every: bool) -> Iterator[str]:
+    """Its lines for a terminal; `every` lists each doubt, else they stand together by kind."""
+    n_rows = surveyed["rows"]
+    kinds = ", ".join(f"{n} with {name}" for name, n in surveyed["with"].items() if n)
+    yield f"{surveyed['manifest']}: {n_rows} rows, {surveyed['hours']:.2f} h; {kinds}"
+    if len(surveyed["languages"]) > 1:
+        by_rows = sorted(surveyed["languages"].items(), key=lambda item: -item[1]["rows"])
+        yield "  languages: " + ", ".join(
+            f"{code} {n['rows']} ({n['hours']:.2f} h)" for code, n in by_rows
+        )
+    if surveyed["tasks"].get("translate"):
+        yield f"  to be translated: {surveyed['tasks']['translate']}"
+    if (bins := surveyed["tokens"]) and n_rows:
+        yield "  tokens of a text, times included:"
+        most = max(bins.values())
+        used = [name for name, n in bins.items() if n]
+        for name, n in list(bins.items())[: list(bins).index(used[-1]) + 1]:
+            yield f"  {name:>9} {n:6} {'#' * round(BAR * n / most)}".rstrip()
+    if cut := surveyed["cut_prompts"]:
+        yield (
+            f"  {cut['rows']} prompts lose their beginning, {cut['mean']:.0f} tokens on average, "
+            f"{cut['most']} at most"
+        )
+    for problem in surveyed["problems"]:
+        yield f"{problem['place']}: {problem['what']}"
+    yield from _listed(surveyed["doubts"]) if every else _grouped(surveyed["doubts"])
+    counts = f"{len(surveyed['problems'])} problems, {len(surveyed['doubts'])} doubts"
+    yield f"  {counts}{': --every lists each doubt' if surveyed['doubts'] and not every else ''}"
+
+
+def _listed(doubts: Sequence[dict[str, str]]) -> Iterator[str]:
+    for doubt in doubts:
+        yield f"doubtful: {doubt['place']}: {doubt['what']}"
+
+
+def _grouped(doubts: Sequence[dict[str, str]]) -> Iterator[str]:
+    """A line for each kind of doubt: how often, what, and where for example."""
+    groups: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+    for doubt in doubts:
+        groups[VARYING.sub("..", doubt["what"])].append(doubt)
+    for kind, held in sorted(groups.items(), key=lambda item: -len(item[1])):
+        lines = ", ".join(doubt["place"].rpartition(":")[2] for doubt in held[:SHOWN])
+        more = ", ..." if len(held) > SHOWN else ""
+        yield f"  doubtful: {len(held):5} x {kind} (line {lines}{more})"
+        first = (VARYING.search(doubt["what"]) for doubt in held)
+        values = Counter(found.group() for found in first if found)
+        yield " " * 20 + ", ".join(f"{value} ({n})" for value, n in values.most_common(SHOWN))
+
+
+def _token_bins(rows: Sequence[Row], vocabulary: Vocabulary | None) -> dict[str, int]:
+    """How many texts have how many tokens, by bin."""
+    if vocabulary is None:
+        return {}
+    counts = [0] * len(BINS)
+    for row in rows:
+        tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
+        n_ids = len(encode_segments(tokenizer, row.resolved_segments(row.duration or 0.0)))
+        counts[next(i for i, most in enumerate(BINS) if n_ids <= most or most == BINS[-1])] += 1
+    lows = (1, *(most + 1 for most in BINS))
+    return {f"{low}-{most}": n for low, most, n in zip(lows, BINS, counts, strict=False)}
+
+
+def _cut_prompts(rows: Sequence[Row], vocabulary: Vocabulary | None) -> dict[str, float]:
+    """Prompts that are too long, and by how many tokens on average and at most."""
+    if vocabulary is None:
+        return {}
+    cuts = []
+    for row in rows:
+        tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
+        cuts.append(len(encode_prompt(tokenizer, row.prompt)) - PROMPT_ROOM)
+    cuts = [cut for cut in cuts if cut > 0]
+    return {"rows": len(cuts), "mean": sum(cuts) / len(cuts), "most": max(cuts)} if cuts else {}
+
+
+def _stretch(row: Row) -> tuple[Any, ...]:
+    return Path(row.audio).resolve(), row.start, row.end, row.channel
