@@ -30,14 +30,50 @@ def packed(rows, by="recording", seed=0):
 
 
 def test_rows_of_a_recording_become_windows_of_at_most_30_s_in_order():
-    windows = packed(sentences(10, recording="r"))
-    assert [window.duration for window in windows] == [28.0, 12.0]
-    assert windows[0].text == " ".join(f"Sentence {i}." for i in range(7))
-    assert windows[0].segments == tuple(
-        Segment(4.0 * i, 4.0 * i + 4.0, f"Sentence {i}.") for i in range(7)
+    first, second = packed(sentences(10, recording="r"))
+    assert (first.duration, second.duration) == (30.0, 12.0)
+    assert first.text == " ".join(f"Sentence {i}." for i in range(7))
+    assert first.segments == (
+        *(Segment(4.0 * i, 4.0 * i + 4.0, f"Sentence {i}.") for i in range(7)),
+        Segment(28.0, None, ""),
     )
-    assert [len(window.parts) for window in windows] == [7, 3]
-    assert windows[0].place == "m:1 and 6 more"
+    assert [len(window.parts) for window in (first, second)] == [8, 3]
+    assert first.place == "m:1 and 6 more"
+
+
+def test_a_window_is_filled_with_the_beginning_of_the_row_after_it_which_begins_the_next(tmp_path):
+    for i in range(3):
+        soundfile.write(tmp_path / f"{i}.wav", tone(12.0, hertz=200 + 90 * i), 16000)
+    rows = [replace(r, audio=tmp_path / str(r.audio)) for r in sentences(3, 12.0, recording="r")]
+    first, second = packed(rows)
+    timed, segments = hear(first, timestamps=True)
+    plain, _ = hear(first, timestamps=False)
+    assert len(timed) == 30 * 16000 and len(plain) == 24 * 16000
+    assert segments[-1] == Segment(24.0, None, "") and first.text == "Sentence 0. Sentence 1."
+    assert second == rows[2]
+    start, _ = hear(second, timestamps=True)
+    assert np.array_equal(timed[24 * 16000 :], start[: 6 * 16000])
+
+
+def test_nothing_is_cut_into_a_window_that_is_full_or_where_nothing_follows():
+    for rows in (
+        [*sentences(1, 29.9, recording="r"), *sentences(1, recording="r")],  # no room
+        [*sentences(1, 20.0, recording="r"), *sentences(1, 20.0, recording="s")],
+        [*sentences(1, 20.0, recording="r"), row("", audio="x", duration=20.0, recording="r")],
+    ):
+        assert [window.parts for window in packed(rows)] == [(), ()]
+
+
+def test_a_row_after_it_whose_first_segment_would_be_whole_is_not_cut_into_a_window():
+    long = [replace(r, text="word " * 120) for r in sentences(2, recording="r")]
+    assert [window.parts for window in packed(long)] == [(), ()]  # tokens end it, not seconds
+    two = (Segment(0.5, 4.0, "a"), Segment(4.0, 20.0, "b"))
+    after = row("a b", audio="b", duration=20.0, recording="r", segments=two)
+    for seconds, n_parts in ((20.0, 0), (28.0, 2), (29.4, 0)):
+        (first, _) = packed([*sentences(1, seconds, recording="r"), after])
+        assert len(first.parts) == n_parts
+    (first, _) = packed([*sentences(1, 28.0, recording="r"), after])
+    assert first.segments[-1] == Segment(28.5, None, "") and first.duration == 30.0
 
 
 def test_previous_text_of_a_window_is_that_of_the_window_before(english):
@@ -139,7 +175,7 @@ def test_a_speakers_rows_join_only_when_written_alike_and_strangers_and_silence_
 def test_the_summary_tells_what_was_saved():
     rows = sentences(10, recording="r")
     assert summary(rows, packed(rows)) == (
-        "packed 10 rows into 2 windows: 5.0 rows and 20.0 s a window, "
+        "packed 10 rows into 2 windows: 5.0 rows and 21.0 s a window, "
         "80% fewer encoder passes an epoch"
     )
 

@@ -130,6 +130,15 @@ def test_silence_is_no_speech_right_after_sot_with_no_language_task_or_time(toke
     assert learned(targets) == [tokenizer.sot, tokenizer.no_speech, tokenizer.eot]
 
 
+def test_blank_silence_is_what_decoding_with_timestamps_can_write(tokenizer):
+    tokens, targets = build_example(tokenizer, "", "Quill", timestamps=True, blank=True)
+    said = [*tokenizer.sot_sequence, tokenizer.timestamp_begin]
+    assert tokens[-len(said) :] == said
+    assert learned(targets) == [*said, tokenizer.eot]
+    spoken = build_example(tokenizer, TEXT, blank=True)
+    assert spoken == build_example(tokenizer, TEXT)  # words are no silence
+
+
 def test_an_over_long_prompt_keeps_what_is_nearest_to_the_speech(english):
     prompt = list(range(1000, 1400))
     tokens, targets = build_example(english, TEXT, prompt)

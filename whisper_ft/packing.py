@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.glossary import PROMPT_ROOM
-from whisper_ft.manifest import Row, Segment
+from whisper_ft.manifest import CUT_SLACK, Row, Segment
 from whisper_ft.tokens import N_DECODED, encode_prompt, encode_segments, is_unspaced
 
+MIN_CUT = 0.2  # seconds of a cut row in a window, at least
 MAX_PAUSE = 1.0  # seconds between rows of one file that are heard with them; longer ones are not
 
 
@@ -22,12 +23,14 @@ def pack(
 ) -> list[Row]:
     """Rows joined while they fit into 30 s, 224 new tokens and, with their prompts, 223.
 
-    `by` "recording" joins rows that follow each other in one. "speaker" joins random rows of one
-    speaker, which then belong to no recording; rows that name none, and silence, stay as they are.
-    Rows must be checked ones, which know their durations.
+    `by` "recording" joins rows that follow each other in one; the beginning of the row after them
+    fills the window, as a segment that is cut, and that row begins the next. "speaker" joins random
+    rows of one speaker, which then belong to no recording; rows that name none, and silence, stay
+    as they are. Rows must be checked ones, which know their durations.
     """
     if by == "recording":
-        return list(_windows(rows, tokenizer_of, Row.continues))
+        windows = list(_windows(rows, tokenizer_of, Row.continues))
+        return [_cut_into(window, after) for window, after in pairwise([*windows, None]) if window]
     keys = [(row.speaker, row.language, row.task) if row.text.strip() else ("",) for row in rows]
     packed = []
     for key, group in groupby(sorted(range(len(rows)), key=keys.__getitem__), keys.__getitem__):
@@ -83,15 +86,38 @@ def _fits(window: Row, tokenizer: Tokenizer) -> bool:
     )
 
 
+def _cut_into(window: Row, after: Row | None) -> Row:
+    """A window filled up to 30 s with the beginning of the row after it, where that follows.
+
+    So `transcribe` hears a long recording, and so the paper's windows end (section 2.3).
+    """
+    last = (window.parts or (window,))[-1]
+    first = (after.parts or (after,))[0] if after else None
+    spoken = _spoken(window, 0.0)
+    if first is None or not first.continues(last) or not spoken or spoken[-1].end is None:
+        return window
+    room = MAX_SECONDS - (window.duration or 0.0) - _pause(last, first)
+    segment = first.resolved_segments(first.duration or 0.0)[0]
+    whole = segment.end is not None and segment.end <= room + CUT_SLACK
+    if not segment.text.strip() or whole or room - segment.start < MIN_CUT:
+        return window
+    beginning = replace(
+        first,
+        text="",
+        prompt="",
+        keywords=(),
+        segments=(Segment(segment.start, None, ""),),
+        end=first.start + room,
+        duration=room,
+    )
+    return replace(join(window, beginning), place=window.place)
+
+
 def join(window: Row, row: Row) -> Row:
     """One row of two, the second right after the first or after the pause between them."""
     *earlier, last = window.parts or (window,)
-    end = last.start + (last.duration or 0.0)
-    pause = row.start - end if (last.audio, last.channel) == (row.audio, row.channel) else 0.0
-    if 0.0 < pause <= MAX_PAUSE:
+    if pause := _pause(last, row):
         last = replace(last, end=row.start, duration=row.start - last.start)
-    else:
-        pause = 0.0
     offset = (window.duration or 0.0) + pause
     space = "" if is_unspaced(row.language, row.task) else " "
     return replace(
@@ -105,6 +131,14 @@ def join(window: Row, row: Row) -> Row:
         parts=(*earlier, last, row),
         place=f"{(window.parts or (window,))[0].place} and {len(earlier) + 1} more",
     )
+
+
+def _pause(last: Row, row: Row) -> float:
+    """Seconds between two rows of one file that are heard with them."""
+    if (last.audio, last.channel) != (row.audio, row.channel):
+        return 0.0
+    pause = row.start - (last.start + (last.duration or 0.0))
+    return pause if 0.0 < pause <= MAX_PAUSE else 0.0
 
 
 def _spoken(row: Row, offset: float) -> list[Segment]:

@@ -23,6 +23,7 @@ def build_example(
     *,
     segments: Sequence[Segment] | None = None,
     timestamps: bool = False,
+    blank: bool = False,
     n_text_ctx: int = 448,
 ) -> tuple[list[int], list[int]]:
     """(tokens, targets) of equal length; `targets[i]` should follow `tokens[i]`, -100 is masked.
@@ -34,13 +35,16 @@ def build_example(
     without a prompt there is no sot_prev, and the first target follows sot. `prompt` is text or
     ids, as in `whisper.DecodingOptions`. With `timestamps` every segment's text stands between
     its times, and a last one without an end, which the window cuts, leaves its start alone;
-    without, `<|notimestamps|>` ends sot_sequence. An empty text is silence: `sot, no_speech, eot`.
-    A prompt that does not fit loses ids from its left.
+    without, `<|notimestamps|>` ends sot_sequence. An empty text is silence: `sot, no_speech, eot`;
+    `blank`, it is `<|0.00|>, eot` after sot_sequence, which decoding with timestamps can write. A
+    prompt that does not fit loses ids from its left.
 
     Raises ValueError for timestamps without segments, for segments that go backwards, and for a
     text that does not fit by itself.
     """
-    if not text.strip():
+    if not text.strip() and blank:
+        said = [*tokenizer.sot_sequence, tokenizer.timestamp_begin]
+    elif not text.strip():
         said = [tokenizer.sot, tokenizer.no_speech]
     elif timestamps:
         said = [*tokenizer.sot_sequence, *encode_segments(tokenizer, segments)]
