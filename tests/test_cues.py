@@ -150,6 +150,13 @@ def test_other_files_are_refused_in_words(tmp_path, suffix, content, words):
         ("At 10:30 we left.", "At 10:30 we left."),
         ("well-known - really", "well-known - really"),
         ("[inaudible]\n(SIGHS)", ""),
+        ("[door\nslams] Hi", "Hi"),
+        ("AND THEN HE SAID: GO HOME.", "AND THEN HE SAID: GO HOME."),
+        ("THE SCORE IS 3: 2", "THE SCORE IS 3: 2"),
+        ("Он сказал (я думаю) это.", "Он сказал (я думаю) это."),
+        ("It was (1984) then.", "It was (1984) then."),
+        ("He said yes\n(and I mean it)", "He said yes (and I mean it)"),
+        ("2*3*4 is 24", "2*3*4 is 24"),
     ],
 )
 def test_speaker_labels_and_sound_notes_are_not_words(text, words):
@@ -164,7 +171,7 @@ def test_notes_stay_when_asked(tmp_path):
 def test_empty_cues_and_those_without_words_are_told_with_their_line(tmp_path):
     found, notes = read(tmp_path, srt((0, 1, ""), (1, 2, "[music]"), (2, 3, "Hi.")))
     assert spans(found) == [(2.0, 3.0, "Hi.")]
-    assert notes == [("2", "empty"), ("6", "no words")]
+    assert notes == [("2", "empty"), ("6", "'[music]': no words")]
 
 
 def test_unordered_cues_are_sorted(tmp_path):
@@ -183,8 +190,9 @@ def test_cues_spoken_at_once_become_one(tmp_path):
     found, notes = read(tmp_path, srt((0, 4, "One."), (1, 3, "Two."), (4, 5, "Three.")))
     assert spans(found) == [(0.0, 4.0, "One. Two."), (4.0, 5.0, "Three.")]
     assert notes == [("6", "overlaps the cue before it by 3.00 s: made one")]
-    found, _ = read(tmp_path, srt((0, 25, "One."), (5, 33, "Two.")))
-    assert spans(found) == [(0.0, 25.0, "One."), (25.0, 33.0, "Two.")]  # one would be too long
+    found, notes = read(tmp_path, srt((0, 25, "One."), (5, 33, "Two."), (34, 35, "Three.")))
+    assert spans(found) == [(34.0, 35.0, "Three.")]  # one would be too long
+    assert found.holes == [(0.0, 33.0)] and notes[0][1].endswith("both left out, with their speech")
 
 
 @pytest.mark.parametrize("end", [3.0, 2.5])
@@ -199,12 +207,124 @@ def test_a_cue_over_30_s_is_a_hole_and_one_over_other_cues_a_caption(tmp_path):
     found, notes = read(tmp_path, srt((0, 40, "A long, long speech."), (41, 42, "Two.")))
     assert found.holes == [(0.0, 40.0)] and [cue.text for cue in found.cues] == ["Two."]
     assert notes == [("2", "lasts 40.0 s, more than 30: left out, with its speech")]
-    found, notes = read(tmp_path, srt((0, 40, "A talk by me"), (1, 2, "One."), (3, 4, "Two.")))
+    found, notes = read(tmp_path, srt((0, 40, "A talk by me"), (1, 15, "One."), (16, 38, "Two.")))
     assert not found.holes and [cue.text for cue in found.cues] == ["One.", "Two."]
-    assert notes == [("2", "lasts 40.0 s over other cues: left out alone")]
+    assert notes == [("2", "lasts 40.0 s over other cues: left out alone, as a caption")]
+    found, _ = read(
+        tmp_path, srt((0, 45, "A very long speech"), (44.5, 50, "Next."), (51, 52, "a"))
+    )
+    assert [cue.text for cue in found.cues] == ["a"]  # the next cue overlaps that speech
+    assert found.holes == [(0.0, 45.0), (44.5, 50.0)]
 
 
 def test_cues_beyond_the_recording_are_trimmed_or_left_out(tmp_path):
-    found, notes = read(tmp_path, srt((0, 12, "One."), (13, 14, "Two.")), duration=10.0)
+    found, notes = read(tmp_path, srt((0, 10.5, "One."), (13, 14, "Two.")), duration=10.0)
     assert spans(found) == [(0.0, 10.0, "One.")]
     assert [line for line, _ in notes] == ["2", "6"]
+    found, _ = read(tmp_path, srt((9.5, 20, "A long sentence, most of it later.")), duration=10.0)
+    assert not found.cues and found.holes == [(9.5, 10.0)]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "line"),
+    [
+        (".srt", "-00:00:05,000 --> 00:00:07,000"),
+        (".srt", "00:00:05 -> 00:00:07 --> x"),
+        (".vtt", "5.000 --> 7.000"),
+    ],
+)
+def test_times_that_cannot_be_read_are_all_named_and_never_words(tmp_path, suffix, line):
+    text = f"1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n{line}\nTwo.\n\n{line}\nThree.\n"
+    with pytest.raises(ValueError, match=r"talk\.\w+:6: .*: write start --> end(.|\n)*:9: "):
+        read(tmp_path, text, suffix)
+
+
+def test_times_are_read_as_they_are_often_written(tmp_path):
+    lines = ["00:00:01 --> 00:00:02", "00:03,5 --> 00:04.250", "100:00:05:000 --> 100:00:06,000"]
+    words = "from 00:00:01,500 to 00:00:01,900"
+    text = "".join(f"{i}\n{line}\n{words}\n\n" for i, line in enumerate(lines))
+    found, notes = read(tmp_path, text, duration=400000.0)
+    assert [(c.start, c.end) for c in found.cues] == [(1, 2), (3.5, 4.25), (360005, 360006)]
+    assert {c.text for c in found.cues} == {words} and not notes
+
+
+def test_a_number_that_is_said_stays_and_one_that_counts_cues_does_not(tmp_path):
+    text = srt((1, 2, "In the year\n1984"), (3, 4, "7"))
+    assert [cue.text for cue in read(tmp_path, text)[0].cues] == ["In the year 1984", "7"]
+    vtt = """WEBVTT
+
+00:01.000 --> 00:02.000
+In the year
+1984
+
+name
+00:03.000 --> 00:04.000
+a < b and c > d
+"""
+    words = [cue.text for cue in read(tmp_path, vtt, ".vtt")[0].cues]
+    assert words == ["In the year 1984", "a < b and c > d"]
+
+
+def test_captions_that_roll_up_say_each_line_once(tmp_path):
+    vtt = """WEBVTT
+
+00:00:00.000 --> 00:00:02.000
+ 
+hello<00:00:00.500><c> there</c>
+
+00:00:02.000 --> 00:00:02.010
+hello there
+ 
+
+00:00:02.010 --> 00:00:04.000
+hello there
+this<00:00:02.500><c> is</c><00:00:03.000><c> me</c>
+
+00:00:04.000 --> 00:00:04.010
+this is me
+ 
+
+00:00:04.010 --> 00:00:06.000
+this is me
+goodbye
+"""
+    found, notes = read(tmp_path, vtt, ".vtt")
+    assert [cue.text for cue in found.cues] == ["hello there", "this is me", "goodbye"]
+    assert [what for _, what in notes] == ["repeats the cue before it: left out"] * 2
+
+
+@pytest.mark.parametrize(
+    "text", ["[SPEAKING SPANISH]", "(speaking Spanish)", "[inaudible]", "Well [inaudible] so."]
+)
+def test_speech_that_only_a_note_tells_of_is_a_hole(tmp_path, text):
+    found, notes = read(tmp_path, srt((0, 20, text), (25, 30, "Hi.")))
+    assert found.holes == [(0.0, 20.0)] and [cue.text for cue in found.cues] == ["Hi."]
+    assert notes[0][1].endswith("left out, with its speech")
+
+
+def test_no_cue_touches_a_hole(tmp_path):
+    found, notes = read(tmp_path, srt((0, 2, "a"), (5, 9, "b"), (7, 7, "z" * 20), (12, 13, "c")))
+    assert [cue.text for cue in found.cues] == ["a", "c"]
+    assert (5.0, 9.0) in found.holes
+    assert ("6", "overlaps speech that was left out: left out with it") in notes
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        {"start": -1, "end": 2, "text": "a"},
+        {"start": 0, "end": 2, "text": None},
+        {"start": float("nan"), "end": 2, "text": "a"},
+        {"start": 0},
+    ],
+)
+def test_a_segment_of_json_that_is_none_is_named(tmp_path, segment):
+    good = {"start": 0, "end": 1, "text": "a"}
+    with pytest.raises(ValueError, match=r"talk.json:segment 2: not what .*correct it"):
+        read(tmp_path, json.dumps({"segments": [good, segment]}), ".json")
+
+
+def test_western_text_is_guessed_as_such(tmp_path):
+    text = srt((0, 2, "On a déjà vu ça, c'est naïf."), (3, 4, "Où êtes-vous né ? À l'hôpital."))
+    found, notes = read(tmp_path, text.encode("cp1252"))
+    assert found.cues[0].text == "On a déjà vu ça, c'est naïf." and "'déjà'" in notes[0][1]

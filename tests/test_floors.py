@@ -16,8 +16,8 @@ FLOORS = [
     {"__main__"},
 ]
 PREPARE = [
-    {"corpora", "output"},
-    {"settings"},
+    {"raw_cues"},
+    {"settings", "corpora", "output"},
     {"cues", "noises"},
     {"windows"},
     {"subtitles"},

@@ -63,9 +63,9 @@ def test_librispeech_is_its_chapters_in_order(tmp_path, prepare):
         "language": "en",
     }
     # what follows the missing row has no previous text
-    assert [row["recording"] for row in rows] == ["84-121", "84-121", "84-121 part 2"]
+    assert [row["recording"] for row in rows] == ["84-121", "84-121", "84-121#2"]
     assert "out.jsonl: 3 rows, 1 notes" in said
-    assert "trans.txt:3: " in (tmp_path / "out.notes.txt").read_text()
+    assert "trans.txt:3: " in (tmp_path / "out.jsonl.notes.txt").read_text()
 
 
 def test_ljspeech_is_read_as_it_is_spoken(tmp_path, prepare):
@@ -76,7 +76,7 @@ def test_ljspeech_is_read_as_it_is_spoken(tmp_path, prepare):
     )
     _, rows, said = prepare("ljspeech", "LJ")
     assert [row["text"] for row in rows] == ['in fourteen fifty-five "he"', "Only this."]
-    assert [row["recording"] for row in rows] == ["LJ001", "LJ001 part 2"]
+    assert [row["recording"] for row in rows] == ["LJ001", "LJ001#2"]
     assert "metadata.csv:2: 'broken': no |" in said
 
 
@@ -155,12 +155,13 @@ def test_a_table_names_its_columns_as_the_manifest_or_as_told(tmp_path, prepare)
     with (tmp_path / "clips/t.csv").open("w", newline="") as file:
         csv.writer(file).writerows([*rows, ("", "no audio", "", "", ""), ("a.wav", "", "", "", "")])
     columns = ["--columns", "audio=file", "text=said", "keywords=terms", "start=from"]
-    _, written, said = prepare("csv", "clips/t.csv", *columns)
+    _, written, said = prepare("csv", "clips/t.csv", *columns, "--empty-is-silence")
     assert written == [
         {"audio": "clips/a.wav", "text": "Hi, Ann\n Lee", "keywords": ["Ann", "Lee"], "start": 1.0},
         {"audio": "clips/a.wav", "text": ""},
     ]
-    assert "t.csv:4: no audio or text among its columns file, said" in said
+    assert "t.csv:4: no audio or text in its columns file, said" in said
+    assert len(prepare("csv", "clips/t.csv", *columns)[1]) == 1
     (tmp_path / "clips/t.tsv").write_text("audio\ttext\na.wav\tHi.\n")
     assert prepare("tsv", "clips/t.tsv")[1] == [{"audio": "clips/a.wav", "text": "Hi."}]
     status, _, said = prepare("csv", "clips/t.csv")
@@ -182,7 +183,11 @@ def test_a_dataset_saved_to_disk_gives_its_files_or_its_bytes(tmp_path, prepare)
     dataset = dataset.cast_column("audio", Audio(decode=False))
     dataset.save_to_disk(str(tmp_path / "saved"))
     _, rows, _ = prepare("huggingface", "saved", "--language", "en")
-    assert rows[0]["audio"] == "a.wav" and rows[0]["text"] == "One." and rows[1]["speaker"] == "y"
+    assert (
+        rows[0]["audio"] == "out.audio/0000001.wav"
+        and rows[0]["text"] == "One."
+        and rows[1]["speaker"] == "y"
+    )
     assert rows[1]["audio"] == "out.audio/0000002.wav"
     assert (tmp_path / rows[1]["audio"]).read_bytes() == (tmp_path / "b.wav").read_bytes()
     status, _, said = prepare("huggingface", "saved", "--columns", "text=words")
@@ -275,7 +280,7 @@ def test_speech_that_was_left_out_ends_the_previous_text(tmp_path, prepare):
     (tmp_path / "talk.srt").write_text(broken)
     _, rows, said = prepare("subtitles", "talk.wav", "talk.srt", "--language", "en", out="made")
     spoken = [(row["recording"], row["text"]) for row in rows if row["text"]]
-    assert spoken == [("talk", "One."), ("talk", "Two."), ("talk part 2", "New.")]
+    assert spoken == [("talk", "One."), ("talk", "Two."), ("talk#2", "New.")]
     assert "talk.srt:10: lasts 0.00 s: left out, with its speech" in said
 
 
@@ -297,4 +302,93 @@ def test_an_interrupted_or_failed_run_leaves_no_half_manifest(tmp_path, prepare)
     (tmp_path / "m.json").write_bytes(b'{"text": "\xff"}\n')
     status, _, said = prepare("nemo", "m.json")
     assert status == 2 and "m.json: not UTF-8" in said
-    assert not list(tmp_path.glob("out.jsonl*"))
+    assert not list(tmp_path.glob("out.jsonl")) + list(tmp_path.glob("*.partial"))
+
+
+def test_what_prepare_writes_check_can_read_and_the_rest_is_told(tmp_path, prepare):
+    sound(tmp_path / "a.wav", 10.0)
+    records = [
+        {"audio_filepath": "a.wav", "duration": 10.0, "text": None},
+        {"audio_filepath": "a.wav", "duration": 10.0, "text": ""},
+        {"audio_filepath": "a.wav", "duration": 10.0, "text": "Yes.", "speaker": 92},
+    ]
+    (tmp_path / "m.json").write_text("".join(json.dumps(r) + "\n" for r in records))
+    _, rows, said = prepare("nemo", "m.json")
+    assert [(row["text"], row["speaker"]) for row in rows] == [("Yes.", "92")]
+    assert "m.json:1: text: None: nothing is told" in said
+    assert [row["text"] for row in prepare("nemo", "m.json", "--empty-is-silence")[1]] == [
+        "",
+        "Yes.",
+    ]
+    (tmp_path / "t.csv").write_text(
+        "audio,text,channel\na.wav,Hi.,-1\na.wav,Hello, world,0\na.wav\n"
+    )
+    status, _, said = prepare("csv", "t.csv")
+    assert status == 2 and "t.csv:2: channel: -1: expected a channel" in said
+    assert "t.csv:3: more values than the 3 columns" in said
+    assert "t.csv:4: fewer values than the 3 columns" in said
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--columns", "promt=p"), "--columns: promt: give field=column"),
+        (("--columns", "text"), "--columns: text: give field=column"),
+        (("--delimiter", ";;"), "--delimiter: ';;': give one character"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path, prepare, argv, words):
+    (tmp_path / "t.csv").write_text("audio,text\n")
+    status, _, said = prepare("csv", "t.csv", *argv)
+    assert status == 2 and words in said
+    assert "is a folder or the source" in prepare("csv", "t.csv", out="t.csv")[2]
+    (tmp_path / "d.csv").write_text("audio,text,text\n")
+    assert "a name comes twice" in prepare("csv", "d.csv")[2]
+
+
+def test_a_tsv_has_no_quotes(tmp_path, prepare):
+    sound(tmp_path / "a.wav")
+    (tmp_path / "t.tsv").write_text('audio\ttext\na.wav\t"Hello\na.wav\tworld"\n')
+    assert [row["text"] for row in prepare("tsv", "t.tsv")[1]] == ['"Hello', 'world"']
+
+
+def test_names_with_dots_are_paired_whole_and_folders_hold_other_files(tmp_path, prepare):
+    for name in ("talk.part1", "talk.part2"):
+        sound(tmp_path / f"in/{name}.wav", 40.0)
+        (tmp_path / f"in/{name}.pt-BR.srt").write_text(SRT)
+    for name in (".DS_Store", "README.txt", "info.json"):
+        (tmp_path / "in" / name).write_text("{}")
+    _, rows, _ = prepare("subtitles", "in", out="in")
+    assert {(row["recording"], row["language"]) for row in rows} == {
+        ("talk.part1", "pt"),
+        ("talk.part2", "pt"),
+    }
+    assert prepare("subtitles", "in", out="in")[1] == rows  # its own output is no input
+    assert "whisper has no such one" in prepare("subtitles", "in", "--language", "klingon")[2]
+
+
+def test_two_recordings_of_one_name_are_refused(tmp_path, prepare):
+    for folder in ("a", "b"):
+        sound(tmp_path / folder / "talk.wav", 40.0)
+        (tmp_path / folder / "talk.srt").write_text(SRT)
+    status, _, said = prepare("subtitles", "a", "b", out="made")
+    assert status == 2 and "talk: 2 recordings of that name: rename" in said
+
+
+def test_where_subtitles_end_early_the_rest_is_no_silence(tmp_path, prepare):
+    sound(tmp_path / "talk.wav", 300.0)
+    (tmp_path / "talk.srt").write_text(SRT)
+    for seed in range(20):
+        argv = ("talk.wav", "talk.srt", "--seed", str(seed))
+        _, rows, said = prepare("subtitles", *argv, out="made")
+        assert max(row["end"] for row in rows) <= 33 + 60
+    assert "subtitles end at 33 s, the recording at 300 s" in said
+    assert "tells no language" in said
+
+
+def test_a_channel_that_a_call_lacks_is_refused(tmp_path, prepare):
+    sound(tmp_path / "call.wav", 40.0)
+    for side in ("ann", "bob"):
+        (tmp_path / f"{side}.srt").write_text(SRT)
+    status, _, said = prepare("subtitles", "call.wav", "ann.srt", "bob.srt", "--channels")
+    assert status == 2 and "call.wav: its channels are 1, and bob.srt is for another" in said

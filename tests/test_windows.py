@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whisper_ft.manifest import CUT_SLACK, Row
-from whisper_ft.prepare.cues import Cue, Cues
+from whisper_ft.prepare.cues import Cues
+from whisper_ft.prepare.raw_cues import Cue
 from whisper_ft.prepare.windows import MAX_FIRST, windows
 
 

@@ -12,7 +12,6 @@ from tqdm import tqdm
 
 from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.flags import out_of_bounds, parse
-from whisper_ft.manifest import CUT_SLACK
 from whisper_ft.prepare import corpora
 from whisper_ft.prepare.noises import silence_rows
 from whisper_ft.prepare.output import Output
@@ -77,9 +76,16 @@ def corpus(argv: Sequence[str]) -> str:
     if not source.exists():
         raise ValueError(f"{source}: no such file or folder: give the corpus")
     columns = dict(pair.partition("=")[::2] for pair in config.columns)
+    if wrong := [
+        name for name, column in columns.items() if name not in corpora.FIELDS or not column
+    ]:
+        known = ", ".join(corpora.FIELDS)
+        raise ValueError(f"--columns: {', '.join(wrong)}: give field=column, of the fields {known}")
+    if len(config.delimiter) > 1:
+        raise ValueError(f"--delimiter: {config.delimiter!r}: give one character")
     options = corpora.Options(columns, config.delimiter, out.parent / f"{out.stem}.audio")
     try:
-        with Output(out) as output:
+        with Output(out, source) as output:
             rows = corpora.FORMATS[name](source, options)
             for row in tqdm(rows, "rows", unit="row"):
                 if isinstance(row, corpora.LeftOut):
@@ -104,25 +110,29 @@ FORMATS: dict[str, Callable[[Sequence[str]], str]] = {
 
 def _add(output: Output, row: dict[str, Any], config: CorpusConfig) -> None:
     """Write a corpus's row in the manifest's types, or note why not."""
-    place = row.pop("place")
-    text = str(row["text"]).strip()
-    row["text"] = text.lower() if config.lowercase else text
+    place, text = row.pop("place"), row.get("text")
+    if not isinstance(text, str) or not (text.strip() or config.empty_is_silence):
+        output.leave_out(place, f"text: {text!r}: nothing is told; --empty-is-silence takes it so")
+        return
+    row["text"] = (text.lower() if config.lowercase else text).strip()
     row["language"] = row.get("language") or config.language
+    name = ""
     try:
         for name in (*corpora.NUMBERS, "channel"):
-            if row.get(name) is not None:
+            if row.get(name) not in (None, ""):
                 row[name] = int(row[name]) if name == "channel" else _seconds(row[name])
-    except ValueError:
+    except (ValueError, TypeError):
         output.leave_out(place, f"{name}: {row[name]!r}: not a number")
         return
-    start, end = row.get("start") or 0.0, row.get("end")
-    seconds = (end - start) if end is not None else row.get("duration")
-    if seconds is not None and not 0.0 < seconds <= MAX_SECONDS + CUT_SLACK:
+    row |= {name: str(row[name]) for name in ("recording", "speaker") if row.get(name) is not None}
+    end = row.get("end")
+    seconds = row.get("duration") if end in (None, "") else end - (row.get("start") or 0.0)
+    if seconds not in (None, "") and not 0.0 < seconds <= MAX_SECONDS:
         output.leave_out(place, f"{seconds:.2f} s long, and a row is of up to {MAX_SECONDS:.0f} s")
     elif not os.path.isfile(row["audio"]):
         output.leave_out(place, f"{row['audio']}: no such file")
     else:
-        output.add(row)
+        output.add(row, place)
 
 
 def _seconds(value: Any) -> float:

@@ -11,9 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from whisper_ft.manifest import READERS
+
 LOCALES = {"zh-hk": "yue", "nn-no": "nn", "nb-no": "no"}  # whose language is not what precedes "-"
 TEXT_COLUMNS = ("text", "sentence", "transcription", "transcript", "normalized_text")
 NUMBERS = ("start", "end", "duration")
+FIELDS = tuple(name for name in READERS if name != "segments")  # that a column may hold
 CSV_FIELD = 10_000_000  # characters; the module's own limit is 131,072
 
 
@@ -70,7 +73,10 @@ def ljspeech(source: Path, options: Options) -> Rows:
 
 def commonvoice(source: Path, options: Options) -> Rows:
     """A TSV of Common Voice (validated.tsv, train.tsv ...) beside its folder clips/."""
-    for place, record in _table(source, "\t", quoting=csv.QUOTE_NONE):
+    for place, record in _table(source, "\t"):
+        if isinstance(record, LeftOut):
+            yield record
+            continue
         if record.get("path") is None or record.get("sentence") is None:
             yield LeftOut(place, "no path or sentence: is it a TSV of Common Voice?")
             continue
@@ -95,7 +101,7 @@ def kaldi(source: Path, options: Options) -> Rows:
         for number, line in _lines(source / "text"):
             name, *words = line.split(None, 1)
             place = f"{source / 'text'}:{number}"
-            stretch = segments.get(name).split() if segments_path.exists() else [name]
+            stretch = segments.get(name).split()[:3] if segments_path.exists() else [name]
             wav = wavs.get(stretch[0]).strip() if stretch else ""
             if len(stretch) not in (1, 3) or not wav:
                 lacking = segments_path if len(stretch) not in (1, 3) else source / "wav.scp"
@@ -108,6 +114,7 @@ def kaldi(source: Path, options: Options) -> Rows:
                 row = {"audio": source / wav, "text": "".join(words), "speaker": speakers.get(name)}
                 if len(stretch) == 3:
                     recording, start, end = stretch
+                    end = "" if end.startswith("-") else end  # -1 is the file's end
                     row |= {"recording": recording, "start": start, "end": end}
                 yield {**row, "place": place}
 
@@ -146,10 +153,13 @@ def table(source: Path, options: Options) -> Rows:
     """A CSV or TSV whose first line names the columns, as the manifest does or as told."""
     delimiter = options.delimiter or ("\t" if source.suffix.lower() == ".tsv" else ",")
     for place, record in _table(source, delimiter):
+        if isinstance(record, LeftOut):
+            yield record
+            continue
         row = _mapped(record, options.columns)
         if row.get("audio") in (None, "") or row.get("text") is None:
             known = ", ".join(str(name) for name in record)
-            yield LeftOut(place, f"no audio or text among its columns {known}: give --columns")
+            yield LeftOut(place, f"no audio or text in its columns {known}: give --columns")
             continue
         if row.get("keywords"):
             row["keywords"] = [t.strip() for t in row["keywords"].split(";") if t.strip()]
@@ -177,7 +187,7 @@ def huggingface(source: Path, options: Options) -> Rows:
         held = record[audio]
         if isinstance(held, dict):
             row["audio"] = _written_out(held, number, options.copy_to)
-        if row["audio"] is None:
+        if row.get("audio") is None:
             yield LeftOut(row["place"], "its audio is neither a file nor inside the dataset")
             continue
         yield row
@@ -203,36 +213,41 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, line.strip()
 
 
-def _table(
-    path: Path, delimiter: str, quoting: Any = csv.QUOTE_MINIMAL
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, values by column) of a table's lines after the first. Raises ValueError."""
+def _table(path: Path, delimiter: str) -> Iterator[tuple[str, dict[str, Any] | LeftOut]]:
+    """(place, values by column) of a table's lines after the first; tabs stand without quotes."""
     csv.field_size_limit(CSV_FIELD)
+    quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter, quoting=quoting)
+        reader = csv.DictReader(file, delimiter=delimiter, quoting=quoting, strict=True)
+        names = reader.fieldnames or []
+        if len(set(names)) < len(names):
+            raise ValueError(f"{path}:1: {', '.join(names)}: a name comes twice: rename one")
         try:
             for record in reader:
-                yield f"{path}:{reader.line_num}", record
+                place = f"{path}:{reader.line_num}"
+                if None in record or None in record.values():
+                    more = "more" if None in record else "fewer"
+                    what = (
+                        f"{more} values than the {len(names)} columns: quote them, or --delimiter"
+                    )
+                    yield place, LeftOut(place, what)
+                else:
+                    yield place, record
         except csv.Error as error:
             raise ValueError(f"{path}:{reader.line_num}: {error}: see --delimiter") from None
 
 
 def _mapped(record: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
-    """A record's values by the manifest's fields; columns of other names stay behind."""
-    fields = ("audio", "text", "prompt", "keywords", "language", "task", "recording", "speaker")
-    row = {name: record.get(columns.get(name, name)) for name in (*fields, *NUMBERS, "channel")}
-    return {name: value for name, value in row.items() if value is not None and value != ""} | (
-        {} if row["text"] is None else {"text": row["text"]}
-    )
+    """A record's values by the manifest's fields, where there are any."""
+    row = {name: record.get(columns.get(name, name)) for name in FIELDS}
+    return {name: value for name, value in row.items() if value is not None}
 
 
 def _written_out(held: dict[str, Any], number: int, copy_to: Path | None) -> Path | None:
     """The file of a dataset's audio, written where only its bytes are there."""
     path = Path(held["path"]) if held.get("path") else None
-    if path is not None and path.is_file():
-        return path
     if not held.get("bytes") or copy_to is None:
-        return None
+        return path if path is not None and path.is_absolute() and path.is_file() else None
     copy_to.mkdir(parents=True, exist_ok=True)
     copied = copy_to / f"{number:07}{path.suffix if path else '.wav'}"
     copied.write_bytes(held["bytes"])

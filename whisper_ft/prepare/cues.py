@@ -1,50 +1,40 @@
-"""Subtitles to cues: what is said from when to when, and where someone speaks unread."""
+"""Cues that can be trained on, and the stretches where someone speaks whose words cannot."""
 
 from __future__ import annotations
 
-import html
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-import pysubs2
-from charset_normalizer import from_bytes
-from pysubs2.formats import get_format_class
-
 from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.manifest import CUT_SLACK
+from whisper_ft.prepare.raw_cues import Cue, Tell, read_raw_cues
 
-FORMATS = {".srt": "srt", ".vtt": "vtt", ".json": "whisper_json"}
 CHARACTERS_A_SECOND = 15.0  # of speech whose cue does not tell how long it is
-WORD_TIMES = re.compile(r"<(\d+:)?\d\d:\d\d\.\d{3}>")  # inside a WebVTT cue
-SOUND_NOTE = re.compile(
-    r"\[[^\]]*\]"  # [door slams]
-    r"|\*[^*]+\*"  # *sighs*
-    r"|\((?=[^)]*\w)[^a-z)]*\)"  # (DOOR SLAMS); other words in parentheses may be said
-    r"|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)"
+MAX_TRIMMED = 1.0  # seconds of a cue after the recording's end, which may be the reader's margin
+TOUCHING = 0.1  # seconds between cues that repeat each other's lines
+NOTE = re.compile(r"\[[^\]]*\]|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)")
+NO_SPEECH = re.compile(
+    r"music|musi[ck]|músic|musique|appla|laugh|chuckl|giggl|sigh|cough|sneez|breath|gasp|groan"
+    r"|silence|pause|cheer|clap|door|phone|ring|bell|beep|buzz|wind|rain|thunder|knock|footstep"
+    r"|bark|engine|siren|gun|shot|explo|bird|noise|static|click|bang|crash|whistl|water|slam",
+    re.I,
 )
-ONLY_NOTE = re.compile(r"\s*\([^)]*\)\s*")
+UNHEARD = re.compile(r"inaudible|unintelligible|indistinct|crosstalk|foreign|speak|chatter", re.I)
+DASH = re.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
 LABEL = re.compile(
-    r"^\s*(?:(?:-|–|—|>>+)\s*)*(?:(?:[A-Z][A-Z0-9 .'’-]{0,30}|[Ss]peaker[ _]?\w{1,3}):\s+)?"
+    r"^(?:[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){0,2}|[Ss]peaker[ _]?\w{1,3}):\s+(?=\D)"
 )
-
-
-@dataclass(frozen=True)
-class Cue:
-    """A stretch of a recording and what is said in it."""
-
-    start: float  # seconds in the file
-    end: float
-    text: str
-    place: str  # file:line
 
 
 @dataclass
 class Cues:
-    """Usable cues in order, none overlapping, and the stretches of speech whose words are not."""
+    """Usable cues in order, none overlapping, and the stretches of speech whose words are not.
+
+    No cue touches such a hole.
+    """
 
     cues: list[Cue] = field(default_factory=list)
     holes: list[tuple[float, float]] = field(default_factory=list)
@@ -52,146 +42,144 @@ class Cues:
 
 
 def read_cues(
-    path: Path,
-    duration: float,
-    tell: Callable[[str, str], None],
-    *,
-    encoding: str = "",
-    keep_notes: bool = False,
+    path: Path, duration: float, tell: Tell, *, encoding: str = "", keep_notes: bool = False
 ) -> Cues:
-    """The cues of an SRT, WebVTT or whisper JSON file for a recording of `duration` seconds.
+    """The cues of a subtitle file for a recording of `duration` seconds.
 
-    Speaker labels, styling and sound notes go, the latter two always in tags, the others unless
-    `keep_notes`. Whatever is mended or left out is told as `tell(place, what)`. Raises ValueError
-    for a file that is none of the three.
+    Styling goes always; speaker labels and sound notes unless `keep_notes`. Whatever is mended or
+    left out is told as `tell(place, what)`. Raises ValueError for a file that cannot be read.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"{path}: not {', '.join(FORMATS)}: convert it, with pysubs2 for instance")
-    raw, language = _read(path, tell, encoding)
+    raw, language = read_raw_cues(path, tell, encoding)
     found = Cues(language=language)
-    spoken = []
-    for cue in _in_order(raw, tell):
-        text = " ".join(cue.text.split()) if keep_notes else without_notes(cue.text)
-        if not text:
-            tell(cue.place, "no words" if cue.text.strip() else "empty")
-        elif cue.start >= duration:
-            tell(cue.place, f"starts at {cue.start:.2f} s, after the recording's end: left out")
-        elif cue.end <= cue.start:
-            tell(cue.place, f"lasts {cue.end - cue.start:.2f} s: left out, with its speech")
-            found.holes.append((cue.start, cue.start + len(text) / CHARACTERS_A_SECOND))
-        else:
-            if cue.end > duration + CUT_SLACK:
-                tell(cue.place, f"ends at {cue.end:.2f} s, after the recording's end: trimmed")
-            spoken.append(replace(cue, text=text, end=min(cue.end, duration)))
-    fitting = list(_without_long(spoken, found.holes, tell))
-    found.cues = _apart(fitting, tell)
-    found.holes = [(start, min(end, duration)) for start, end in sorted(found.holes)]
+    spoken = _in_words(_without_repeats(_in_order(raw, tell), tell), found.holes, tell, keep_notes)
+    lasting = _with_length(_within(spoken, duration, found.holes, tell), found.holes, tell)
+    apart = _apart(_without_long(lasting, found.holes, tell), found.holes, tell)
+    found.cues = _clear_of(apart, found.holes, tell)
+    found.holes = sorted((start, min(end, duration)) for start, end in found.holes)
     return found
 
 
 def without_notes(text: str) -> str:
-    """A cue's words: no speaker labels, dashes of dialogue, sound notes or notes of music."""
-    lines = []
-    for line in text.splitlines():
-        line = SOUND_NOTE.sub(" ", LABEL.sub("", line))
-        if not ONLY_NOTE.fullmatch(line):
-            lines.append(LABEL.sub("", line))
-    return " ".join(" ".join(lines).split())
+    """A cue's words: no sound notes, speaker labels or dashes of dialogue."""
+
+    def blank(found: re.Match) -> str:
+        note = found.group()
+        # in parentheses something may be said
+        said = note.startswith("(") and not (note.isupper() or NO_SPEECH.search(note))
+        return note if said else " "
+
+    lines = [DASH.sub("", line) for line in NOTE.sub(blank, text).splitlines()]
+    unlabelled = [LABEL.sub("", line) for line in lines]
+    shouts = all(line.isupper() for line in unlabelled if line.strip())
+    return " ".join(" ".join(lines if shouts else unlabelled).split())
 
 
-def _read(path: Path, tell: Callable[[str, str], None], encoding: str) -> tuple[list[Cue], str]:
-    """(cues as they stand, each with its line; the language that the file tells)."""
-    text = _decode(path, tell, encoding)
-    kind = FORMATS[path.suffix.lower()]
-    if kind == "whisper_json":
-        return _read_json(path, text)
-    if kind == "vtt":
-        text = _only_cues(WORD_TIMES.sub("", text))
-    stamp = get_format_class(kind).TIMESTAMP  # type: ignore[attr-defined]
-    numbers = [
-        n for n, line in enumerate(text.split("\n"), start=1) if len(stamp.findall(line)) == 2
-    ]
-    if not numbers:
-        raise ValueError(f"{path}: holds no cue, start --> end: is it {path.suffix[1:].upper()}?")
-    events = pysubs2.SSAFile.from_string(text, format_=kind).events
-    return [
-        Cue(
-            event.start / 1000, event.end / 1000, html.unescape(event.plaintext), f"{path}:{number}"
-        )
-        for event, number in zip(events, numbers, strict=True)
-    ], ""
-
-
-def _decode(path: Path, tell: Callable[[str, str], None], encoding: str) -> str:
-    data = path.read_bytes()
-    utf = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
-    try:
-        text = data.decode(encoding or utf)
-    except (UnicodeDecodeError, LookupError) as error:
-        guess = None if encoding else from_bytes(data).best()
-        if guess is None:
-            raise ValueError(f"{path}: cannot be read as text ({error}): give --encoding") from None
-        tell(str(path), f"not UTF-8: read as {guess.encoding}; give --encoding if that is wrong")
-        text = str(guess)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _only_cues(text: str) -> str:
-    """WebVTT with its headers, notes, styles and names of cues made empty lines.
-
-    pysubs2 reads whatever stands after a cue's times as its words.
-    """
-    lines, in_cue = [], False
-    for line in text.split("\n"):
-        if "-->" in line:
-            in_cue = True
-        elif not line.strip():
-            in_cue = False
-        lines.append(line if in_cue else "")
-    return "\n".join(lines)
-
-
-def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
-    """Segments of `whisper --output_format json`; places count them from 1."""
-    try:
-        result = json.loads(text)
-        cues = [
-            Cue(float(s["start"]), float(s["end"]), str(s["text"]), f"{path}:segment {number}")
-            for number, s in enumerate(result["segments"], start=1)
-        ]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"{path}: not what `whisper --output_format json` writes ({error!r})"
-        ) from None
-    return cues, str(result.get("language") or "")
-
-
-def _in_order(cues: list[Cue], tell: Callable[[str, str], None]) -> list[Cue]:
+def _in_order(cues: list[Cue], tell: Tell) -> list[Cue]:
     for before, cue in pairwise(cues):
         if cue.start < before.start:
             tell(cue.place, f"starts at {cue.start:.2f} s, before the cue above it: sorted")
     return sorted(cues, key=lambda cue: cue.start)
 
 
-def _without_long(
-    cues: list[Cue], holes: list[tuple[float, float]], tell: Callable[[str, str], None]
-) -> Iterator[Cue]:
-    """Leave out cues that no window holds: speech to stay away from, or a caption over others."""
-    for i, cue in enumerate(cues):
-        if cue.end - cue.start <= MAX_SECONDS:
-            yield cue
-        elif i + 1 < len(cues) and cues[i + 1].start < cue.end - CUT_SLACK:
-            tell(cue.place, f"lasts {cue.end - cue.start:.1f} s over other cues: left out alone")
-        else:
-            tell(
-                cue.place,
-                f"lasts {cue.end - cue.start:.1f} s, more than 30: left out, with its speech",
+def _without_repeats(cues: Sequence[Cue], tell: Tell) -> list[Cue]:
+    """Captions that roll up show a line again below the one before it: each is said once."""
+    kept: list[Cue] = []
+    shown: list[str] = []  # lines of the cue before, repeated ones included
+    until = -1.0
+    for cue in cues:
+        lines = [" ".join(line.split()) for line in cue.text.splitlines() if line.strip()]
+        new = lines
+        if cue.start - until <= TOUCHING:
+            overlap = next(
+                (n for n in range(min(len(lines), len(shown)), 0, -1) if shown[-n:] == lines[:n]), 0
             )
+            new = lines[overlap:]
+        if lines and not new:
+            tell(cue.place, "repeats the cue before it: left out")
+        else:
+            kept.append(replace(cue, text="\n".join(new)))
+        shown, until = lines or shown, max(until, cue.end)
+    return kept
+
+
+def _in_words(
+    cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell, keep_notes: bool
+) -> list[Cue]:
+    """Cues reduced to what is said; speech that only a note tells of is a hole."""
+    spoken = []
+    for cue in cues:
+        notes = [] if keep_notes else NOTE.findall(cue.text)
+        text = " ".join(cue.text.split()) if keep_notes else without_notes(cue.text)
+        unheard = any(UNHEARD.search(note) for note in notes)
+        known = all(NO_SPEECH.search(note) or not any(map(str.isalpha, note)) for note in notes)
+        if not cue.text.strip():
+            tell(cue.place, "empty")
+        elif unheard or (not text and not known):
+            tell(cue.place, f"{' '.join(notes)!r}: left out, with its speech")
+            holes.append((cue.start, max(cue.start, cue.end)))
+        elif not text:
+            tell(cue.place, f"{' '.join(notes)!r}: no words")
+        else:
+            spoken.append(replace(cue, text=text))
+    return spoken
+
+
+def _within(
+    cues: Sequence[Cue], duration: float, holes: list[tuple[float, float]], tell: Tell
+) -> list[Cue]:
+    kept = []
+    for cue in cues:
+        after = cue.end - duration
+        if cue.start >= duration:
+            tell(cue.place, f"starts at {cue.start:.2f} s, after the recording's end: left out")
+        elif after > MAX_TRIMMED:
+            tell(cue.place, f"ends {after:.2f} s after the recording: left out, with its speech")
+            holes.append((cue.start, duration))
+        else:
+            if after > CUT_SLACK:
+                tell(cue.place, f"ends {after:.2f} s after the recording: trimmed")
+            kept.append(replace(cue, end=min(cue.end, duration)))
+    return kept
+
+
+def _with_length(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
+    """Leave out cues without a length; what they say lasts until the next cue at most."""
+    kept = []
+    for i, cue in enumerate(cues):
+        if cue.end > cue.start:
+            kept.append(cue)
+            continue
+        tell(cue.place, f"lasts {cue.end - cue.start:.2f} s: left out, with its speech")
+        ends = [cue.start + len(cue.text) / CHARACTERS_A_SECOND]
+        ends += [after.start for after in cues[i + 1 : i + 2] if after.start > cue.start]
+        holes.append((cue.start, min(ends)))
+    return kept
+
+
+def _without_long(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
+    """Leave out cues that no window holds: speech to stay away from, or a caption over others."""
+    kept = []
+    for cue in cues:
+        seconds = cue.end - cue.start
+        if seconds <= MAX_SECONDS:
+            kept.append(cue)
+            continue
+        others = (c for c in cues if c is not cue and c.end - c.start <= MAX_SECONDS)
+        covered = sum(max(0.0, min(c.end, cue.end) - max(c.start, cue.start)) for c in others)
+        if covered > seconds / 2:
+            tell(cue.place, f"lasts {seconds:.1f} s over other cues: left out alone, as a caption")
+        else:
+            tell(cue.place, f"lasts {seconds:.1f} s, more than 30: left out, with its speech")
             holes.append((cue.start, cue.end))
+    return kept
 
 
-def _apart(cues: list[Cue], tell: Callable[[str, str], None]) -> list[Cue]:
-    """Cues without overlaps: the earlier ends sooner; where half is overlapped, both are one."""
+def _apart(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
+    """Cues without overlaps.
+
+    The earlier ends sooner; where half is overlapped, both are one; where that is over 30 s, both
+    are left out.
+    """
     apart: list[Cue] = []
     for cue in cues:
         overlap = apart[-1].end - cue.start if apart else 0.0
@@ -199,15 +187,32 @@ def _apart(cues: list[Cue], tell: Callable[[str, str], None]) -> list[Cue]:
             apart.append(cue)
             continue
         last = apart.pop()
-        shorter = min(last.end - last.start, cue.end - cue.start)
-        joined = replace(last, end=max(last.end, cue.end), text=f"{last.text} {cue.text}")
-        if overlap <= shorter / 2:
-            tell(cue.place, f"overlaps the cue before it by {overlap:.2f} s: that one ends sooner")
+        end = max(last.end, cue.end)
+        said = f"overlaps the cue before it by {overlap:.2f} s"
+        if overlap <= min(last.end - last.start, cue.end - cue.start) / 2:
+            tell(cue.place, f"{said}: that one ends sooner")
             apart += [replace(last, end=cue.start), cue]
-        elif joined.end - joined.start <= MAX_SECONDS:
-            tell(cue.place, f"overlaps the cue before it by {overlap:.2f} s: made one")
-            apart.append(joined)
+        elif end - last.start <= MAX_SECONDS:
+            tell(cue.place, f"{said}: made one")
+            apart.append(replace(last, end=end, text=f"{last.text} {cue.text}"))
         else:
-            tell(cue.place, f"overlaps the cue before it by {overlap:.2f} s: begins after it")
-            apart += [last, replace(cue, start=last.end)] if cue.end > last.end else [last]
+            tell(cue.place, f"{said}: both left out, with their speech")
+            holes.append((last.start, end))
     return apart
+
+
+def _clear_of(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
+    """Cues that touch no hole; one that does is part of it, which may reach others."""
+    clear = list(cues)
+    while True:
+        touched = [
+            cue
+            for cue in clear
+            if any(min(cue.end, end) - max(cue.start, start) > CUT_SLACK for start, end in holes)
+        ]
+        if not touched:
+            return clear
+        for cue in touched:
+            tell(cue.place, "overlaps speech that was left out: left out with it")
+            holes.append((cue.start, cue.end))
+        clear = [cue for cue in clear if cue not in touched]

@@ -10,36 +10,50 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from whisper_ft.manifest import parse_row
+
 SHOWN = 10  # notes; the rest stands in the file
+VARYING = re.compile(r"'[^']*'|[^\s:]*[/\\][^\s:]*|\d+(\.\d+)?")  # of a note's words
+MAX_KINDS = 1000  # of notes, counted apart
 
 
 class Output:
     """Rows and notes to files, line by line, in constant memory; a manifest appears when whole."""
 
-    def __init__(self, manifest: Path) -> None:
+    def __init__(self, manifest: Path, source: Path | None = None) -> None:
+        if manifest.is_dir() or (source is not None and manifest.resolve() == source.resolve()):
+            raise ValueError(f"--out: {manifest}: is a folder or the source: name a new file")
         self.manifest = manifest
-        self.notes = manifest.with_suffix(".notes.txt")
+        self.notes = manifest.with_name(manifest.name + ".notes.txt")
         manifest.parent.mkdir(parents=True, exist_ok=True)
         self._partial = manifest.with_name(manifest.name + ".partial")
         self._rows = self._partial.open("w", encoding="utf-8")
         self._notes = self.notes.open("w", encoding="utf-8")
         self._kinds: Counter[str] = Counter()
+        self._n_notes = 0
         self._first: list[str] = []
         self._recording, self._part, self._broken = "", 1, False
         self.n_rows = 0
 
-    def add(self, row: dict[str, Any]) -> None:
-        """Write a row; its audio's path becomes relative where it lies beside or below."""
+    def add(self, row: dict[str, Any], place: str = "") -> None:
+        """Write a row, or note why it is none; its audio's path becomes relative if it is below.
+
+        `place` is where it comes from, for the note.
+        """
         audio = Path(os.path.abspath(row["audio"]))
-        if row.get("recording"):
-            row = {**row, "recording": self._unbroken(row["recording"])}
         root = Path(os.path.abspath(self.manifest.parent))
         if audio.is_relative_to(root):
             audio = audio.relative_to(root)
         empty: tuple[Any, ...] = (None, "", [], ())
         filled = {k: v for k, v in row.items() if v not in empty or k == "text"}
-        line = {**filled, "audio": audio.as_posix()}
-        self._rows.write(json.dumps(line, ensure_ascii=False) + "\n")
+        if "recording" in filled:
+            filled["recording"] = self._unbroken(filled["recording"])
+        line = json.dumps({**filled, "audio": audio.as_posix()}, ensure_ascii=False)
+        _, problems, _ = parse_row(line.encode("utf-8", "surrogatepass"), root, place, {})
+        if problems:
+            self.leave_out(place, "; ".join(problems))
+            return
+        self._rows.write(line + "\n")
         self.n_rows += 1
 
     def leave_out(self, place: str, why: str) -> None:
@@ -53,19 +67,22 @@ class Output:
         elif self._broken:
             self._part += 1
         self._broken = False
-        return recording if self._part == 1 else f"{recording} part {self._part}"
+        return recording if self._part == 1 else f"{recording}#{self._part}"
 
     def tell(self, place: str, what: str) -> None:
         """Note what was mended or left out, and where."""
         self._notes.write(f"{place}: {what}\n")
-        self._kinds[re.sub(r"\d+(\.\d+)?", "..", what)] += 1
+        self._n_notes += 1
+        kind = VARYING.sub("..", what)
+        if kind in self._kinds or len(self._kinds) < MAX_KINDS:
+            self._kinds[kind] += 1
         if len(self._first) < SHOWN:
             self._first.append(f"{place}: {what}")
 
     def summary(self) -> str:
         """Counts for a person: rows, and notes by what they say."""
         lines = [*self._first]
-        n_notes = sum(self._kinds.values())
+        n_notes = self._n_notes
         if n_notes > SHOWN:
             lines += [f"... and {n_notes - SHOWN} more in {self.notes}; in all:"]
             lines += [f"{n:8}  {what}" for what, n in self._kinds.most_common(SHOWN)]

@@ -48,4 +48,7 @@ class CorpusConfig:
     )
     delimiter: str = option("", "between a table's columns (default: , and in a .tsv tab)")
     language: str = option("", "language of rows that name none")
+    empty_is_silence: bool = option(
+        False, "take an empty text as silence (default: as not transcribed, and leave it out)"
+    )
     lowercase: bool = option(False, "write texts in lower case, for corpora that shout")

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.manifest import CUT_SLACK, Segment
-from whisper_ft.prepare.cues import Cue, Cues
+from whisper_ft.prepare.cues import Cues
+from whisper_ft.prepare.raw_cues import Cue
 
 MAX_FIRST = 1.0  # seconds of silence before a window's first words: stock decoding's limit
 MIN_SILENCE = 2.0  # seconds of a window without speech
@@ -42,11 +43,9 @@ def windows(found: Cues, duration: float, rng: random.Random) -> Iterator[Window
     start, first = 0.0, 0
     for island, (hole_start, hole_end) in enumerate([*found.holes, (duration, duration)]):
         here = [cue for cue in found.cues[first:] if cue.end <= hole_start + CUT_SLACK]
-        yield from _island(here, start, hole_start, island, rng)
+        if hole_start > start:
+            yield from _island(here, start, hole_start, island, rng)
         first += len(here)
-        # a cue inside a hole cannot be told from the speech that fills it
-        while first < len(found.cues) and found.cues[first].start < hole_end - CUT_SLACK:
-            first += 1
         start = max(start, hole_end)
 
 
@@ -73,7 +72,8 @@ def _island(
         i += n_whole
         spoken_until = cues[i - 1].end
         begins = cut[0].start if cut else max(ends, spoken_until)
-    yield from _silence(spoken_until, begins, end, island, rng)
+    # subtitles may end before the speech does
+    yield from _silence(spoken_until, begins, min(end, begins + MAX_SECONDS), island, rng)
 
 
 def _silence(
