@@ -15,7 +15,7 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.audio import log_mel
 from whisper_ft.augment import Augmentation, Warp, draw_warp, masked, refuse
 from whisper_ft.bpe_dropout import DroppingTokenizer
-from whisper_ft.data import Examples, collate, hear
+from whisper_ft.data import Examples, RowError, collate, hear
 from whisper_ft.manifest import Segment, read_manifest
 from whisper_ft.model import drop_layers
 from whisper_ft.prompts import PromptPolicy
@@ -47,6 +47,10 @@ def examples(corpus):
     policy = PromptPolicy(own=0.5)
     tokenizer_of = Vocabulary(False, 99, 448).tokenizer
     return Examples(rows, policy, tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0)
+
+
+def chance(seed):
+    return lambda kind: random.Random(f"{kind} {seed}")
 
 
 def visits(examples, n=12):
@@ -92,6 +96,9 @@ def test_one_does_not_shift_the_chance_of_another(examples, folders):
     one = replace(examples, augmentation=Augmentation(spec_augment=True))
     two = replace(examples, augmentation=Augmentation(spec_augment=True, noise=folders[0]))
     assert [v.tokens for v in visits(one)] == [v.tokens for v in visits(two)]
+    asked = []
+    Augmentation(gain=6.0).sound(tone(0.1), lambda kind: asked.append(kind) or random.Random(0))
+    assert asked == ["reverb", "noise", "gain"]
 
 
 def test_the_modules_random_is_left_as_it_was(examples, folders):
@@ -120,16 +127,16 @@ def test_speed_moves_pitch_and_segments_and_falls_back_where_30_s_do_not_hold_it
         peak = np.fft.rfft(changed).__abs__().argmax() * 16000 / len(changed)
         assert abs(peak - 440 * factor) < 2
     assert 0.9 <= min(lengths) < 0.92 and 1.08 < max(lengths) <= 1.1001
-    long = tone(29.0)
+    long, whole = tone(29.0), (Segment(0.0, 29.0, "a"),)
     kept, slower = 0, 0
     for seed in range(40):
         changed, segments, fits = Augmentation(speed=0.1).changed_speed(
-            long, SEGMENTS, random.Random(seed)
+            long, whole, random.Random(seed)
         )
         assert len(changed) <= 30 * 16000
         if not fits:
             kept += 1
-            assert changed is long and segments == SEGMENTS
+            assert changed is long and segments == whole
         slower += len(changed) > len(long)
     assert kept > 5 and slower > 2
 
@@ -138,7 +145,7 @@ def test_noise_comes_to_half_of_the_visits_at_5_to_30_db(folders):
     samples = tone(2.0)
     ratios = []
     for seed in range(60):
-        noisy = Augmentation(noise=folders[0]).sound(samples, random.Random(seed))
+        noisy = Augmentation(noise=folders[0]).sound(samples, chance(seed))
         assert len(noisy) == len(samples)
         if not np.array_equal(noisy, samples):
             ratios.append(10 * np.log10((samples**2).mean() / ((noisy - samples) ** 2).mean()))
@@ -149,9 +156,7 @@ def test_noise_comes_to_half_of_the_visits_at_5_to_30_db(folders):
 def test_a_room_answers_later_and_the_length_stays(folders):
     click = np.zeros(32000, dtype=np.float32)
     click[1000] = 0.5
-    answers = [
-        Augmentation(reverb=folders[1]).sound(click, random.Random(seed)) for seed in range(40)
-    ]
+    answers = [Augmentation(reverb=folders[1]).sound(click, chance(seed)) for seed in range(40)]
     echoed = [answer for answer in answers if abs(answer[9000]) > 0.05]
     assert 10 < len(echoed) < 30 and {len(answer) for answer in answers} == {32000}
 
@@ -160,10 +165,10 @@ def test_gain_is_within_its_decibels_and_nothing_leaves_the_scale():
     samples = tone(1.0)
     levels = []
     for seed in range(60):
-        louder = Augmentation(gain=6.0).sound(samples, random.Random(seed))
+        louder = Augmentation(gain=6.0).sound(samples, chance(seed))
         levels.append(20 * np.log10(np.abs(louder).max() / np.abs(samples).max()))
     assert -6.01 < min(levels) < -4 and 4 < max(levels) < 6.01
-    assert np.abs(Augmentation(gain=40.0).sound(samples, random.Random(1))).max() <= 1.0
+    assert np.abs(Augmentation(gain=40.0).sound(samples, chance(1))).max() <= 1.0
 
 
 def test_what_cannot_be_done_is_named_before_the_run(tmp_path, argv):
@@ -173,6 +178,38 @@ def test_what_cannot_be_done_is_named_before_the_run(tmp_path, argv):
     assert all(problem.endswith("give a folder of audio") for problem in found)
     with pytest.raises(ValueError, match=r"--speed: 0.9: must be at most 0.5\n--noise: /gone"):
         plan_of([*argv, "--noise", "/gone", "--speed", ".9"])
+
+
+def test_a_file_that_cannot_be_mixed_in_is_named_before_the_run_and_in_it(
+    examples, folders, tmp_path
+):
+    (tmp_path / "noise" / "bad.wav").write_text("not audio")
+    noisy = Augmentation(noise=folders[0])
+    assert "bad.wav: libsndfile cannot read it" in refuse(noisy)[0]
+    changed = replace(examples, augmentation=noisy)
+    found = [changed[Visit(turn, 0)] for turn in range(30)]
+    errors = [str(one) for one in found if isinstance(one, RowError)]
+    assert errors and all("--noise: " in error and "are whole" in error for error in errors)
+
+
+def test_a_window_with_a_cut_segment_may_be_slowed_down_it_loses_some_of_that():
+    long = tone(30.0)
+    segments = (Segment(0.0, 20.0, "a"), Segment(24.0, None, ""))
+    lengths = set()
+    for seed in range(30):
+        changed, times, fits = Augmentation(speed=0.1).changed_speed(
+            long, segments, random.Random(seed)
+        )
+        assert fits and len(changed) <= len(long) and times[1].start < 30
+        lengths.add(len(changed) == len(long))
+    assert lengths == {True, False}
+
+
+def test_a_mel_is_never_longer_than_3000_frames(examples, tmp_path):
+    soundfile.write(tmp_path / "l.wav", tone(30.0099, sample_rate=11025), 11025)
+    row = replace(examples.rows[0], audio=tmp_path / "l.wav")
+    augmented = replace(examples, rows=[row], augmentation=Augmentation(spec_augment=True))
+    assert augmented[Visit(0, 0)].mel.shape == (80, 3000)
 
 
 # --- SpecAugment

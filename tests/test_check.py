@@ -48,7 +48,10 @@ def segment(start, end, text):
         ({"channel": 1}, "channel: 1: .*has no such one: give 0 to 0"),
         ({"start": 0.5, "end": 0.5001}, "audio: .*too short to hear"),
         ({"duration": 3.0}, "duration: 3.0: the audio lasts 2.000 s: correct"),
-        ({"segments": [segment(0, 3, "Call Reid.")]}, "segments: the only one runs to 3.0 s"),
+        (
+            {"segments": [segment(0, 3, "Call Reid.")]},
+            "segments: the only one with words runs to 3.0 s",
+        ),
         (
             {"segments": [segment(0, 1, "Call"), segment(1.5, 3, "Reid.")]},
             "segments: the last runs to 3.0 s, the audio ends at 2.000 s: leave its words out",

@@ -16,6 +16,7 @@ def sample(number, right, none, wrong, language="en", reference="alpha beta gamm
         "recording": "",
         "keywords": [],
         "reference": reference,
+        "prompt": {"right": "a", "none": "", "wrong": "b"},
         "output": {"right": right, "none": none, "wrong": wrong},
         "loss": {name: [1.0, 4] for name in ("right", "none", "wrong")},
     }
@@ -45,7 +46,10 @@ def test_between_two_each_prompt_and_each_language_is_compared():
 
 
 def test_other_rows_are_refused():
-    with pytest.raises(ValueError, match="not of the same rows"):
+    twice = [sample(1, FULL, FULL, FULL)] * 2
+    with pytest.raises(ValueError, match="a row comes twice"):
+        prompts_compared(twice, "wer")
+    with pytest.raises(ValueError, match="not of the same rows and prompts"):
         evaluations_compared([sample(1, FULL, FULL, FULL)], [sample(2, FULL, FULL, FULL)], "wer")
 
 

@@ -67,10 +67,11 @@ def test_without_timestamps_the_audio_stops_before_a_segment_that_the_window_cut
 
 def test_a_quarter_of_silent_visits_are_blank_and_the_rest_no_speech(examples, english):
     silent = replace(examples, rows=[replace(row, text="") for row in examples.rows])
-    visits = [silent[Visit(turn, 1)] for turn in range(400)]
-    said = Counter(tuple(v.tokens[-2:]) for v in visits)
-    blank = said[english.sot, english.timestamp_begin]
-    assert 70 < blank < 130 and said[english.sot, english.no_speech] == 400 - blank
+    for rate in (0.5, 1.0):
+        visits = [replace(silent, timestamp_rate=rate)[Visit(turn, 1)] for turn in range(400)]
+        said = Counter(tuple(v.tokens[-2:]) for v in visits)
+        blank = said[english.sot, english.timestamp_begin]
+        assert 70 < blank < 130 and said[english.sot, english.no_speech] == 400 - blank
 
 
 def test_padding_is_masked_and_to_the_right(examples):

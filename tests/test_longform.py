@@ -75,7 +75,7 @@ def test_scores_are_pooled_and_boundaries_are_nearest_ones():
     assert scores["boundaries"]["rate"] == pytest.approx((0 + 1 + 0.5 + 60) / 4)
     assert scores["empty"]["rate"] == 0.5 and scores["avg_logprob"]["rate"] == -1.0
     said = longform.summary(scores)
-    assert "2 recordings, 0.03 h: WER 16.7%" in said and "2 silent rows: 50.0% stay empty" in said
+    assert "2 recordings, 0.03 h: WER 16.7% [" in said and "2 silent rows: 50.0% stay empty" in said
 
 
 def test_the_command_writes_scores_and_transcripts(rows, model_path, tmp_path, monkeypatch, capsys):
@@ -90,3 +90,8 @@ def test_the_command_writes_scores_and_transcripts(rows, model_path, tmp_path, m
     assert "1 recordings, 0.02 h: WER" in said and "1 silent rows" in said
     assert json.loads(out[0].read_text())["scores"]["recordings"] == 1
     assert len(out[1].read_text().splitlines()) == 2
+
+
+def test_a_recording_of_no_words_after_normalising_has_a_summary():
+    scores = longform.score([record("Hmm.", "", [0.0], [0.0])])
+    assert "WER -, segment boundaries 0.00 s" in longform.summary(scores)

@@ -1,15 +1,18 @@
 """Short rows joined into windows."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import row, tone
+from conftest import row, tone, write_manifest
 from whisper.tokenizer import get_tokenizer
 
+from whisper_ft.check import check_manifest
 from whisper_ft.data import RowError, hear
-from whisper_ft.manifest import Row, Segment
+from whisper_ft.longform import recordings
+from whisper_ft.manifest import Row, Segment, read_manifest
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import previous_ids, visit_rng
 from whisper_ft.tokens import build_example
@@ -186,3 +189,68 @@ def test_a_missing_part_is_named(tmp_path, by):
     (window,) = packed([replace(r, audio=tmp_path / str(r.audio)) for r in rows], by)
     with pytest.raises(RowError, match=rf"{window.parts[0].place}: .*{window.parts[0].audio.name}"):
         hear(window, timestamps=True)
+
+
+def test_times_are_the_files_where_a_manifest_claims_a_little_more(tmp_path):
+    lines = []
+    for i in range(5):
+        soundfile.write(tmp_path / f"{i}.wav", tone(3.93, hertz=200 + i), 16000)
+        lines.append(
+            {
+                "audio": f"{i}.wav",
+                "text": f"sentence {i}",
+                "end": 4.0,
+                "recording": "r",
+                "segments": [{"start": 0, "end": 4.0, "text": f"sentence {i}"}],
+            }
+        )
+    manifest = read_manifest(write_manifest(tmp_path / "m.jsonl", lines))
+    rows = check_manifest(manifest, Vocabulary(True, 99, 448)).rows
+    (window,) = packed(rows)
+    samples, segments = hear(window, timestamps=True)
+    assert window.duration == pytest.approx(5 * 3.93) == len(samples) / 16000
+    assert segments[-1].end == pytest.approx(5 * 3.93) and segments[-1].text == "sentence 4"
+    for before, after in pairwise(segments):
+        assert before.end <= after.start
+
+
+def test_a_prompt_that_is_the_windows_own_words_is_not_one_of_the_windows():
+    said = [f"This is the sentence of number {i}." for i in range(3)]
+    rows = [
+        replace(r, text=said[i], prompt=said[i - 1] if i else "Names: Quill.")
+        for i, r in enumerate(sentences(3, recording="r"))
+    ]
+    assert packed(rows)[0].prompt == "Names: Quill."
+
+
+def test_nobody_else_is_heard_in_a_speakers_pause(tmp_path):
+    rows = [
+        row("A one.", audio="x", start=0.0, duration=3.0, speaker="a", recording="r"),
+        row("B.", audio="x", start=3.1, duration=0.8, speaker="b", recording="r"),
+        row("A two.", audio="x", start=4.0, duration=2.0, speaker="a", recording="r"),
+    ]
+    for seed in range(4):
+        window = next(w for w in packed(rows, "speaker", seed) if w.parts)
+        assert sorted((part.start, part.duration) for part in window.parts) == [
+            (0.0, 3.0),
+            (4.0, 2.0),
+        ]
+
+
+def test_nothing_is_cut_into_a_window_that_leaves_no_room_for_tokens():
+    full = [replace(r, text="word " * 222) for r in sentences(1, 20.0, recording="r")]
+    after = sentences(1, 20.0, recording="r")
+    first, second = packed([*full, *after])
+    assert first == full[0] and second == after[0]
+
+
+def test_windows_of_subtitles_are_heard_once_when_joined(tmp_path):
+    cut = (Segment(0.0, 23.0, "a"), Segment(24.0, 33.0, "b"))
+    windows = [
+        row("a", audio="x", start=0.0, end=30.0, duration=30.0, recording="r", segments=cut),
+        row("b", audio="x", start=24.0, end=54.0, duration=30.0, recording="r"),
+    ]
+    (whole,) = recordings(windows)
+    assert whole.duration == 54.0 and whole.text == "a b"
+    assert whole.segments == (Segment(0.0, 23.0, "a"), Segment(24.0, 54.0, "b"))
+    assert [(part.start, part.end) for part in whole.parts] == [(0.0, 24.0), (24.0, 54.0)]

@@ -152,8 +152,8 @@ def test_the_start_of_a_cut_segment_ends_half_of_the_prompts_with_times(english)
     cut = (Segment(0.0, 20.0, "One."), Segment(25.0, 33.0, "Two."))
     rows = [
         row("One.", recording="r", segments=cut, duration=30.0),
-        row("Two.", recording="r", duration=8.0),
-        row("Three.", recording="r", duration=8.0),
+        row("Two.", recording="r", start=25.0, duration=8.0),
+        row("Three.", recording="r", start=33.0, duration=8.0),
     ]
     zero = english.timestamp_begin
     pair = [zero, *english.encode(" One."), zero + 1000]
@@ -166,6 +166,14 @@ def test_the_start_of_a_cut_segment_ends_half_of_the_prompts_with_times(english)
     # once the segment was heard whole, its cut start is history
     after = previous_ids(rows, 2, visit_rng(0, 0, 2), timestamps=True, tokenizer=english)
     assert after == [*pair, zero, *english.encode(" Two."), zero + 400]
+
+
+def test_a_row_that_says_again_what_was_said_has_no_previous_text(english):
+    rows = [
+        row("alpha beta gamma delta", recording="r", audio="x", start=0.0, duration=20.0),
+        row("gamma delta epsilon", recording="r", audio="x", start=10.0, duration=20.0),
+    ]
+    assert drawn(PromptPolicy(previous=1.0), rows, 1, english) == ""
 
 
 # --- carried
@@ -211,6 +219,16 @@ def test_style_is_another_text_written_as_the_rows_is(english, index, alike):
 
 def test_where_all_rows_are_written_alike_there_is_no_style_to_tell(english):
     assert not any(drawn(PromptPolicy(style=1.0), LOWER, 0, english, turn=t) for t in range(20))
+
+
+def test_neither_a_style_nor_a_wrong_prompt_gives_the_text_away(english):
+    said = ["Where is it?", "We have to go now, all of us."]
+    rows = [row(text, speaker=str(i)) for i in range(6) for text in said] + LOWER
+    for kind in ("style", "wrong"):
+        policy = PromptPolicy(style=0.5, wrong=0.5) if kind == "wrong" else PromptPolicy(style=1.0)
+        for index in (0, 1):
+            prompts = {drawn(policy, rows, index, english, turn=t) for t in range(60)}
+            assert said[index] not in prompts and said[1 - index] in prompts
 
 
 # --- wrong

@@ -83,8 +83,8 @@ def evaluate(argv: Sequence[str]) -> int:
         "timestamps": not config.without_timestamps,
         "scores": score(samples),
     }
-    print(f"\n{details(result['scores'])}\n\n{table([result])}")
     _write(config, result, samples)
+    print(f"\n{details(result['scores'])}\n\n{table([result])}")
     return 0
 
 
@@ -100,8 +100,8 @@ def transcribe(argv: Sequence[str]) -> int:
         "manifests": [Path(path).name for path in config.manifests],
         "scores": longform.score(samples),
     }
-    print(f"\n{longform.summary(result['scores'])}")
     _write(config, result, samples)
+    print(f"\n{longform.summary(result['scores'])}")
     return 0
 
 
@@ -157,7 +157,7 @@ def compare(argv: Sequence[str]) -> int:
         try:
             lines = Path(path).read_text(encoding="utf-8").splitlines()
             held.append([json.loads(line) for line in lines])
-            prompts_compared(held[-1], config.score)
+            details(score(held[-1]))
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{path}: not what evaluate --samples writes: make it again") from None
     if len(held) == 1:

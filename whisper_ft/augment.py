@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import soundfile
 import soxr
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE
+from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE, probe
 from whisper_ft.manifest import Segment
 
 NOISE_RATE = REVERB_RATE = 0.5  # of the visits
@@ -24,6 +26,7 @@ SNR = (5.0, 30.0)  # dB of speech over noise
 # SpecAugment's policy "LibriSpeech Basic" (Park et al. 2019, table 1), once each
 MAX_WARP, MAX_BANDS, MAX_FRAMES = 80, 27, 100  # W, F, T
 FRAMES_A_SECOND = 100
+MIN_CUT = 0.2  # seconds of a cut segment that must be heard
 
 
 class Warp(NamedTuple):
@@ -67,26 +70,34 @@ class Augmentation:
     ) -> tuple[np.ndarray, tuple[Segment, ...], bool]:
         """(samples, segments, whether they are changed) played faster or slower, pitch included.
 
-        As they were where they would last more than 30 s.
+        As they were where they would last more than 30 s, but for a cut segment, which may lose
+        some of its sound.
         """
         factor = rng.uniform(1 - self.speed, 1 + self.speed)
-        if len(samples) / factor > MAX_SECONDS * SAMPLE_RATE:
+        changed = moved(segments, lambda time: time / factor)
+        room = round(MAX_SECONDS * SAMPLE_RATE)
+        cut_inside = changed[-1].end is None and changed[-1].start < MAX_SECONDS - MIN_CUT
+        if len(samples) / factor > room and not cut_inside:
             return samples, tuple(segments), False
-        changed = soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)
-        return changed, moved(segments, lambda time: time / factor), True
+        return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)[:room], changed, True
 
-    def sound(self, samples: np.ndarray, rng: random.Random) -> np.ndarray:
-        """Samples in another room, with noise, at another level; their number is unchanged."""
-        transforms = []
-        if self.reverb and rng.random() < REVERB_RATE:
-            transforms.append(_transform("reverb", self.reverb))
-        if self.noise and rng.random() < NOISE_RATE:
-            transforms.append(_transform("noise", self.noise))
-        if self.gain:
-            transforms.append(_transform("gain", self.gain))
-        with _global_random(rng):
-            for transform in transforms:
-                samples = transform(samples, SAMPLE_RATE)
+    def sound(self, samples: np.ndarray, chance: Callable[[str], random.Random]) -> np.ndarray:
+        """Samples in another room, with noise, at another level; their number is unchanged.
+
+        `chance` gives what each of the three draws from. Raises ValueError for a file that cannot
+        be mixed in, naming the folder.
+        """
+        for name, rate in (("reverb", REVERB_RATE), ("noise", NOISE_RATE), ("gain", 1.0)):
+            value = getattr(self, name)
+            rng = chance(name)
+            if not value or rng.random() >= rate:
+                continue
+            with _global_random(rng):
+                try:
+                    samples = _transform(name, value)(samples, SAMPLE_RATE)
+                except Exception as error:  # of whichever library read the file
+                    remedy = "see whether all of its files are whole"
+                    raise ValueError(f"--{name}: {value}: {error!r}: {remedy}") from error
         return np.clip(samples, -1.0, 1.0)
 
 
@@ -125,18 +136,34 @@ def masked(mel: Tensor, n_frames: int, rng: random.Random) -> Tensor:
 def refuse(augmentation: Augmentation) -> list[str]:
     """What keeps an augmentation from being done, each as `flag: value: remedy`."""
     found = []
-    for name in ("reverb", "noise", "gain"):
-        value = getattr(augmentation, name)
-        try:
-            if isinstance(value, str) and value and not Path(value).is_dir():
-                raise ValueError("not a folder")
-            if value:
-                _transform(name, value)
-        except ModuleNotFoundError:
-            found.append(f"--{name}: audiomentations is missing: pip install 'whisper-ft[augment]'")
-        except (ValueError, AssertionError) as error:
-            found.append(f"--{name}: {value}: {error or 'holds no audio'}: give a folder of audio")
+    for name in ("reverb", "noise"):
+        folder = getattr(augmentation, name)
+        if not folder:
+            continue
+        if not Path(folder).is_dir():
+            found.append(f"--{name}: {folder}: not a folder: give a folder of audio")
+            continue
+        paths = _audio_files(folder)
+        if not paths:
+            found.append(f"--{name}: {folder}: holds no audio: give a folder of audio")
+        for path in paths:
+            try:
+                probe(path)
+            except ValueError as error:
+                found.append(f"--{name}: {path}: {error}")
+    wanted = [name for name in ("reverb", "noise", "gain") if getattr(augmentation, name)]
+    if wanted and find_spec("audiomentations") is None:
+        found.append(
+            f"--{wanted[0]}: audiomentations is missing: pip install 'whisper-ft[augment]'"
+        )
     return found
+
+
+def _audio_files(folder: str) -> list[Path]:
+    """A folder's audio, in an order that does not depend on the file system."""
+    known = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".oga"}
+    paths = (path for path in Path(folder).rglob("*") if path.is_file())
+    return sorted(path for path in paths if path.suffix.lower() in known)
 
 
 @cache
@@ -144,9 +171,10 @@ def _transform(name: str, value: str | float) -> Any:
     from audiomentations import AddBackgroundNoise, ApplyImpulseResponse, Gain
 
     if name == "reverb":
-        return ApplyImpulseResponse(value, p=1.0, leave_length_unchanged=True)
+        return ApplyImpulseResponse(_audio_files(str(value)), p=1.0, leave_length_unchanged=True)
     if name == "noise":
-        return AddBackgroundNoise(value, min_snr_db=SNR[0], max_snr_db=SNR[1], p=1.0)
+        files = _audio_files(str(value))
+        return AddBackgroundNoise(files, min_snr_db=SNR[0], max_snr_db=SNR[1], p=1.0)
     return Gain(min_gain_db=-float(value), max_gain_db=float(value), p=1.0)
 
 

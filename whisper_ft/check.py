@@ -69,7 +69,7 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
 
 def _duration(row: Row, info: AudioInfo) -> float:
     """Seconds of a row's stretch."""
-    return (info.duration if row.end is None else row.end) - row.start
+    return (info.duration if row.end is None else min(row.end, info.duration)) - row.start
 
 
 def _file_problems(row: Row, info: AudioInfo | str) -> list[str]:
@@ -110,8 +110,11 @@ def _segment_problems(row: Row, seconds: float) -> list[str]:
         return [
             f"segments: one starts at {segments[-1].start} s, {ends}: count from the row's start"
         ]
-    if len(segments) == 1:
-        return [f"segments: the only one runs to {row.segments[0].end} s, {ends}: give it whole"]
+    if not any(segment.text.strip() for segment in segments):
+        return [
+            f"segments: the only one with words runs to {row.segments[-1].end} s, {ends}: "
+            "give it whole"
+        ]
     if joined(segments) != " ".join(row.text.split()):
         return [
             f"segments: the last runs to {row.segments[-1].end} s, {ends}: leave its words out of "

@@ -25,9 +25,12 @@ def evaluations_compared(before: Samples, after: Samples, name: str) -> list[dic
 
     Raises ValueError where their rows are not the same.
     """
-    places = [[(s["place"], s["reference"]) for s in samples] for samples in (before, after)]
-    if places[0] != places[1]:
-        raise ValueError("the two evaluations are not of the same rows: evaluate both on the same")
+    asked = [[(s["place"], s["reference"], s["prompt"]) for s in ss] for ss in (before, after)]
+    if asked[0] != asked[1]:
+        raise ValueError(
+            "the two evaluations are not of the same rows and prompts: evaluate both on the same "
+            "manifests, with the same --seed"
+        )
     found = [_change(c, (before, c), (after, c), name) for c in CONDITIONS]
     languages = list(dict.fromkeys(sample["language"] for sample in before))
     if len(languages) > 1:
@@ -57,6 +60,8 @@ def _change(
     what: str, before: tuple[Samples, str], after: tuple[Samples, str], name: str
 ) -> dict[str, Any]:
     """One score's rates on the rows that both conditions have, and their paired interval."""
+    if len({sample["place"] for sample in before[0]}) < len(before[0]):
+        raise ValueError("a row comes twice: give the samples of one evaluation")
     pairs = [
         (a, b)
         for a, b in zip(before[0], after[0], strict=True)

@@ -129,7 +129,7 @@ class TrainConfig(PromptSettings):
     )
     stochastic_depth: float = option(
         0.0,
-        "chance that the last layer is left out, sinking to 0 at the first; large-v2 had .1",
+        "chance that the last layer is left out, less for those before it; large-v2 had .1",
         group="regularisation",
         at_least=0,
         at_most=0.9,

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.audio import HOP_LENGTH, SAMPLE_RATE, log_mel, read_audio
+from whisper_ft.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel, read_audio
 from whisper_ft.augment import PLAIN, Augmentation, draw_warp, masked, moved
 from whisper_ft.bpe_dropout import DroppingTokenizer
 from whisper_ft.manifest import Row, Segment
@@ -24,9 +24,9 @@ from whisper_ft.prompts import Prompt, PromptPolicy, visit_rng
 from whisper_ft.tokens import IGNORE, build_example, encode_prompt
 from whisper_ft.visits import Visit
 
-# Of silent visits with timestamps. `transcribe` drops a window for P(no_speech) above .6 only when
-# its text is unlikely too; where it is not, the text must be empty. Half of half leaves .75.
-BLANK_RATE = 0.5
+# Of silent visits. `transcribe` drops a window for P(no_speech) above .6 only when its text is
+# unlikely too; where it is not, the text must be empty. A quarter leaves .75 to no_speech.
+BLANK_RATE = 0.25
 
 
 class Example(NamedTuple):
@@ -102,8 +102,8 @@ class Examples(Dataset):
             rng = self._chance("speed", visit)
             samples, segments, fits = augmentation.changed_speed(samples, segments, rng)
             n_fallbacks += not fits
-        samples = augmentation.sound(samples, self._chance("sound", visit))
-        n_frames = len(samples) // HOP_LENGTH
+        samples = augmentation.sound(samples, lambda kind: self._chance(kind, visit))
+        n_frames = min(len(samples) // HOP_LENGTH, N_FRAMES)
         mel = log_mel(samples, self.n_mels)
         if augmentation.spec_augment:
             rng = self._chance("spec_augment", visit)
@@ -131,7 +131,7 @@ class Examples(Dataset):
                 prompt_ids,
                 segments=segments,
                 timestamps=timestamps,
-                blank=timestamps and self._chance("blank", visit).random() < BLANK_RATE,
+                blank=self.blank(visit, timestamps),
                 n_text_ctx=self.n_text_ctx,
             )
 
@@ -140,6 +140,11 @@ class Examples(Dataset):
             with suppress(ValueError):
                 return *build(DroppingTokenizer(tokenizer, self.bpe_dropout, rng)), True
         return *build(tokenizer), not self.bpe_dropout
+
+    def blank(self, visit: Visit, timestamps: bool) -> bool:
+        """Whether silence is a blank text this time: decoding writes that with timestamps only."""
+        rate = BLANK_RATE / max(self.timestamp_rate, BLANK_RATE)
+        return timestamps and self._chance("blank", visit).random() < rate
 
     def _chance(self, kind: str, visit: Visit) -> random.Random:
         """The chance of one augmentation of a visit, which no other changes."""

@@ -12,11 +12,10 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.glossary import PROMPT_ROOM
 from whisper_ft.manifest import Row, Segment
-from whisper_ft.metrics import plain, term_count
+from whisper_ft.metrics import gives_away, term_count
 from whisper_ft.tokens import N_DECODED, encode_prompt, encode_segments, encode_text, is_unspaced
 
 MAX_FIRST = 1.0  # seconds: `DecodingOptions.max_initial_timestamp`
-LEAK_WORDS = 4  # of a text, from which on a prompt that holds it all gives it away
 RATES = {False: (1.0, 30.0), True: (0.4, 15.0)}  # characters a second, by whether unspaced
 CLIPPED, CLIPPED_SHARE = 0.999, 0.001  # a sample's level; the share of them that is heard
 SILENT = 0.003  # level, -50 dB: a loud speaker's pause
@@ -90,8 +89,7 @@ def _prompt_doubts(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
     n_prompt = len(encode_prompt(tokenizer, row.prompt))
     if n_prompt > PROMPT_ROOM:
         yield f"prompt: {n_prompt} tokens: the first {n_prompt - PROMPT_ROOM} are cut off"
-    text = plain(row.text, cased=False)
-    if len(text.split()) >= LEAK_WORDS and text in plain(row.prompt, cased=False):
+    if gives_away(row.prompt, row.text):
         yield "prompt: holds the whole text: the model learns to copy it, and hears nothing"
 
 

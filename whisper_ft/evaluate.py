@@ -51,7 +51,9 @@ def decode_rows(
     dtype = torch.float16 if model.device.type == "cuda" else torch.float32
     tokenizer_of = vocabulary_of(model.dims).tokenizer
     for row, right, wrong in zip(prompted.rows, prompted.rights, prompted.wrongs, strict=True):
-        audio, segments = hear(row, timestamps=timestamps)
+        # the words of a cut segment are not in the reference: nothing of it is heard
+        audio, segments = hear(row, timestamps=False)
+        segments = tuple(segment for segment in segments if segment.end is not None)
         features = model.encoder(log_mel(audio, model.dims.n_mels)[None].to(model.device, dtype))
         tokenizer = tokenizer_of(language=row.language, task=row.task)
         prompts = dict(zip(CONDITIONS, (right, "", wrong), strict=True))

@@ -39,7 +39,7 @@ def recordings(rows: Sequence[Row]) -> list[Row]:
 def transcripts(model: Whisper, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """What `model.transcribe` writes for each row, with its defaults and the row's language."""
     for row in rows:
-        samples, segments = hear(row, timestamps=True)
+        samples, segments = hear(row, timestamps=False)  # not the half of a last, cut segment
         written = whisper.transcribe(
             model,
             samples,
@@ -107,10 +107,13 @@ def summary(scores: dict[str, Any]) -> str:
     """The scores in a few lines for a terminal."""
     lines = []
     if scores["recordings"]:
-        low, high = scores["wer"]["interval"]
+        wer, interval = scores["wer"]["rate"], scores["wer"]["interval"]
+        between = (
+            "" if interval is None else " [{:.1f}, {:.1f}]".format(*(100 * x for x in interval))
+        )
         lines.append(
             f"{scores['recordings']} recordings, {scores['hours']:.2f} h: "
-            f"WER {scores['wer']['rate']:.1%} [{100 * low:.1f}, {100 * high:.1f}], "
+            f"WER {'-' if wer is None else f'{wer:.1%}'}{between}, "
             f"segment boundaries {scores['boundaries']['rate'] or 0.0:.2f} s off on average"
         )
     if scores["silent"]:

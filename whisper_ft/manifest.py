@@ -56,15 +56,23 @@ class Row:
 
     def continues(self, earlier: Row) -> bool:
         """Whether its text was said right after that of the row before it in the manifest."""
-        return (
-            self.follows
-            and self.recording != ""
-            and (self.recording, self.channel) == (earlier.recording, earlier.channel)
-            and (self.language, self.task) == (earlier.language, earlier.task)
-            # names of recordings may repeat from speaker to speaker, as 1.wav does in many corpora
-            and (self.audio == earlier.audio or self.speaker == earlier.speaker)
-            and (self.audio != earlier.audio or self.start >= earlier.start)
-        )
+        first, last = (self.parts or (self,))[0], (earlier.parts or (earlier,))[-1]
+        if not first.follows or not first.recording:
+            return False
+        same = ("recording", "channel", "language", "task")
+        if any(getattr(first, name) != getattr(last, name) for name in same):
+            return False
+        if first.audio == last.audio:
+            return first.start >= last.spoken_until - CUT_SLACK
+        # names of recordings may repeat from speaker to speaker, as 1.wav does in many corpora
+        return first.speaker == last.speaker
+
+    @property
+    def spoken_until(self) -> float:
+        """Seconds in the file at which its last whole segment ends; its start where unknown."""
+        segments = self.resolved_segments(self.duration) if self.duration is not None else ()
+        ends = [segment.end for segment in segments if segment.end is not None]
+        return self.start + (ends[-1] if ends else 0.0)
 
     def resolved_segments(self, seconds: float) -> tuple[Segment, ...]:
         """Its segments for audio of so many seconds; for a row that has none, one over all of it.

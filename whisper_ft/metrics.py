@@ -21,6 +21,9 @@ UNSPACED = (
 )
 
 
+LEAK_WORDS, LEAK_LETTERS = 4, 20  # of a text that a prompt holds by no chance
+
+
 class Count(NamedTuple):
     """`part` of `total`; counts of rows add up, and only the sum is divided."""
 
@@ -107,6 +110,13 @@ def plain(text: str, *, cased: bool = True) -> str:
     return text if cased else text.casefold()
 
 
+def gives_away(prompt: str, text: str) -> bool:
+    """Whether a prompt holds a text of some length, or is a short one: it could be copied."""
+    held, said = plain(prompt, cased=False), plain(text, cased=False)
+    long = len(said.split()) >= LEAK_WORDS or len(said) >= LEAK_LETTERS
+    return bool(said) and (held == said or (long and said in held))
+
+
 def _joined(neighbour: str, edge: str) -> bool:
     """Whether a neighbouring character makes a term's edge the inside of a longer word."""
     if not neighbour or any(
@@ -154,8 +164,8 @@ def _resampled(
         held = sums.get(group, [Count()] * len(columns))
         sums[group] = [total.plus(count) for total, count in zip(held, row, strict=True)]
     table = np.array(list(sums.values()), dtype=np.float64).reshape(-1, len(columns), 2)
-    if not table[:, :, 1].sum(axis=0).all():
-        return None
+    if len(table) < 2 or not table[:, :, 1].sum(axis=0).all():
+        return None  # one row, or one recording, tells nothing of others
     rng = np.random.default_rng(seed)
     draws = (rng.integers(len(table), size=len(table)) for _ in range(n_samples))
     totals = np.stack([table[drawn].sum(axis=0) for drawn in draws])

@@ -12,6 +12,7 @@ from whisper.tokenizer import Tokenizer
 from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.glossary import PROMPT_ROOM
 from whisper_ft.manifest import CUT_SLACK, Row, Segment
+from whisper_ft.metrics import gives_away
 from whisper_ft.tokens import N_DECODED, encode_prompt, encode_segments, is_unspaced
 
 MIN_CUT = 0.2  # seconds of a cut row in a window, at least
@@ -25,22 +26,27 @@ def pack(
 
     `by` "recording" joins rows that follow each other in one; the beginning of the row after them
     fills the window, as a segment that is cut, and that row begins the next. "speaker" joins random
-    rows of one speaker, which then belong to no recording; rows that name none, and silence, stay
-    as they are. Rows must be checked ones, which know their durations.
+    rows of one speaker; rows that name none, and silence, stay as they are; none belongs to a
+    recording any more. Rows must be checked ones, which know their durations.
     """
     if by == "recording":
         windows = list(_windows(rows, tokenizer_of, Row.continues))
-        return [_cut_into(window, after) for window, after in pairwise([*windows, None]) if window]
+        filled = []
+        for window, after in pairwise([*windows, None]):
+            if window is not None:
+                cut = _cut_into(window, after)
+                tokenizer = tokenizer_of(language=window.language, task=window.task)
+                filled.append(cut if _fits(cut, tokenizer) else window)
+        return filled
     keys = [(row.speaker, row.language, row.task) if row.text.strip() else ("",) for row in rows]
     packed = []
     for key, group in groupby(sorted(range(len(rows)), key=keys.__getitem__), keys.__getitem__):
-        chosen = [rows[i] for i in group]
+        chosen = [replace(rows[i], recording="") for i in group]
         if not key[0]:
             packed += chosen
             continue
         random.Random(f"pack {seed} {key}").shuffle(chosen)
-        alone = (replace(row, recording="") for row in chosen)
-        packed += _windows(alone, tokenizer_of, lambda row, before: row.style == before.style)
+        packed += _windows(chosen, tokenizer_of, lambda row, before: row.style == before.style)
     return packed
 
 
@@ -63,7 +69,7 @@ def _windows(
     window = before = None
     for row in rows:
         joined: Row | None = None
-        if window and before and may_join(row, before):
+        if window and before and may_join(row, before) and not _is_cut(window):
             joined = join(window, row)
         if joined and _fits(joined, tokenizer_of(language=row.language, task=row.task)):
             window = joined
@@ -74,6 +80,10 @@ def _windows(
         before = row
     if window:
         yield window
+
+
+def _is_cut(window: Row) -> bool:
+    return window.resolved_segments(window.duration or 0.0)[-1].end is None
 
 
 def _fits(window: Row, tokenizer: Tokenizer) -> bool:
@@ -93,8 +103,7 @@ def _cut_into(window: Row, after: Row | None) -> Row:
     """
     last = (window.parts or (window,))[-1]
     first = (after.parts or (after,))[0] if after else None
-    spoken = _spoken(window, 0.0)
-    if first is None or not first.continues(last) or not spoken or spoken[-1].end is None:
+    if first is None or not first.continues(last) or not window.text.strip() or _is_cut(window):
         return window
     room = MAX_SECONDS - (window.duration or 0.0) - _pause(last, first)
     segment = first.resolved_segments(first.duration or 0.0)[0]
@@ -114,7 +123,10 @@ def _cut_into(window: Row, after: Row | None) -> Row:
 
 
 def join(window: Row, row: Row) -> Row:
-    """One row of two, the second right after the first or after the pause between them."""
+    """One row of two, the second right after the first or after the pause between them.
+
+    Where the first is a window that cuts a segment with which the second begins, it ends there.
+    """
     *earlier, last = window.parts or (window,)
     if pause := _pause(last, row):
         last = replace(last, end=row.start, duration=row.start - last.start)
@@ -123,9 +135,12 @@ def join(window: Row, row: Row) -> Row:
     return replace(
         window,
         text=space.join(filter(None, (window.text.strip(), row.text.strip()))),
-        prompt=" ".join(dict.fromkeys(filter(None, (window.prompt, row.prompt)))),
+        prompt=" ".join(filter(None, (window.prompt, _new_prompt(window, row)))),
         keywords=tuple(dict.fromkeys((*window.keywords, *row.keywords))),
-        segments=(*_spoken(window, 0.0), *_spoken(row, offset)),
+        segments=(
+            *(segment for segment in _spoken(window, 0.0) if segment.end is not None),
+            *_spoken(row, offset),
+        ),
         end=None,
         duration=offset + (row.duration or 0.0),
         parts=(*earlier, last, row),
@@ -133,18 +148,29 @@ def join(window: Row, row: Row) -> Row:
     )
 
 
+def _new_prompt(window: Row, row: Row) -> str:
+    """A row's prompt, unless the window has it, or it is text that the window says itself."""
+    said = (part.text for part in window.parts or (window,))
+    known = row.prompt in window.prompt or any(gives_away(row.prompt, text) for text in said)
+    return "" if known else row.prompt
+
+
 def _pause(last: Row, row: Row) -> float:
-    """Seconds between two rows of one file that are heard with them."""
-    if (last.audio, last.channel) != (row.audio, row.channel):
+    """Seconds between two rows of one recording and file that are heard with them.
+
+    Below 0 where the first one's window reaches into the second.
+    """
+    if not row.recording or (last.audio, last.channel) != (row.audio, row.channel):
         return 0.0
     pause = row.start - (last.start + (last.duration or 0.0))
-    return pause if 0.0 < pause <= MAX_PAUSE else 0.0
+    return pause if last.start < row.start and pause <= MAX_PAUSE else 0.0
 
 
 def _spoken(row: Row, offset: float) -> list[Segment]:
-    """A row's segments with text, or cut, so many seconds later."""
+    """A row's segments with text, or cut, so many seconds later; none ends after the row."""
+    seconds = row.duration or 0.0
     return [
-        Segment(start + offset, None if end is None else end + offset, text)
-        for start, end, text in row.resolved_segments(row.duration or 0.0)
+        Segment(start + offset, None if end is None else min(end, seconds) + offset, text)
+        for start, end, text in row.resolved_segments(seconds)
         if text.strip() or end is None
     ]

@@ -10,7 +10,7 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.glossary import PROMPT_ROOM, WORDINGS, glossary
 from whisper_ft.manifest import Row
-from whisper_ft.metrics import plain, term_count
+from whisper_ft.metrics import gives_away, plain, term_count
 from whisper_ft.tokens import encode_prompt, encode_segments, encode_text, last, timestamp_id
 
 RIGHT_KINDS = ("own", "previous", "keywords", "carried", "style")
@@ -144,7 +144,11 @@ class _Visit:
     def style(self) -> Prompt:
         """Another text of the row's case and punctuation; none where all are written alike."""
         others = [self.rows[i] for i in self._others(MAX_LOOKS) if self.rows[i].text.strip()]
-        alike = (other.text for other in others if other.style == self.row.style)
+        alike = (
+            other.text
+            for other in others
+            if other.style == self.row.style and not gives_away(other.text, self.row.text)
+        )
         several = any(other.style != self.row.style for other in others)
         return next(alike, "") if several else ""
 
@@ -174,9 +178,13 @@ class _Visit:
 
 
 def is_wrong(prompt: str, right: str, row: Row) -> bool:
-    """Whether a prompt is another than the right one, and holds none of the row's keywords."""
+    """Whether a prompt is another than the right one, and holds neither text nor keywords."""
     held = plain(prompt, cased=False)
-    return prompt != right and not any(term_count(k, held, cased=False) for k in row.keywords)
+    return (
+        held != plain(right, cased=False)
+        and not gives_away(prompt, row.text)
+        and not any(term_count(k, held, cased=False) for k in row.keywords)
+    )
 
 
 def previous_ids(

@@ -33,6 +33,7 @@ def show(examples: Examples, n_rows: int) -> Iterator[str]:
             prompt,
             segments=row.resolved_segments(row.duration or 0.0),
             timestamps=timestamps,
+            blank=examples.blank(Visit(0, index), timestamps),
             n_text_ctx=examples.n_text_ctx,
         )
         n_masked = targets.count(IGNORE)
