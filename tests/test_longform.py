@@ -35,7 +35,7 @@ def test_transcribe_hears_the_whole_recording_and_silence_passes_its_gate(rows, 
 
     def transcribe(model, samples, **options):
         heard.append((len(samples), options))
-        segments = [{"start": 0.0, "end": 21.0}, {"start": 21.0, "end": 59.0}]
+        segments = [{"start": 0.0, "end": 21.0, "text": " Part 0.", "id": 0}]
         return {"text": " Part 0. Part 2.", "segments": segments}
 
     monkeypatch.setattr(longform.whisper, "transcribe", transcribe)
@@ -43,39 +43,70 @@ def test_transcribe_hears_the_whole_recording_and_silence_passes_its_gate(rows, 
     records = list(longform.transcripts(model, longform.recordings([*rows, silent])))
     assert [length for length, _ in heard] == [960000, 320000]
     assert heard[0][1] == {"language": "en", "task": "transcribe", "fp16": False}
-    assert records[0]["boundaries"] == [0.0, 20.0, 40.0, 60.0]
-    assert records[0]["written_boundaries"] == [0.0, 21.0, 59.0]
+    assert [segment["end"] for segment in records[0]["segments"]] == [20.0, 40.0, 60.0]
+    assert records[0]["written"] == [{"start": 0.0, "end": 21.0, "text": " Part 0."}]
     assert "no_speech_prob" not in records[0]
     assert 0 <= records[1]["no_speech_prob"] <= 1 and records[1]["avg_logprob"] < 0
 
 
-def record(reference, output, boundaries=(), written=(), **more):
+def timed(*segments):
+    return [dict(zip(("start", "end", "text"), segment, strict=True)) for segment in segments]
+
+
+def record(segments, written, **more):
+    said, output = (" ".join(text for _, _, text in held) for held in (segments, written))
     return {
         "language": "en",
         "task": "transcribe",
         "seconds": 60.0,
-        "reference": reference,
-        "output": output,
-        "boundaries": list(boundaries),
-        "written_boundaries": list(written),
+        "reference": said.strip(),
+        "output": output.strip(),
+        "segments": timed(*segments),
+        "written": timed(*written),
         **more,
     }
 
 
-def test_scores_are_pooled_and_boundaries_are_nearest_ones():
+def test_scores_are_pooled():
     scores = longform.score(
         [
-            record("a b c d", "a b c", [0.0, 20.0, 60.0], [0.0, 21.0, 59.5]),
-            record("e f", "e f", [0.0], []),  # nothing written: as far off as can be
-            record("", "", no_speech_prob=0.9, avg_logprob=-1.5),
-            record("", "you", no_speech_prob=0.5, avg_logprob=-0.5),
+            record([(0, 20, "a b c d")], [(0, 20, "a b c")]),
+            record([(0, 20, "e f")], [(0, 20, "e f")]),
+            record([], [], no_speech_prob=0.9, avg_logprob=-1.5),
+            record([], [(0, 1, "you")], no_speech_prob=0.5, avg_logprob=-0.5),
         ]
     )
     assert scores["wer"]["rate"] == pytest.approx(1 / 6)
-    assert scores["boundaries"]["rate"] == pytest.approx((0 + 1 + 0.5 + 60) / 4)
     assert scores["empty"]["rate"] == 0.5 and scores["avg_logprob"]["rate"] == -1.0
     said = longform.summary(scores)
     assert "2 recordings, 0.03 h: WER 16.7% [" in said and "2 silent rows: 50.0% stay empty" in said
+
+
+def test_boundaries_compare_where_both_part_the_same_two_words():
+    said = [(0, 20, "red blue"), (20, 40, "green white"), (40, 60, "black pink")]
+    written = [
+        (0, 19, "Red, blue."),  # ends a second before the reference's, and the next begins with it
+        (20, 30, "green"),  # a boundary where the reference has none
+        (30, 41, "wide"),  # the word before the second boundary is another: not compared
+        (41, 60, "black pink"),
+    ]
+    scores = longform.score([record(said, written)])
+    assert scores["boundaries"] == {"part": 1.0, "total": 2, "rate": 0.5}
+    assert scores["parted"] == {"part": 1, "total": 2, "rate": 0.5}
+    assert "0.50 s off on average where the reference's do (50%" in longform.summary(scores)
+
+
+def test_boundaries_stand_between_characters_where_a_language_has_no_spaces():
+    said = [(0, 20, "東京"), (20, 40, "都に")]
+    written = [(0, 21.0, "東京"), (22.0, 40, "都に")]
+    scores = longform.score([record(said, written, language="ja")])
+    assert scores["boundaries"]["part"] == 1.0 + 2.0 and scores["parted"]["rate"] == 1.0
+
+
+def test_a_boundary_that_no_segment_has_is_told_and_none_is_no_zero():
+    scores = longform.score([record([(0, 20, "a b"), (20, 40, "c d")], [(0, 40, "a b c d")])])
+    assert scores["boundaries"]["rate"] is None and scores["parted"]["rate"] == 0.0
+    assert "off on average" not in longform.summary(scores)
 
 
 def test_the_command_writes_scores_and_transcripts(rows, model_path, tmp_path, monkeypatch, capsys):
@@ -93,5 +124,5 @@ def test_the_command_writes_scores_and_transcripts(rows, model_path, tmp_path, m
 
 
 def test_a_recording_of_no_words_after_normalising_has_a_summary():
-    scores = longform.score([record("Hmm.", "", [0.0], [0.0])])
-    assert "WER -, segment boundaries 0.00 s" in longform.summary(scores)
+    scores = longform.score([record([(0, 20, "Hmm.")], [])])
+    assert longform.summary(scores) == "1 recordings, 0.02 h: WER -"

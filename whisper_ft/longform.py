@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE, log_mel
 from whisper_ft.data import hear
 from whisper_ft.evaluate import normaliser
 from whisper_ft.manifest import Row
-from whisper_ft.metrics import Count, bootstrap_interval, character_errors, word_errors
+from whisper_ft.metrics import Count, alignment, bootstrap_interval, word_errors
 from whisper_ft.packing import join
 from whisper_ft.tokens import is_unspaced
 
@@ -47,7 +47,6 @@ def transcripts(model: Whisper, rows: Sequence[Row]) -> Iterator[dict[str, Any]]
             task=row.task,
             fp16=model.device.type == "cuda",
         )
-        spoken = [segment for segment in segments if segment.text.strip()]
         record = {
             "place": row.place,
             "language": row.language,
@@ -55,10 +54,11 @@ def transcripts(model: Whisper, rows: Sequence[Row]) -> Iterator[dict[str, Any]]
             "seconds": len(samples) / SAMPLE_RATE,
             "reference": row.text,
             "output": written["text"].strip(),
-            "boundaries": sorted({t for s in spoken for t in (s.start, s.end) if t is not None}),
-            "written_boundaries": sorted(
-                {t for s in written["segments"] for t in (s["start"], s["end"])}
-            ),
+            "segments": [segment._asdict() for segment in segments],
+            "written": [
+                {name: segment[name] for name in ("start", "end", "text")}
+                for segment in written["segments"]
+            ],
         }
         if not row.text.strip():
             record |= _gate(model, samples, row)
@@ -79,21 +79,26 @@ def score(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Counts over all recordings and all silence.
 
     `wer` with whisper's normaliser (by character where a language is written without spaces), its
-    interval over recordings; `boundaries` is the mean distance, in seconds, from each time at which
-    a reference segment begins or ends to the nearest that was written; `empty` is the share of
-    silent rows of which nothing was written.
+    interval over recordings. `boundaries` is how far, in seconds, written segments end and begin
+    from where the reference's do, of those that part the same two words; `parted` is the share of
+    the reference's that are among them. `empty` is the share of silent rows of which nothing was
+    written.
     """
     spoken = [record for record in records if record["reference"].strip()]
     silent = [record for record in records if not record["reference"].strip()]
     errors = [_errors(record) for record in spoken]
-    distances = [distance for record in spoken for distance in _distances(record)]
-    wer = reduce(Count.plus, errors, Count())
+    parted = [_boundaries(record) for record in spoken]
+    wer, distance, share = (
+        reduce(Count.plus, counts, Count())
+        for counts in (errors, [count for count, _ in parted], [count for _, count in parted])
+    )
     empty = Count(sum(not record["output"] for record in silent), len(silent))
     return {
         "recordings": len(spoken),
         "hours": sum(record["seconds"] for record in spoken) / 3600,
         "wer": {**_count(wer), "interval": bootstrap_interval(errors)},
-        "boundaries": _count(Count(sum(distances), len(distances))),
+        "boundaries": _count(distance),
+        "parted": _count(share),
         "silent": len(silent),
         "empty": _count(empty),
         **{
@@ -113,9 +118,13 @@ def summary(scores: dict[str, Any]) -> str:
         )
         lines.append(
             f"{scores['recordings']} recordings, {scores['hours']:.2f} h: "
-            f"WER {'-' if wer is None else f'{wer:.1%}'}{between}, "
-            f"segment boundaries {scores['boundaries']['rate'] or 0.0:.2f} s off on average"
+            f"WER {'-' if wer is None else f'{wer:.1%}'}{between}"
         )
+        if (off := scores["boundaries"]["rate"]) is not None:
+            lines[-1] += (
+                f", segments end and begin {off:.2f} s off on average where the reference's do "
+                f"({scores['parted']['rate']:.0%} of its boundaries)"
+            )
     if scores["silent"]:
         lines.append(
             f"{scores['silent']} silent rows: {scores['empty']['rate']:.1%} stay empty, "
@@ -125,18 +134,48 @@ def summary(scores: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+class _Words(NamedTuple):
+    """Normalised words (characters, where a language is written without spaces), and pauses."""
+
+    words: list[str]
+    pauses: dict[int, tuple[float, float]]  # before a word: its predecessor's end, its start
+
+
+def _words(record: dict[str, Any], segments: Sequence[dict[str, Any]]) -> _Words:
+    words: list[str] = []
+    pauses: dict[int, tuple[float, float]] = {}
+    before: float | None = None
+    for segment in segments:
+        said = _normalised(record, segment["text"])
+        if said and before is not None:
+            pauses[len(words)] = (before, segment["start"])
+        words += said
+        before = segment["end"] if said else before
+    return _Words(words, pauses)
+
+
+def _boundaries(record: dict[str, Any]) -> tuple[Count, Count]:
+    """(seconds off, of so many times; boundaries where a written segment ends, of how many)."""
+    said, written = (_words(record, record[name]) for name in ("segments", "written"))
+    off, n_parted = 0.0, 0
+    for kind, start, end, hyp_start, _ in alignment(said.words, written.words):
+        for word in range(start + 1, end) if kind == "equal" else ():  # so its predecessor is too
+            here, there = said.pauses.get(word), written.pauses.get(hyp_start + word - start)
+            if here and there:
+                n_parted += 1
+                off += abs(here[0] - there[0]) + abs(here[1] - there[1])
+    return Count(off, 2 * n_parted), Count(n_parted, len(said.pauses))
+
+
 def _errors(record: dict[str, Any]) -> Count:
-    normalise = normaliser(record["language"], record["task"])
-    by_character = is_unspaced(record["language"], record["task"])
-    count = character_errors if by_character else word_errors
-    return count(normalise(record["reference"]), normalise(record["output"]))
+    reference, output = (_normalised(record, record[name]) for name in ("reference", "output"))
+    return word_errors(" ".join(reference), " ".join(output))
 
 
-def _distances(record: dict[str, Any]) -> list[float]:
-    written = np.array(record["written_boundaries"])
-    if not len(written):
-        return [record["seconds"]] * len(record["boundaries"])
-    return [float(np.abs(written - time).min()) for time in record["boundaries"]]
+def _normalised(record: dict[str, Any], text: str) -> list[str]:
+    language, task = record["language"], record["task"]
+    words = normaliser(language, task)(text).split()
+    return list("".join(words)) if is_unspaced(language, task) else words
 
 
 def _count(count: Count) -> dict[str, Any]:

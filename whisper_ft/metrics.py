@@ -59,7 +59,7 @@ def split_word_errors(
     wanted, written = reference.split(), hypothesis.split()
     biased_set = frozenset(biased_words)
     errors = [0, 0]
-    for kind, *span in _alignment(wanted, written):
+    for kind, *span in alignment(wanted, written):
         if kind != "equal":
             start, end, hyp_start, hyp_end = span
             words = written[hyp_start:hyp_end] if kind == "insert" else wanted[start:end]
@@ -69,7 +69,11 @@ def split_word_errors(
     return Count(errors[True], n_biased), Count(errors[False], len(wanted) - n_biased)
 
 
-def _alignment(reference: list[str], hypothesis: list[str]) -> list[tuple[str, int, int, int, int]]:
+def alignment(reference: list[str], hypothesis: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """Stretches (kind, start, end in reference, start, end in hypothesis) of words; "equal" or not.
+
+    Other kinds are jiwer's "substitute", "delete" and "insert".
+    """
     if not reference:  # jiwer refuses an empty reference
         return [("insert", 0, 0, 0, len(hypothesis))]
     output = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
