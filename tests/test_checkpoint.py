@@ -115,3 +115,16 @@ def test_a_fingerprint_changes_with_the_file(tmp_path):
     first = fingerprint(path)
     path.write_text("b")
     assert first["size"] == 1 and fingerprint(path) != first
+
+
+def test_a_folders_fingerprint_changes_with_its_files(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.wav").write_bytes(b"12")
+    seen = [fingerprint(tmp_path)]
+    (tmp_path / "deep" / "a.wav").write_bytes(b"123")
+    seen.append(fingerprint(tmp_path))
+    (tmp_path / "b.wav").write_bytes(b"1")
+    seen.append(fingerprint(tmp_path))
+    (tmp_path / "b.wav").rename(tmp_path / "c.wav")
+    seen.append(fingerprint(tmp_path))
+    assert len({one["sha256"] for one in seen}) == 4

@@ -3,8 +3,9 @@
 from conftest import NAMED_ROWS, NAMES, row
 from whisper.tokenizer import get_tokenizer
 
+from whisper_ft import conditions
 from whisper_ft.conditions import evaluation_rows
-from whisper_ft.glossary import PROMPT_ROOM
+from whisper_ft.glossary import PROMPT_ROOM, glossary
 from whisper_ft.metrics import term_count
 
 
@@ -47,3 +48,15 @@ def test_a_draw_of_rows_keeps_the_prompts_they_have_among_all():
     for one, right, wrong in zip(some.rows, some.rights, some.wrongs, strict=True):
         i = NAMED_ROWS.index(one)
         assert (right, wrong) == (everything.rights[i], everything.wrongs[i])
+
+
+def test_prompts_are_made_only_for_the_rows_drawn_and_their_wrong_ones(monkeypatch):
+    made = []
+
+    def counted(rows, i, *args, **options):
+        made.append(i)
+        return glossary(rows, i, *args, **options)
+
+    monkeypatch.setattr(conditions, "glossary", counted)
+    evaluation_rows(NAMED_ROWS, seed=3, n_rows=2)
+    assert len(made) == len(set(made)) and 2 < len(made) < len(NAMED_ROWS) / 2

@@ -103,9 +103,43 @@ def test_rows_that_an_earlier_manifest_holds_are_doubted(folder):
     compare_manifests([train, dev])
     assert not train.doubts
     assert [doubt.what.split(" in ")[0] for doubt in dev.doubts] == [
-        f"audio: the same as of '{folder}/train.jsonl:1'",
+        "audio: 2.0 s of it stand",
         "text: said by the same speaker",
     ]
+
+
+@pytest.mark.parametrize(
+    ("stretch", "seconds"),
+    [
+        ({"start": 1.0, "end": 2.0}, 0.5),  # the end of the earlier row is its beginning
+        ({"start": 0.2, "end": 0.8}, 0.3),
+        ({"start": 1.5, "end": 2.0}, None),  # right after it
+        ({"start": 0.0, "end": 0.48}, None),  # the slack of times
+        ({"start": 1.0, "end": 2.0, "channel": 0}, 0.5),  # a part of the mix
+    ],
+)
+def test_stretches_that_overlap_are_the_same_audio(folder, stretch, seconds):
+    train = checked(
+        folder,
+        "train.jsonl",
+        {"audio": "0.wav", "text": "Hello there, Ann.", "start": 0.5, "end": 1.5},
+        {"audio": "0.wav", "text": "Hello there, Ann.", "start": 0.4, "end": 0.55},
+    )
+    dev = checked(folder, "dev.jsonl", {"audio": "./0.wav", "text": "Hi, Bo.", **stretch})
+    compare_manifests([train, dev])
+    found = [d.what for d in dev.doubts if d.what.startswith("audio")]
+    told = f"audio: {seconds} s of it stand in '{folder}/train.jsonl:1' too"
+    assert found == ([] if seconds is None else [told])
+
+
+def test_another_channel_is_other_audio(folder):
+    soundfile.write(folder / "call.wav", np.stack([tone(2.0), tone(2.0)], axis=1), 16000)
+    both = [
+        checked(folder, f"{i}.jsonl", {"audio": "call.wav", "text": f"Hi, {n}.", "channel": i})
+        for i, n in enumerate(("Ann", "Bo"))
+    ]
+    compare_manifests(both)
+    assert not both[1].doubts
 
 
 def test_only_so_many_rows_are_heard_and_what_cannot_be_is_a_problem(folder):

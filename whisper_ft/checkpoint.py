@@ -115,8 +115,14 @@ def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
 
 
 def fingerprint(path: str | Path) -> dict[str, Any]:
-    """A manifest's size in bytes and SHA-256."""
-    content = Path(path).read_bytes()
+    """A manifest's size in bytes and SHA-256; of a folder, those of its list of names and sizes."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listed = [f"{file.relative_to(path).as_posix()} {file.stat().st_size}" for file in files]
+        content = "\n".join(listed).encode("utf-8", "surrogateescape")
+    else:
+        content = path.read_bytes()
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 

@@ -6,6 +6,7 @@ import random
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from whisper.tokenizer import get_tokenizer
 
@@ -35,13 +36,15 @@ def evaluation_rows(
     Prompts come from all rows, drawn or not, and fit whichever vocabulary a model has.
     """
     both = (get_tokenizer(False), get_tokenizer(True))
-    rights = [
-        row.prompt or glossary(rows, i, visit_rng(seed, 0, i), both, n_distractors=n_distractors)
-        for i, row in enumerate(rows)
-    ]
+
+    @cache
+    def right(i: int) -> str:
+        rng = visit_rng(seed, 0, i)
+        return rows[i].prompt or glossary(rows, i, rng, both, n_distractors=n_distractors)
+
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
-    ring = [place for place, i in enumerate(order) if rights[i].strip()]  # of rows with a prompt
+    ring = [place for place, i in enumerate(order) if rows[i].prompt or rows[i].keywords]
     place_of = {i: place for place, i in enumerate(order)}
     n_drawn = len(rows) if n_rows is None else min(n_rows, len(rows))
     drawn = sorted(random.Random(f"rows {seed}").sample(range(len(rows)), n_drawn))
@@ -49,6 +52,7 @@ def evaluation_rows(
     for i in drawn:
         first = bisect_right(ring, place_of[i])
         turns = range(first, first + min(len(ring), MAX_TRIES))
-        following = (rights[order[ring[turn % len(ring)]]] for turn in turns)
-        wrongs.append(next((p for p in following if is_wrong(p, rights[i], rows[i])), None))
-    return PromptedRows([rows[i] for i in drawn], [rights[i] for i in drawn], wrongs)
+        following = (right(order[ring[turn % len(ring)]]) for turn in turns)
+        given = (prompt for prompt in following if prompt.strip())
+        wrongs.append(next((p for p in given if is_wrong(p, right(i), rows[i])), None))
+    return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrongs)

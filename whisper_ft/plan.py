@@ -240,7 +240,7 @@ def _packed(rows: Sequence[Row], config: TrainConfig, vocabulary: Vocabulary) ->
 
 
 def _description(plan: Plan) -> dict[str, Any]:
-    """What `config.json` says: settings, versions, each manifest's size and hash, usable rows."""
+    """What `config.json` says: settings, versions, hashes of what is read, usable rows."""
     config = plan.config
     return {
         "settings": dataclasses.asdict(config),
@@ -250,6 +250,7 @@ def _description(plan: Plan) -> dict[str, Any]:
             **{name: version(name) for name in PACKAGES},
         },
         "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
+        "folders": {path: fingerprint(path) for path in (config.noise, config.reverb) if path},
         "usable": usable_rows(plan),
         "amp_dtype": str(plan.amp_dtype),
     }

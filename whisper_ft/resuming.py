@@ -62,7 +62,7 @@ def _saved_config(
             f"{flag(name)}: a resumed run keeps its settings: start a new one from "
             f"{folder / 'best.pt'} with --model"
         )
-    for path, known in saved["manifests"].items():
+    for path, known in (*saved["manifests"].items(), *saved.get("folders", {}).items()):
         if Path(path).exists() and fingerprint(path) != known:
             problems.append(f"{path}: changed since the run began: restore it, or start a new run")
     if problems:

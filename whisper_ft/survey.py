@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.check import Checked
 from whisper_ft.data import RowError, hear
 from whisper_ft.doubts import sound_doubts
 from whisper_ft.glossary import PROMPT_ROOM
-from whisper_ft.manifest import Problem, Row
+from whisper_ft.manifest import CUT_SLACK, Problem, Row
 from whisper_ft.metrics import plain
 from whisper_ft.tokens import encode_prompt, encode_segments
 from whisper_ft.weights import Vocabulary
@@ -43,21 +46,53 @@ def listen(checked: Sequence[Checked], n_rows: int, seed: int) -> None:
 
 
 def compare_manifests(checked: Sequence[Checked]) -> None:
-    """Add a doubt for each row whose audio, or words, an earlier manifest holds too."""
-    heard: dict[tuple[Any, ...], str] = {}
+    """Add a doubt for each row of whose audio, or words, an earlier manifest holds some too."""
+    heard = _Heard()
     said: dict[tuple[str, str], str] = {}
     for found in checked:
         for row in found.rows:
             text = plain(row.text, cased=False)
-            if other := heard.get(_stretch(row)):
-                found.doubts.append(Problem(row.place, f"audio: the same as of '{other}'"))
-            elif text and (other := said.get((row.speaker, text))):
+            seconds, other = heard.shared(row)
+            if other:
+                what = f"audio: {seconds:.1f} s of it stand in '{other}' too"
+                found.doubts.append(Problem(row.place, what))
+            elif text and (other := said.get((row.speaker, text), "")):
                 found.doubts.append(
                     Problem(row.place, f"text: said by the same speaker in '{other}'")
                 )
+        heard.add(found.rows)
         for row in found.rows:
-            heard.setdefault(_stretch(row), row.place)
             said.setdefault((row.speaker, plain(row.text, cased=False)), row.place)
+
+
+class _Heard:
+    """Stretches of files that manifests hold: which of them does a row share?"""
+
+    def __init__(self) -> None:
+        self._rows: defaultdict[Path, list[Row]] = defaultdict(list)  # of each file, by start
+        self._resolved = cache(Path.resolve)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._rows[self._resolved(row.audio)].append(row)
+        for held in self._rows.values():
+            held.sort(key=lambda row: row.start)
+
+    def shared(self, row: Row) -> tuple[float, str]:
+        """(seconds, place) of the largest stretch that a row shares with one held, or (0.0, "")."""
+        held = self._rows.get(self._resolved(row.audio), [])
+        ends = row.start + (row.duration or 0.0)
+        earliest = row.start - MAX_SECONDS - CUT_SLACK
+        first = bisect_left(held, earliest, key=lambda other: other.start)
+        best = (CUT_SLACK, "")
+        for other in map(held.__getitem__, range(first, len(held))):
+            if other.start >= ends:
+                break
+            until = min(ends, other.start + (other.duration or 0.0))
+            seconds = until - max(row.start, other.start)
+            if None in (row.channel, other.channel) or row.channel == other.channel:
+                best = max(best, (seconds, other.place))
+        return best if best[1] else (0.0, "")
 
 
 def survey(path: str, found: Checked, vocabulary: Vocabulary | None) -> dict[str, Any]:
@@ -159,7 +194,3 @@ def _cut_prompts(rows: Sequence[Row], vocabulary: Vocabulary | None) -> dict[str
         cuts.append(len(encode_prompt(tokenizer, row.prompt)) - PROMPT_ROOM)
     cuts = [cut for cut in cuts if cut > 0]
     return {"rows": len(cuts), "mean": sum(cuts) / len(cuts), "most": max(cuts)} if cuts else {}
-
-
-def _stretch(row: Row) -> tuple[Any, ...]:
-    return Path(row.audio).resolve(), row.start, row.end, row.channel
