@@ -16,13 +16,15 @@ import whisper
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
+from whisper_ft.__main__ import main
+from whisper_ft.check import check_manifest
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Batch
 from whisper_ft.flags import parse
-from whisper_ft.manifest import Row
+from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.plan import make_plan
 from whisper_ft.resuming import resume_plan
-from whisper_ft.weights import fetch
+from whisper_ft.weights import Vocabulary, fetch
 
 NAMES = [f"Name{chr(65 + i)}{chr(97 + j)}" for i in range(10) for j in range(10)]
 NAMED_ROWS = [Row(None, f"Call {name} now.", keywords=(name,)) for name in NAMES]  # type: ignore[arg-type]
@@ -151,3 +153,31 @@ def assert_same_run(one, other):
 
 def poisoned(batch: Batch) -> Batch:
     return dataclasses.replace(batch, mel=batch.mel * math.nan)
+
+
+def sound(path, seconds=1.0, **options):
+    """Write a tone to a file, its folders too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, tone(seconds, **options), 16000)
+
+
+@pytest.fixture
+def prepare(tmp_path, monkeypatch, capsys):
+    """Run the command; (status, rows written, what was said)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def run(*argv, out="out.jsonl"):
+        monkeypatch.setattr("sys.argv", ["whisper_ft", "prepare", *argv, "--out", out])
+        status = main()
+        said = capsys.readouterr()
+        manifest = tmp_path / out if out.endswith(".jsonl") else tmp_path / out / "manifest.jsonl"
+        rows = []
+        if status == 0:
+            rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+            read = read_manifest(manifest)
+            checked = check_manifest(read, Vocabulary(True, 100, 448))
+            assert not checked.problems, checked.problems
+        return status, rows, said.out + said.err
+
+    return run

@@ -8,16 +8,12 @@ import pytest
 import soundfile
 import torch
 from conftest import plan_of, tone
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.audio import log_mel
 from whisper_ft.augment import Augmentation, Warp, draw_warp, masked, refuse
-from whisper_ft.bpe_dropout import DroppingTokenizer
 from whisper_ft.data import Examples, RowError, collate, hear
 from whisper_ft.manifest import Segment, read_manifest
-from whisper_ft.model import drop_layers
 from whisper_ft.prompts import PromptPolicy
 from whisper_ft.tokens import IGNORE
 from whisper_ft.training import train
@@ -55,9 +51,6 @@ def chance(seed):
 
 def visits(examples, n=12):
     return [examples[Visit(turn, row)] for turn in range(n) for row in range(5)]
-
-
-# --- all of them
 
 
 def variants(folders):
@@ -106,9 +99,6 @@ def test_the_modules_random_is_left_as_it_was(examples, folders):
     before = random.getstate()
     visits(replace(examples, augmentation=Augmentation(noise=folders[0], gain=6.0)))
     assert random.getstate() == before
-
-
-# --- sound
 
 
 def test_speed_moves_pitch_and_segments_and_falls_back_where_30_s_do_not_hold_it():
@@ -212,9 +202,6 @@ def test_a_mel_is_never_longer_than_3000_frames(examples, tmp_path):
     assert augmented[Visit(0, 0)].mel.shape == (80, 3000)
 
 
-# --- SpecAugment
-
-
 def test_a_band_and_a_stretch_are_hidden_and_the_padding_stays():
     mel = torch.randn(80, 3000)
     widths = set()
@@ -267,60 +254,6 @@ def test_the_warp_of_an_example_moves_its_timestamps(examples, corpus):
     assert len(middles) > 10 and all(abs(middle - 250) <= 41 for middle in middles)
 
 
-# --- stochastic depth
-
-
-def test_at_depth_0_all_layers_stay_and_without_gradients_too(model):
-    x, features = torch.tensor([[50257, 100, 200]]), torch.randn(1, 1500, 32)
-    plain = model.decoder(x, features)
-    drop_layers(model, 0.9)
-    with torch.no_grad():
-        assert torch.equal(model.decoder(x, features), plain)
-    differ = [not torch.equal(model.decoder(x, features), plain) for _ in range(20)]
-    assert any(differ)
-
-
-def test_a_dropped_layer_passes_its_input_on_and_a_kept_one_is_scaled(model):
-    block = model.encoder.blocks[0]
-    x = torch.randn(400, 5, 32)
-    full = block(x)
-    drop_layers(model, 0.25)
-    torch.manual_seed(0)
-    dropped = block(x)
-    kept = x + (full - x) / 0.75
-    passed = torch.tensor([torch.equal(a, b) for a, b in zip(dropped, x, strict=True)])
-    assert 70 < passed.sum() < 130
-    assert torch.allclose(dropped[~passed], kept[~passed], atol=1e-5)
-
-
-# --- BPE dropout
-
-
-@settings(max_examples=300, deadline=None)
-@given(text=st.text(max_size=80), english_only=st.booleans())
-def test_at_rate_0_the_ids_are_tiktokens(text, english_only):
-    tokenizer = get_tokenizer(not english_only)
-    dropping = DroppingTokenizer(tokenizer, 0.0, random.Random(0))
-    assert dropping.encode(text) == tokenizer.encode(text, disallowed_special=())
-
-
-@settings(max_examples=100, deadline=None)
-@given(text=st.text(max_size=60), rate=st.floats(0, 0.99), seed=st.integers(0, 100))
-def test_at_any_rate_the_text_comes_back(text, rate, seed):
-    tokenizer = get_tokenizer(True)
-    ids = DroppingTokenizer(tokenizer, rate, random.Random(seed)).encode(text)
-    assert tokenizer.encoding.decode_bytes(ids) == text.encode()
-
-
-def test_a_tenth_of_merges_left_out_makes_some_more_tokens(english):
-    text = " Whisper listens to everything that people say in the evening." * 10
-    lengths = [
-        len(DroppingTokenizer(english, 0.1, random.Random(seed)).encode(text)) for seed in range(20)
-    ]
-    plain = len(english.encode(text))
-    assert 1.05 * plain < sum(lengths) / 20 < 1.6 * plain
-
-
 def test_more_tokens_than_fit_fall_back_to_the_plain_text_and_are_counted(examples):
     row = replace(examples.rows[0], text="information " * 440, prompt="")
     changed = replace(examples, rows=[row], bpe_dropout=0.5, timestamp_rate=0.0)
@@ -328,9 +261,6 @@ def test_more_tokens_than_fit_fall_back_to_the_plain_text_and_are_counted(exampl
     assert example.n_fallbacks == 1
     assert example.tokens == replace(changed, bpe_dropout=0.0)[Visit(0, 0)].tokens
     assert collate([example, example]).n_fallbacks == 2
-
-
-# --- in a run
 
 
 def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_path, monkeypatch):

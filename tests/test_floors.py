@@ -16,7 +16,7 @@ FLOORS = [
     {"__main__"},
 ]
 PREPARE = [
-    {"raw_cues"},
+    {"raw_cues", "languages"},
     {"settings", "corpora", "output"},
     {"cues", "noises"},
     {"windows"},

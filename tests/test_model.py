@@ -8,6 +8,7 @@ import whisper
 from whisper_ft import model as model_module
 from whisper_ft.model import (
     decoder_states,
+    drop_layers,
     encode,
     freeze_encoder,
     parameter_groups,
@@ -111,3 +112,26 @@ def test_the_default_learning_rate_is_a_fortieth_of_pre_trainings(model):
     assert peak_lr(small) == pytest.approx(1.25e-5)
     with pytest.raises(ValueError, match="--lr: a model of width 32"):
         peak_lr(model.dims)
+
+
+def test_at_depth_0_all_layers_stay_and_without_gradients_too(model):
+    x, features = torch.tensor([[50257, 100, 200]]), torch.randn(1, 1500, 32)
+    plain = model.decoder(x, features)
+    drop_layers(model, 0.9)
+    with torch.no_grad():
+        assert torch.equal(model.decoder(x, features), plain)
+    differ = [not torch.equal(model.decoder(x, features), plain) for _ in range(20)]
+    assert any(differ)
+
+
+def test_a_dropped_layer_passes_its_input_on_and_a_kept_one_is_scaled(model):
+    block = model.encoder.blocks[0]
+    x = torch.randn(400, 5, 32)
+    full = block(x)
+    drop_layers(model, 0.25)
+    torch.manual_seed(0)
+    dropped = block(x)
+    kept = x + (full - x) / 0.75
+    passed = torch.tensor([torch.equal(a, b) for a, b in zip(dropped, x, strict=True)])
+    assert 70 < passed.sum() < 130
+    assert torch.allclose(dropped[~passed], kept[~passed], atol=1e-5)

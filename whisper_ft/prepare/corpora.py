@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from whisper_ft.manifest import READERS
 
-LOCALES = {"zh-hk": "yue", "nn-no": "nn", "nb-no": "no"}  # whose language is not what precedes "-"
 TEXT_COLUMNS = ("text", "sentence", "transcription", "transcript", "normalized_text")
 NUMBERS = ("start", "end", "duration")
 FIELDS = tuple(name for name in READERS if name != "segments")  # that a column may hold
@@ -73,6 +72,8 @@ def ljspeech(source: Path, options: Options) -> Rows:
 
 def commonvoice(source: Path, options: Options) -> Rows:
     """A TSV of Common Voice (validated.tsv, train.tsv ...) beside its folder clips/."""
+    from whisper_ft.prepare.languages import whisper_code
+
     for place, record in _table(source, "\t"):
         if isinstance(record, LeftOut):
             yield record
@@ -80,12 +81,12 @@ def commonvoice(source: Path, options: Options) -> Rows:
         if record.get("path") is None or record.get("sentence") is None:
             yield LeftOut(place, "no path or sentence: is it a TSV of Common Voice?")
             continue
-        locale = (record.get("locale") or "").lower()
+        locale = record.get("locale") or ""
         yield {
             "audio": source.parent / "clips" / record["path"],
             "text": record["sentence"],
             "speaker": record.get("client_id"),
-            "language": LOCALES.get(locale, locale.partition("-")[0]),
+            "language": whisper_code(locale) or locale,
             "place": place,
         }
 
@@ -121,6 +122,8 @@ def kaldi(source: Path, options: Options) -> Rows:
 
 def nemo(source: Path, options: Options) -> Rows:
     """A manifest of NeMo: audio_filepath, duration, text, offset, and languages where they are."""
+    from whisper_ft.prepare.languages import whisper_code
+
     for number, line in _lines(source):
         place = f"{source}:{number}"
         try:
@@ -143,7 +146,7 @@ def nemo(source: Path, options: Options) -> Rows:
         yield {
             **row,
             "duration": duration,
-            "language": spoken.lower().partition("-")[0],
+            "language": whisper_code(spoken) or spoken,
             "speaker": record.get("speaker"),
             "place": place,
         }

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 from whisper_ft.audio import SAMPLE_RATE, probe, read_audio
-from whisper_ft.prepare.corpora import LOCALES
 from whisper_ft.prepare.cues import read_cues
+from whisper_ft.prepare.languages import whisper_code
 from whisper_ft.prepare.output import Output
 from whisper_ft.prepare.raw_cues import FORMATS
 from whisper_ft.prepare.windows import Window, windows
@@ -23,6 +23,7 @@ AUDIO = (
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"),
     *(".m4a", ".aac", ".mp4", ".mkv", ".webm", ".wma"),  # which must be converted first
 )
+NO_LANGUAGE = ("forced", "sdh", "cc", "default")  # what else may stand before a name's .srt
 UNTOLD = 60.0  # seconds after the last cue that are worth a word
 
 
@@ -195,7 +196,6 @@ def _copied(row: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _language_of(path: Path) -> str:
-    """The language that a name such as talk.de.srt or talk.pt-BR.srt tells, or none."""
-    locale = Path(path.stem).suffix[1:].lower().replace("_", "-")
-    code = LOCALES.get(locale, locale.partition("-")[0])
-    return code if code in LANGUAGES else TO_LANGUAGE_CODE.get(code, "")
+    """The language that a name such as talk.de.srt or talk.eng.forced.srt tells, or none."""
+    suffixes = [suffix[1:] for suffix in Path(path.stem).suffixes]
+    return whisper_code(next((tag for tag in reversed(suffixes) if tag not in NO_LANGUAGE), ""))

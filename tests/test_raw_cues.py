@@ -1,0 +1,183 @@
+"""Subtitle files as they come: encodings, formats, times."""
+
+import json
+
+import pytest
+
+from whisper_ft.prepare.cues import read_cues
+
+SRT = """1
+00:00:00,500 --> 00:00:02,000
+Hello there.
+
+2
+00:00:02,000 --> 00:00:04,250
+<i>Two lines,</i>
+one cue.
+"""
+
+
+def read(tmp_path, content, suffix=".srt", duration=60.0, **options):
+    path = tmp_path / f"talk{suffix}"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    notes = []
+    found = read_cues(path, duration, lambda place, what: notes.append((place, what)), **options)
+    return found, [(place.rsplit(":", 1)[-1], what) for place, what in notes]
+
+
+def srt(*cues):
+    """Cues of (start, end, text) in seconds, as SRT; the times of cue n stand on line 4 n + 2."""
+
+    def stamp(seconds):
+        return f"00:{int(seconds) // 60:02}:{int(seconds) % 60:02},{round(seconds % 1 * 1000):03}"
+
+    return "".join(
+        f"{n}\n{stamp(start)} --> {stamp(end)}\n{text}\n\n"
+        for n, (start, end, text) in enumerate(cues, start=1)
+    )
+
+
+def spans(found):
+    return [(cue.start, cue.end, cue.text) for cue in found.cues]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + SRT.encode(),
+        SRT.replace("\n", "\r\n").encode(),
+        SRT.replace("\n", "\r").encode(),
+        SRT.encode("utf-16"),
+        SRT.encode() + b"\n\n\n",
+    ],
+)
+def test_byte_order_marks_and_line_ends_do_not_matter(tmp_path, content):
+    found, notes = read(tmp_path, content)
+    assert len(found.cues) == 2 and found.cues[1].text == "Two lines, one cue." and not notes
+
+
+def test_a_legacy_encoding_is_guessed_and_told_or_given(tmp_path):
+    text = srt(
+        (0, 3, "Там был большой дом, и в нём жили люди."),
+        (4, 7, "Они говорили друг с другом каждый вечер."),
+    )
+    found, notes = read(tmp_path, text.encode("cp1251"))
+    assert found.cues[0].text.startswith("Там был большой дом")
+    assert "not UTF-8: read as" in notes[0][1]
+    found, notes = read(tmp_path, text.encode("koi8-r"), encoding="koi8-r")
+    assert found.cues[0].text.startswith("Там был большой дом") and not notes
+    with pytest.raises(ValueError, match=r"talk.srt: cannot be read as text .*give --encoding"):
+        read(tmp_path, text.encode("cp1251"), encoding="utf-8")
+
+
+def test_webvtt_notes_styles_names_settings_and_word_times_are_not_words(tmp_path):
+    found, notes = read(
+        tmp_path,
+        """WEBVTT - a talk
+Kind: captions
+
+STYLE
+::cue { color: red }
+
+NOTE a remark
+over two lines
+
+first
+00:01.000 --> 00:02.500 align:start position:0%
+<v Jon>Hello <00:01.200><c>there</c></v> &amp; all
+
+NOTE another
+
+2
+01:00:03.000 --> 01:00:04.000
+Late.
+""",
+        ".vtt",
+        duration=4000.0,
+    )
+    assert spans(found) == [(1.0, 2.5, "Hello there & all"), (3603.0, 3604.0, "Late.")]
+    assert found.cues[0].place.endswith(":11") and not notes
+
+
+def test_whispers_own_json_is_read_with_its_language(tmp_path):
+    segments = [{"start": 0.0, "end": 2.0, "text": " Hallo."}, {"start": 2, "end": 3, "text": " "}]
+    content = json.dumps({"text": " Hallo.", "segments": segments, "language": "de"})
+    found, notes = read(tmp_path, content, ".json")
+    assert spans(found) == [(0.0, 2.0, "Hallo.")] and found.language == "de"
+    assert notes == [("segment 2", "empty")]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "words"),
+    [
+        (".srt", "just text", "holds no cue"),
+        (".vtt", "WEBVTT\n", "holds no cue"),
+        (".json", "{}", "not what `whisper --output_format json` writes"),
+        (".json", "[1", "not what `whisper"),
+        (".sub", "x", "not .srt, .vtt, .json: convert it"),
+    ],
+)
+def test_other_files_are_refused_in_words(tmp_path, suffix, content, words):
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, content, suffix)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "line"),
+    [
+        (".srt", "-00:00:05,000 --> 00:00:07,000"),
+        (".srt", "00:00:05 -> 00:00:07 --> x"),
+        (".vtt", "5.000 --> 7.000"),
+    ],
+)
+def test_times_that_cannot_be_read_are_all_named_and_never_words(tmp_path, suffix, line):
+    text = f"1\n00:00:01,000 --> 00:00:02,000\nOne.\n\n2\n{line}\nTwo.\n\n{line}\nThree.\n"
+    with pytest.raises(ValueError, match=r"talk\.\w+:6: .*: write start --> end(.|\n)*:9: "):
+        read(tmp_path, text, suffix)
+
+
+def test_times_are_read_as_they_are_often_written(tmp_path):
+    lines = ["00:00:01 --> 00:00:02", "00:03,5 --> 00:04.250", "100:00:05:000 --> 100:00:06,000"]
+    words = "from 00:00:01,500 to 00:00:01,900"
+    text = "".join(f"{i}\n{line}\n{words}\n\n" for i, line in enumerate(lines))
+    found, notes = read(tmp_path, text, duration=400000.0)
+    assert [(c.start, c.end) for c in found.cues] == [(1, 2), (3.5, 4.25), (360005, 360006)]
+    assert {c.text for c in found.cues} == {words} and not notes
+
+
+def test_a_number_that_is_said_stays_and_one_that_counts_cues_does_not(tmp_path):
+    text = srt((1, 2, "In the year\n1984"), (3, 4, "7"))
+    assert [cue.text for cue in read(tmp_path, text)[0].cues] == ["In the year 1984", "7"]
+    vtt = """WEBVTT
+
+00:01.000 --> 00:02.000
+In the year
+1984
+
+name
+00:03.000 --> 00:04.000
+a < b and c > d
+"""
+    words = [cue.text for cue in read(tmp_path, vtt, ".vtt")[0].cues]
+    assert words == ["In the year 1984", "a < b and c > d"]
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        {"start": -1, "end": 2, "text": "a"},
+        {"start": 0, "end": 2, "text": None},
+        {"start": float("nan"), "end": 2, "text": "a"},
+        {"start": 0},
+    ],
+)
+def test_a_segment_of_json_that_is_none_is_named(tmp_path, segment):
+    good = {"start": 0, "end": 1, "text": "a"}
+    with pytest.raises(ValueError, match=r"talk.json:segment 2: not what .*correct it"):
+        read(tmp_path, json.dumps({"segments": [good, segment]}), ".json")
+
+
+def test_western_text_is_guessed_as_such(tmp_path):
+    text = srt((0, 2, "On a déjà vu ça, c'est naïf."), (3, 4, "Où êtes-vous né ? À l'hôpital."))
+    found, notes = read(tmp_path, text.encode("cp1252"))
+    assert found.cues[0].text == "On a déjà vu ça, c'est naïf." and "'déjà'" in notes[0][1]
