@@ -298,3 +298,38 @@ def test_hearing_is_as_before_when_all_are_off(examples):
     samples, _ = hear(examples.rows[0], timestamps=True)
     for visit in visits(examples, n=2)[::5]:
         assert torch.equal(visit.mel, log_mel(samples, 80))
+
+
+def test_a_room_that_answers_late_does_not_move_speech_away_from_its_times(tmp_path):
+    late = np.zeros(8000)
+    late[3200], late[4000] = 1.0, 0.3  # 0.2 s from the loudspeaker to the ear
+    soundfile.write(tmp_path / "late.wav", late, 16000)
+    click = np.zeros(16000, np.float32)
+    click[8000] = 0.5
+    in_room = Augmentation(reverb=str(tmp_path))
+    heard = [in_room.sound(click, chance(seed)) for seed in range(12)]
+    changed = [sound for sound in heard if not np.array_equal(sound, click)]
+    assert changed and all(len(sound) == len(click) for sound in changed)
+    assert {int(np.abs(sound).argmax()) for sound in changed} == {8000}
+
+
+def test_no_change_moves_the_first_timestamp_beyond_the_first_second(examples):
+    path = examples.rows[0].audio
+    soundfile.write(path, tone(10.0), 16000)
+    row = replace(examples.rows[0], segments=(Segment(0.99, 10.0, "Call Kathryn now."),))
+    zero = get_tokenizer(False).timestamp_begin
+    for augmentation in (Augmentation(speed=0.2), Augmentation(spec_augment=True)):
+        changed = replace(examples, rows=[row], timestamp_rate=1.0, augmentation=augmentation)
+        seen = [changed[Visit(turn, 0)] for turn in range(30)]
+        firsts = [next(t - zero for t in e.tokens if t >= zero) for e in seen]
+        assert max(firsts) <= 50 and min(firsts) < 49
+        assert 0 < sum(e.n_fallbacks for e in seen) < 30
+
+
+def test_more_tokens_take_nothing_from_the_prompt(examples):
+    row = replace(examples.rows[0], text="information " * 215, prompt="Kathryn " * 200)
+    plain = replace(examples, rows=[row], timestamp_rate=0.0, policy=PromptPolicy(own=1.0))
+    dropping = replace(plain, bpe_dropout=0.3)
+    example, other = dropping[Visit(0, 0)], plain[Visit(0, 0)]
+    assert example.targets.count(IGNORE) == other.targets.count(IGNORE) > 100
+    assert example.n_fallbacks == 1

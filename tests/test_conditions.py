@@ -60,3 +60,8 @@ def test_prompts_are_made_only_for_the_rows_drawn_and_their_wrong_ones(monkeypat
     monkeypatch.setattr(conditions, "glossary", counted)
     evaluation_rows(NAMED_ROWS, seed=3, n_rows=2)
     assert len(made) == len(set(made)) and 2 < len(made) < len(NAMED_ROWS) / 2
+
+
+def test_a_prompt_of_white_space_is_none_and_keywords_stand_in_for_it():
+    rows = [row("Call Reid.", prompt=" ", keywords=("Reid",)), row("Ask Ann.", keywords=("Ann",))]
+    assert "Reid" in evaluation_rows(rows, seed=0).rights[0]

@@ -71,3 +71,9 @@ def test_terms_are_joined_in_several_wordings_all_within_the_room(tokenizer):
             assert long[7].keywords[0] in prompt
             shapes.add((prompt.split(" ")[0] == "Glossary:", "\n" in prompt))
     assert shapes == {(False, False), (True, False), (False, True)}
+
+
+def test_a_keyword_that_is_the_whole_sentence_makes_no_glossary(english):
+    rows = [*NAMED_ROWS, row("Turn left at Oak now.", keywords=("Turn left at Oak now.", "Oak"))]
+    for seed in range(20):
+        assert not terms_of(len(rows) - 1, seed, rows, tokenizer=english, n_distractors=5)

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import row, tone, write_manifest
+from hypothesis import given
+from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.check import check_manifest
@@ -113,20 +115,19 @@ def test_the_samples_are_the_parts_one_after_the_other_with_short_pauses_between
     assert len(samples) / 16000 == window.duration
 
 
-def test_segments_of_rows_move_to_their_place_silence_has_none_and_a_cut_one_ends_the_window():
+def test_segments_of_rows_move_to_their_place_and_a_cut_one_ends_the_window():
     spoken = (Segment(0.5, 1.5, "a"), Segment(2.0, 3.5, "b"))
     cut = (Segment(0.0, 2.0, "c"), Segment(3.0, 9.0, "d"))
     rows = [
         row("a b", audio="1", duration=4.0, recording="r", segments=spoken),
-        row("", audio="2", duration=5.0, recording="r"),
         row("c", audio="3", duration=4.0, recording="r", segments=cut),
         row("e", audio="4", duration=4.0, recording="r"),
     ]
     first, second = packed(rows)
     assert first.segments == (
         *spoken,
-        Segment(9.0, 11.0, "c"),
-        Segment(12.0, None, ""),
+        Segment(4.0, 6.0, "c"),
+        Segment(7.0, None, ""),
     )
     assert first.text == "a b c" and second.text == "e"
     build_example(get_tokenizer(False), first.text, segments=first.segments, timestamps=True)
@@ -254,3 +255,80 @@ def test_windows_of_subtitles_are_heard_once_when_joined(tmp_path):
     assert whole.duration == 54.0 and whole.text == "a b"
     assert whole.segments == (Segment(0.0, 23.0, "a"), Segment(24.0, 54.0, "b"))
     assert [(part.start, part.end) for part in whole.parts] == [(0.0, 24.0), (24.0, 54.0)]
+
+
+def touching(*spans):
+    """Rows of one file and recording, each (start, end) in its seconds."""
+    return [
+        replace(one, audio="r.wav", recording="r", start=start, end=end, duration=end - start)
+        for one, (start, end) in zip(sentences(len(spans)), spans, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [(1.48, 7.38), (7.38, 15.05)],  # 7.38 - (1.48 + 5.9) is a hair below 0
+        [(0.0, 10.0), (9.95, 20.0)],  # an overlap within the slack of times
+    ],
+)
+def test_rows_that_touch_or_overlap_a_little_join_whatever_floats_make_of_it(spans, english):
+    (window,) = packed(touching(*spans))
+    first, second = window.segments
+    assert first.end == second.start == pytest.approx(spans[1][0] - spans[0][0])
+    build_example(english, window.text, segments=window.segments, timestamps=True)
+
+
+@given(st.lists(st.integers(50, 800), min_size=2, max_size=12), st.integers(0, 5000))
+def test_touching_rows_of_any_length_join(lengths, start):
+    """Times to a hundredth of a second, as corpora have them."""
+    times = [(start + sum(lengths[:i])) / 100 for i in range(len(lengths) + 1)]
+    english = get_tokenizer(False)
+    for window in packed(touching(*pairwise(times))):
+        segments = window.resolved_segments(window.duration)
+        build_example(english, window.text, segments=segments, timestamps=True)
+
+
+def test_a_segment_that_starts_in_the_slack_after_its_audio_stays_within(english):
+    odd = (Segment(0.0, 9.0, "Yes."), Segment(10.02, 10.08, "No."))
+    rows = sentences(2, 10.0, speaker="ann")
+    rows = [replace(one, text="Yes. No.", segments=odd) for one in rows]
+    (window,) = packed(rows, by="speaker")
+    assert window.segments[1] == Segment(10.0, 10.0, "No.")
+    build_example(english, window.text, segments=window.segments, timestamps=True)
+
+
+def test_silence_is_joined_to_nothing():
+    rows = sentences(5, recording="r")
+    rows[0] = replace(rows[0], text="")
+    rows[3] = replace(rows[3], text="")
+    assert [window.text for window in packed(rows)] == [
+        "",
+        "Sentence 1. Sentence 2.",
+        "",
+        "Sentence 4.",
+    ]
+
+
+def test_prompts_join_by_words_and_words_that_the_window_says_are_none_of_them():
+    rows = sentences(3, recording="r")
+    prompts = ("Smithson", "Smith", "tence 0. Sentence 1.")
+    (window,) = packed([replace(r, prompt=p) for r, p in zip(rows, prompts, strict=True)])
+    assert window.prompt == "Smithson Smith"
+
+
+def test_windows_of_subtitles_in_files_of_their_own_are_heard_once_when_joined(tmp_path):
+    """Each cut segment is heard again, whole, at the beginning of the next window's file."""
+    sound = tone(50.0)
+    spans = [(0.0, 30.0, ((0.0, 24.0), (24.0, 36.0))), (24.0, 50.0, ((0.0, 12.0), (12.0, 26.0)))]
+    rows = []
+    for i, (start, end, segments) in enumerate(spans):
+        soundfile.write(tmp_path / f"{i}.wav", sound[int(start * 16000) : int(end * 16000)], 16000)
+        said = tuple(Segment(a, b, f"w{i}{j}") for j, (a, b) in enumerate(segments))
+        text = " ".join(s.text for s in said if s.end <= end - start)
+        path = tmp_path / f"{i}.wav"
+        rows.append(row(text, audio=path, segments=said, duration=end - start, recording="r"))
+    (whole,) = recordings(rows)
+    samples, segments = hear(whole, timestamps=True)
+    assert len(samples) == 50 * 16000 and np.abs(samples - sound).max() < 1e-3
+    assert [(s.start, s.end) for s in segments] == [(0.0, 24.0), (24.0, 36.0), (36.0, 50.0)]

@@ -1,9 +1,13 @@
 """Which text stands before a row in training."""
 
+import random
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from conftest import NAMED_ROWS, NAMES, row
+from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.manifest import Segment
 from whisper_ft.metrics import term_count
@@ -265,3 +269,43 @@ def test_a_wrong_prompt_is_of_the_kinds_that_the_policy_trains(english):
     rows = [row("Call Reid."), row("Call Mohr.", prompt="Own.", keywords=("Mohr",))]
     policy = PromptPolicy(wrong=1.0, own=1e-9)
     assert {drawn(policy, rows, 0, english, turn=t) for t in range(60)} <= {"Own.", ""}
+
+
+def test_a_translations_prompts_are_english_as_its_text_is():
+    """Rows of one language, some to be written in it and some in English."""
+    german = [row(f"Wort{i} Haus.", language="de", keywords=(f"Wort{i}",)) for i in range(40)]
+    english = [
+        row(f"word{i} house", language="de", task="translate", keywords=(f"word{i}",))
+        for i in range(40)
+    ]
+    rows = [*german, *english]
+    for kind in ("style", "keywords", "wrong"):
+        policy = PromptPolicy(**{kind: 1.0}, distractors=(5, 5))
+        for turn in range(40):
+            for index, own, other in ((0, "Wort", "word"), (50, "word", "Wort")):
+                prompt = drawn(policy, rows, index, get_tokenizer(True), turn=turn)
+                assert (kind == "style" and not prompt) or (own in prompt and other not in prompt)
+
+
+def test_a_wrong_prompt_is_of_another_recording_whatever_kind_it_is(english):
+    """Another row's style prompt may be a text of this row's own recording."""
+    rows = [row(f"text {i} of it", recording=f"r{i % 3}") for i in range(20)]
+    rows += [row(f"Text {i}, of it.", recording=f"r{i % 3}") for i in range(20)]
+    policy = PromptPolicy(style=1e-9, wrong=1 - 1e-9)
+    wrongs = {drawn(policy, rows, 0, english, turn=turn) for turn in range(200)} - {""}
+    assert wrongs and not wrongs & {one.text for one in rows if one.recording == "r0"}
+
+
+def test_segments_that_say_nothing_or_take_no_time_are_not_previous_text(english):
+    segments = (
+        Segment(0.0, 2.0, "Yes."),
+        Segment(2.0, 3.0, " "),
+        Segment(3.0, 3.0, "No."),
+        Segment(3.0, 4.0, "So."),
+    )
+    rows = [row("Yes. So.", segments=segments, duration=4.0), row("Then.", duration=1.0)]
+    rows = [replace(one, recording="r", audio=Path(f"{i}.wav")) for i, one in enumerate(rows)]
+    ids = previous_ids(rows, 1, random.Random(0), timestamps=True, tokenizer=english)
+    zero = english.timestamp_begin
+    yes, so = english.encode(" Yes."), english.encode(" So.")
+    assert ids == [zero, *yes, zero + 100, zero + 150, *so, zero + 200]

@@ -39,6 +39,10 @@ def doubts_of(seconds=2.0, **fields):
             {"text": "Call Ann at noon.", "prompt": "Ann. call  ann at NOON."},
             "prompt: holds the whole text",
         ),
+        (
+            {"text": "turn left at Oak", "keywords": ("turn left at Oak",)},
+            "keywords: one holds the whole text",
+        ),
     ],
 )
 def test_a_doubtful_row_is_told_with_its_value(fields, words):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from whisper_ft.manifest import CUT_SLACK, Row
 from whisper_ft.prepare.cues import Cues
 from whisper_ft.prepare.raw_cues import Cue
-from whisper_ft.prepare.windows import MAX_FIRST, windows
+from whisper_ft.prepare.windows import windows
+from whisper_ft.tokens import MAX_FIRST
 
 
 def cut(spans, duration=100.0, holes=(), seed=0):
@@ -115,3 +116,14 @@ def test_for_any_recording_every_cue_is_whole_in_one_window_and_cut_in_the_one_b
                 end - window.end - CUT_SLACK
             ) < 0.01
     assert whole == [f"w{i}" for i in range(len(spans))]
+
+
+def test_a_cue_that_ends_right_at_the_slack_is_said_once():
+    """30.1 s is within the slack of 30 s, whichever floats its times come as."""
+    for tenths in range(1, 200):
+        start = tenths / 10
+        found = cut(
+            [(start, start + 20.0), (start + 20.0, start + 30.1), (start + 31.0, start + 40)]
+        )
+        said = [text for window in found for text in window.text.split()]
+        assert len(said) == len(set(said)) == 3, start

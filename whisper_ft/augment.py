@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE, probe
+from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE, probe, read_audio
 from whisper_ft.manifest import Segment
+from whisper_ft.tokens import MAX_FIRST
 
 NOISE_RATE = REVERB_RATE = 0.5  # of the visits
 SNR = (5.0, 30.0)  # dB of speech over noise
@@ -71,13 +72,14 @@ class Augmentation:
         """(samples, segments, whether they are changed) played faster or slower, pitch included.
 
         As they were where they would last more than 30 s, but for a cut segment, which may lose
-        some of its sound.
+        some of its sound, and where the first would begin later than decoding can write.
         """
         factor = rng.uniform(1 - self.speed, 1 + self.speed)
         changed = moved(segments, lambda time: time / factor)
         room = round(MAX_SECONDS * SAMPLE_RATE)
         cut_inside = changed[-1].end is None and changed[-1].start < MAX_SECONDS - MIN_CUT
-        if len(samples) / factor > room and not cut_inside:
+        too_long = len(samples) / factor > room and not cut_inside
+        if too_long or begins_too_late(segments, changed):
             return samples, tuple(segments), False
         return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)[:room], changed, True
 
@@ -94,7 +96,11 @@ class Augmentation:
                 continue
             with _global_random(rng):
                 try:
-                    samples = _transform(name, value)(samples, SAMPLE_RATE)
+                    transform = _transform(name, value)
+                    n_samples, samples = len(samples), transform(samples, SAMPLE_RATE)
+                    if name == "reverb":  # what is heard first is when it was, as segments say
+                        first = _first_sound(transform.parameters["ir_file_path"])
+                        samples = samples[first : first + n_samples]
                 except Exception as error:  # of whichever library read the file
                     remedy = "see whether all of its files are whole"
                     raise ValueError(f"--{name}: {value}: {error!r}: {remedy}") from error
@@ -110,6 +116,11 @@ def moved(segments: Sequence[Segment], time: Any) -> tuple[Segment, ...]:
         Segment(time(start), None if end is None else time(end), text)
         for start, end, text in segments
     )
+
+
+def begins_too_late(segments: Sequence[Segment], changed: Sequence[Segment]) -> bool:
+    """Whether a change moved the first timestamp to where decoding cannot write it."""
+    return changed[0].start > MAX_FIRST >= segments[0].start
 
 
 def draw_warp(n_frames: int, rng: random.Random) -> Warp | None:
@@ -171,11 +182,17 @@ def _transform(name: str, value: str | float) -> Any:
     from audiomentations import AddBackgroundNoise, ApplyImpulseResponse, Gain
 
     if name == "reverb":
-        return ApplyImpulseResponse(_audio_files(str(value)), p=1.0, leave_length_unchanged=True)
+        return ApplyImpulseResponse(_audio_files(str(value)), p=1.0, leave_length_unchanged=False)
     if name == "noise":
         files = _audio_files(str(value))
         return AddBackgroundNoise(files, min_snr_db=SNR[0], max_snr_db=SNR[1], p=1.0)
     return Gain(min_gain_db=-float(value), max_gain_db=float(value), p=1.0)
+
+
+@cache
+def _first_sound(path: Path) -> int:
+    """Samples before an impulse response's largest: the way from the loudspeaker's to the ear."""
+    return int(np.abs(read_audio(Path(path))).argmax())
 
 
 @contextmanager

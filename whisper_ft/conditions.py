@@ -39,8 +39,9 @@ def evaluation_rows(
 
     @cache
     def right(i: int) -> str:
-        rng = visit_rng(seed, 0, i)
-        return rows[i].prompt or glossary(rows, i, rng, both, n_distractors=n_distractors)
+        if rows[i].prompt.strip():
+            return rows[i].prompt
+        return glossary(rows, i, visit_rng(seed, 0, i), both, n_distractors=n_distractors)
 
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)

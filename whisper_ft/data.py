@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel, read_audio
-from whisper_ft.augment import PLAIN, Augmentation, draw_warp, masked, moved
+from whisper_ft.augment import PLAIN, Augmentation, begins_too_late, draw_warp, masked, moved
 from whisper_ft.bpe_dropout import DroppingTokenizer
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.prompts import Prompt, PromptPolicy, visit_rng
@@ -108,7 +108,11 @@ class Examples(Dataset):
         if augmentation.spec_augment:
             rng = self._chance("spec_augment", visit)
             if warp := draw_warp(n_frames, rng):
-                mel, segments = warp.mel(mel), moved(segments, warp.seconds)
+                changed = moved(segments, warp.seconds)
+                if begins_too_late(segments, changed):
+                    n_fallbacks += 1
+                else:
+                    mel, segments = warp.mel(mel), changed
             mel = masked(mel, n_frames, rng)
         tokens, targets, fits = self._encoded(visit, tokenizer, prompt, segments, timestamps)
         return Example(mel, tokens, targets, row.place, n_fallbacks + (not fits))
@@ -121,7 +125,7 @@ class Examples(Dataset):
         segments: Sequence[Segment],
         timestamps: bool,
     ) -> tuple[list[int], list[int], bool]:
-        """(tokens, targets, whether BPE dropout's many tokens fit where it is on)."""
+        """(tokens, targets, whether BPE dropout's many tokens fit, with as much of the prompt)."""
         prompt_ids = encode_prompt(tokenizer, prompt)
 
         def build(text_tokenizer: Any) -> tuple[list[int], list[int]]:
@@ -135,11 +139,14 @@ class Examples(Dataset):
                 n_text_ctx=self.n_text_ctx,
             )
 
+        plain = build(tokenizer)
         if self.bpe_dropout:
             rng = self._chance("bpe_dropout", visit)
             with suppress(ValueError):
-                return *build(DroppingTokenizer(tokenizer, self.bpe_dropout, rng)), True
-        return *build(tokenizer), not self.bpe_dropout
+                dropped = build(DroppingTokenizer(tokenizer, self.bpe_dropout, rng))
+                if dropped[1].count(IGNORE) == plain[1].count(IGNORE):
+                    return *dropped, True
+        return *plain, not self.bpe_dropout
 
     def blank(self, visit: Visit, timestamps: bool) -> bool:
         """Whether silence is a blank text this time: decoding writes that with timestamps only."""

@@ -13,9 +13,15 @@ from whisper.tokenizer import Tokenizer
 from whisper_ft.glossary import PROMPT_ROOM
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.metrics import gives_away, term_count
-from whisper_ft.tokens import N_DECODED, encode_prompt, encode_segments, encode_text, is_unspaced
+from whisper_ft.tokens import (
+    MAX_FIRST,
+    N_DECODED,
+    encode_prompt,
+    encode_segments,
+    encode_text,
+    is_unspaced,
+)
 
-MAX_FIRST = 1.0  # seconds: `DecodingOptions.max_initial_timestamp`
 RATES = {False: (1.0, 30.0), True: (0.4, 15.0)}  # characters a second, by whether unspaced
 CLIPPED, CLIPPED_SHARE = 0.999, 0.001  # a sample's level; the share of them that is heard
 SILENT = 0.003  # level, -50 dB: a loud speaker's pause
@@ -55,6 +61,8 @@ def doubts(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Itera
     yield from _segment_doubts(row, segments)
     yield from _prompt_doubts(row, tokenizer)
     yield from _text_doubts(row, segments, tokenizer)
+    if gives_away(", ".join(("", *row.keywords)), row.text):
+        yield "keywords: one holds the whole text: no glossary is made of them"
     for term in row.keywords:
         if not term_count(term, row.text):
             yield f"keywords: {term!r}: in the text in another case only: spell it as the text does"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.manifest import Row
-from whisper_ft.metrics import plain, term_count
+from whisper_ft.metrics import gives_away, plain, term_count
 
 PROMPT_ROOM = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
 MAX_DRAWS = 50  # other rows looked at for each distractor wanted, before going on with fewer
@@ -42,7 +42,7 @@ def glossary(
 
     Each right one is left out at `drop_rate`. Terms stop before `room` ids by any of the
     tokenizers, right ones coming first, so that the decoder's cut from the left takes none. ""
-    for a row without keywords.
+    for a row without keywords, or with one that is its whole text.
     """
     row = rows[index]
     if not row.keywords:
@@ -72,14 +72,17 @@ def glossary(
     shuffled = list(terms.values())
     rng.shuffle(shuffled)
     joined = wording.between.join(shuffled)
+    if gives_away(joined, row.text):  # a keyword that is a sentence
+        return ""
     return f"{wording.before}{joined}{wording.after}" if joined else ""
 
 
 def _other_terms(rows: Sequence[Row], row: Row, rng: random.Random, n_draws: int) -> Iterator[str]:
-    """Keywords of random rows that are of a row's language and written as it is."""
+    """Keywords of random rows that are in the language of a row's text and written as it is."""
     for _ in range(n_draws):
         other = rows[rng.randrange(len(rows))]
-        if other.keywords and (other.language, other.style) == (row.language, row.style):
+        alike = (other.written_language, other.style) == (row.written_language, row.style)
+        if other.keywords and alike:
             yield rng.choice(other.keywords)
 
 

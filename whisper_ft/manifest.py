@@ -17,6 +17,11 @@ WITHIN_WORDS = "'’-"  # punctuation that a text without any may have
 CUT_SLACK = 0.1  # seconds by which times may miss the audio's end; past them a segment is cut
 
 
+def is_within(time: float, seconds: float) -> bool:
+    """Whether a time lies in so many seconds of audio, but for the slack, in whole milliseconds."""
+    return round(time - seconds, 3) <= CUT_SLACK
+
+
 class Segment(NamedTuple):
     """A stretch of a row that is decoded between two timestamps."""
 
@@ -68,6 +73,11 @@ class Row:
         return first.speaker == last.speaker
 
     @property
+    def written_language(self) -> str:
+        """The language of its text: English for a translation."""
+        return "en" if self.task == "translate" else self.language
+
+    @property
     def spoken_until(self) -> float:
         """Seconds in the file at which its last whole segment ends; its start where unknown."""
         segments = self.resolved_segments(self.duration) if self.duration is not None else ()
@@ -83,7 +93,7 @@ class Row:
             return (Segment(0.0, seconds, self.text),)
         return tuple(
             segment
-            if segment.end is not None and segment.end <= seconds + CUT_SLACK
+            if segment.end is not None and is_within(segment.end, seconds)
             else Segment(segment.start, None, "")
             for segment in self.segments
         )

@@ -11,8 +11,8 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.glossary import PROMPT_ROOM
-from whisper_ft.manifest import CUT_SLACK, Row, Segment
-from whisper_ft.metrics import gives_away
+from whisper_ft.manifest import Row, Segment, is_within
+from whisper_ft.metrics import gives_away, term_count
 from whisper_ft.tokens import N_DECODED, encode_prompt, encode_segments, is_unspaced
 
 MIN_CUT = 0.2  # seconds of a cut row in a window, at least
@@ -26,8 +26,8 @@ def pack(
 
     `by` "recording" joins rows that follow each other in one; the beginning of the row after them
     fills the window, as a segment that is cut, and that row begins the next. "speaker" joins random
-    rows of one speaker; rows that name none, and silence, stay as they are; none belongs to a
-    recording any more. Rows must be checked ones, which know their durations.
+    rows of one speaker; rows that name none stay as they are; none belongs to a recording any more.
+    Silence stays as it is. Rows must be checked ones, which know their durations.
     """
     if by == "recording":
         windows = list(_windows(rows, tokenizer_of, Row.continues))
@@ -69,7 +69,7 @@ def _windows(
     window = before = None
     for row in rows:
         joined: Row | None = None
-        if window and before and may_join(row, before) and not _is_cut(window):
+        if window and before and _takes_more(window) and row.text.strip() and may_join(row, before):
             joined = join(window, row)
         if joined and _fits(joined, tokenizer_of(language=row.language, task=row.task)):
             window = joined
@@ -82,8 +82,16 @@ def _windows(
         yield window
 
 
-def _is_cut(window: Row) -> bool:
-    return window.resolved_segments(window.duration or 0.0)[-1].end is None
+def _takes_more(window: Row) -> bool:
+    """Whether anything may follow: nothing does after a cut segment, and words not after silence.
+
+    They would begin later than decoding can write a first timestamp.
+    """
+    return bool(window.text.strip()) and not _is_cut(window)
+
+
+def _is_cut(row: Row) -> bool:
+    return row.resolved_segments(row.duration or 0.0)[-1].end is None
 
 
 def _fits(window: Row, tokenizer: Tokenizer) -> bool:
@@ -103,11 +111,11 @@ def _cut_into(window: Row, after: Row | None) -> Row:
     """
     last = (window.parts or (window,))[-1]
     first = (after.parts or (after,))[0] if after else None
-    if first is None or not first.continues(last) or not window.text.strip() or _is_cut(window):
+    if first is None or not first.continues(last) or not _takes_more(window):
         return window
     room = MAX_SECONDS - (window.duration or 0.0) - _pause(last, first)
     segment = first.resolved_segments(first.duration or 0.0)[0]
-    whole = segment.end is not None and segment.end <= room + CUT_SLACK
+    whole = segment.end is not None and is_within(segment.end, room)
     if not segment.text.strip() or whole or room - segment.start < MIN_CUT:
         return window
     beginning = replace(
@@ -129,8 +137,10 @@ def join(window: Row, row: Row) -> Row:
     """
     *earlier, last = window.parts or (window,)
     if pause := _pause(last, row):
-        last = replace(last, end=row.start, duration=row.start - last.start)
+        seconds = (last.duration or 0.0) + pause
+        last = replace(last, end=last.start + seconds, duration=seconds)
     offset = (window.duration or 0.0) + pause
+    before = _spoken(window, 0.0, offset)
     space = "" if is_unspaced(row.language, row.task) else " "
     return replace(
         window,
@@ -138,8 +148,8 @@ def join(window: Row, row: Row) -> Row:
         prompt=" ".join(filter(None, (window.prompt, _new_prompt(window, row)))),
         keywords=tuple(dict.fromkeys((*window.keywords, *row.keywords))),
         segments=(
-            *(segment for segment in _spoken(window, 0.0) if segment.end is not None),
-            *_spoken(row, offset),
+            *(segment for segment in before if segment.end is not None),
+            *_spoken(row, offset, row.duration or 0.0),
         ),
         end=None,
         duration=offset + (row.duration or 0.0),
@@ -150,27 +160,36 @@ def join(window: Row, row: Row) -> Row:
 
 def _new_prompt(window: Row, row: Row) -> str:
     """A row's prompt, unless the window has it, or it is text that the window says itself."""
-    said = (part.text for part in window.parts or (window,))
-    known = row.prompt in window.prompt or any(gives_away(row.prompt, text) for text in said)
+    said = [part.text for part in window.parts or (window,)]
+    known = (
+        term_count(row.prompt, window.prompt, cased=False)
+        or gives_away(window.text, row.prompt)
+        or any(gives_away(row.prompt, text) for text in said)
+    )
     return "" if known else row.prompt
 
 
 def _pause(last: Row, row: Row) -> float:
-    """Seconds between two rows of one recording and file that are heard with them.
+    """Seconds between two rows of one recording that are heard with them.
 
-    Below 0 where the first one's window reaches into the second.
+    Below 0 where the first one's window reaches into the second, which begins with the segment
+    that it cuts.
     """
-    if not row.recording or (last.audio, last.channel) != (row.audio, row.channel):
+    if not row.recording:
         return 0.0
-    pause = row.start - (last.start + (last.duration or 0.0))
+    seconds = last.duration or 0.0
+    if (last.audio, last.channel) != (row.audio, row.channel):
+        return last.resolved_segments(seconds)[-1].start - seconds if _is_cut(last) else 0.0
+    pause = row.start - (last.start + seconds)
     return pause if last.start < row.start and pause <= MAX_PAUSE else 0.0
 
 
-def _spoken(row: Row, offset: float) -> list[Segment]:
-    """A row's segments with text, or cut, so many seconds later; none ends after the row."""
-    seconds = row.duration or 0.0
+def _spoken(row: Row, offset: float, seconds: float) -> list[Segment]:
+    """A row's segments with text, or cut, `offset` later; none begins or ends after `seconds`."""
     return [
-        Segment(start + offset, None if end is None else min(end, seconds) + offset, text)
-        for start, end, text in row.resolved_segments(seconds)
+        Segment(
+            min(start, seconds) + offset, None if end is None else min(end, seconds) + offset, text
+        )
+        for start, end, text in row.resolved_segments(row.duration or 0.0)
         if text.strip() or end is None
     ]

@@ -99,6 +99,7 @@ class _Visit:
     timestamps: bool
     tokenizer: Tokenizer
     distractors: tuple[int, int]
+    avoided: str = ""  # another recording whose texts are not taken
 
     @property
     def row(self) -> Row:
@@ -161,19 +162,20 @@ class _Visit:
         for i in self._others(MAX_TRIES):
             if self.row.text.strip() and self.rows[i].style != self.row.style:
                 continue
-            prompt = replace(self, index=i).right(shares)
+            prompt = replace(self, index=i, avoided=self.row.recording).right(shares)
             text = prompt if isinstance(prompt, str) else self.tokenizer.decode(prompt)
             if prompt and is_wrong(text, self.row.prompt, self.row):
                 return prompt
         return ""
 
     def _others(self, n: int) -> Iterator[int]:
-        """At most n random rows of the row's language, none of its recording."""
+        """At most n random rows in the language of the row's text, none of its recording."""
         for _ in range(n):
             i = self.rng.randrange(len(self.rows))
             other, row = self.rows[i], self.row
-            apart = other.recording != row.recording if row.recording else i != self.index
-            if apart and other.language == row.language:
+            taken = (row.recording, self.avoided)
+            apart = other.recording not in taken if other.recording else i != self.index
+            if apart and other.written_language == row.written_language:
                 yield i
 
 
@@ -197,7 +199,8 @@ def previous_ids(
 ) -> list[int]:
     """The last 223 ids of the texts before a row in its recording; none at its beginning.
 
-    With timestamps exactly when the target has them (Whisper paper, section 2.3), each row's own.
+    With timestamps exactly when the target has them (Whisper paper, section 2.3), each row's own;
+    like `transcribe`, without segments that say nothing or take no time.
     Where the row before was cut in a segment, pre-training had that segment's start at the end of
     the prompt, and `transcribe` does not send it: it stands there half of the time.
     """
@@ -209,9 +212,9 @@ def previous_ids(
             ids = encode_text(tokenizer, row.text) + ids
         else:
             segments = row.resolved_segments(row.duration or 0.0)
-            whole = [segment for segment in segments if segment.end is not None]
-            ids = encode_segments(tokenizer, whole) + ids
-            if is_nearest and whole != list(segments) and rng.random() < DANGLING_RATE:
+            said = [s for s in segments if s.text.strip() and s.end is not None and s.end > s.start]
+            ids = (encode_segments(tokenizer, said) if said else []) + ids
+            if is_nearest and segments[-1].end is None and rng.random() < DANGLING_RATE:
                 ids.append(timestamp_id(tokenizer, segments[-1].start))
         if len(ids) >= PROMPT_ROOM:
             break

@@ -11,6 +11,7 @@ from whisper_ft.manifest import Segment
 IGNORE = -100  # a target that is not learned: torch's default ignore_index
 SECONDS_PER_STEP = 0.02  # of a timestamp token
 N_DECODED = 224  # new tokens that whisper's decoder writes at most
+MAX_FIRST = 1.0  # seconds: the first timestamp is at most `DecodingOptions.max_initial_timestamp`
 MAX_STEP = 1500  # <|30.00|>, the last timestamp token
 # As `Tokenizer.split_to_word_tokens` lists them: text of these starts without a space.
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from whisper_ft.audio import MAX_SECONDS
-from whisper_ft.manifest import CUT_SLACK, Segment
+from whisper_ft.manifest import Segment, is_within
 from whisper_ft.prepare.cues import Cues
 from whisper_ft.prepare.raw_cues import Cue
+from whisper_ft.tokens import MAX_FIRST
 
-MAX_FIRST = 1.0  # seconds of silence before a window's first words: stock decoding's limit
 MIN_SILENCE = 2.0  # seconds of a window without speech
 MARGIN = 0.5  # seconds after speech and before it that are not called silence
 SILENCE_RATE = 0.1  # of silent windows kept, as in the paper
@@ -29,7 +29,7 @@ class Window(NamedTuple):
     def text(self) -> str:
         """The words of the segments that are heard whole; nothing is silence."""
         seconds = self.end - self.start
-        return " ".join(s.text for s in self.segments if (s.end or 0.0) <= seconds + CUT_SLACK)
+        return " ".join(s.text for s in self.segments if is_within(s.end or 0.0, seconds))
 
 
 def windows(found: Cues, duration: float, rng: random.Random) -> Iterator[Window]:
@@ -42,7 +42,7 @@ def windows(found: Cues, duration: float, rng: random.Random) -> Iterator[Window
     """
     start, first = 0.0, 0
     for island, (hole_start, hole_end) in enumerate([*found.holes, (duration, duration)]):
-        here = [cue for cue in found.cues[first:] if cue.end <= hole_start + CUT_SLACK]
+        here = [cue for cue in found.cues[first:] if is_within(cue.end, hole_start)]
         if hole_start > start:
             yield from _island(here, start, hole_start, island, rng)
         first += len(here)
@@ -58,11 +58,11 @@ def _island(
         first = cues[i].start
         if first - begins > MAX_FIRST:
             yield from _silence(spoken_until, begins, first, island, rng)
-            begins = first - rng.uniform(0.0, MAX_FIRST)
+            begins = round(first - rng.uniform(0.0, MAX_FIRST), 3)
         if cues[i].end > begins + MAX_SECONDS:
             begins = first  # a cue of nearly 30 s leaves no room before it
         ends = min(begins + MAX_SECONDS, end)
-        n_whole = sum(cue.end <= ends + CUT_SLACK for cue in cues[i:])
+        n_whole = sum(is_within(cue.end, ends) for cue in cues[i:])
         cut = [cue for cue in cues[i + n_whole : i + n_whole + 1] if cue.start < ends]
         segments = tuple(
             Segment(round(cue.start - begins, 3), round(cue.end - begins, 3), cue.text)
