@@ -1,5 +1,7 @@
 """A stretch of a file, and Whisper's own log-mel of it."""
 
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -116,3 +118,10 @@ def test_a_header_tells_the_duration(tmp_path):
 def test_30_seconds_are_3000_frames_and_a_frame_more_is_one_more():
     assert n_mel_frames(30.0) == n_mel_frames(30.009) == 3000
     assert n_mel_frames(30.01) == 3001
+
+
+def test_a_name_that_is_no_utf_8_is_told_with_the_remedy(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    path.write_bytes(b"RIFF")
+    with pytest.raises(ValueError, match="its name is not UTF-8, which libsndfile needs: rename"):
+        probe(path)

@@ -1,6 +1,7 @@
 """The commands' doors: wrong input is words and a status, never a traceback."""
 
 import json
+import subprocess
 import sys
 
 import pytest
@@ -58,3 +59,30 @@ def test_without_a_command_the_commands_are_listed(run):
     status, said = run()
     assert status == 2 and "evaluate  Decode and score" in said
     assert run("--help")[0] == 0
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(corpus, model_path):
+    command = [sys.executable, "-m", "whisper_ft", "check", *corpus, "--model", model_path]
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 141
+
+
+def test_check_writes_problems_of_settings_too_and_makes_the_reports_folder(run, tmp_path, corpus):
+    report = tmp_path / "new" / "report.json"
+    assert run("check", corpus[0], "--model", "nosuch", "--json", report)[0] == 1
+    assert "nosuch: neither a file" in json.loads(report.read_text())["problems"][0]
+
+
+def test_a_command_that_is_stopped_leaves_no_empty_files(run, tmp_path, corpus, model_path):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    outputs = [tmp_path / "s.json", tmp_path / "s.jsonl"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("whisper_ft.__main__.load", stopped)
+        argv = ["longform", model_path, corpus[0], "--json", outputs[0], "--samples", outputs[1]]
+        assert run(*argv)[0] == 130
+    assert not any(path.exists() for path in outputs)

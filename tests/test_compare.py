@@ -64,6 +64,8 @@ def test_the_command_reads_samples_and_says_what_is_none(tmp_path, monkeypatch, 
     assert status(path) == 0 and "no prompt -> right" in capsys.readouterr().out
     assert status(path, path, "--score", "raw_wer") == 0
     assert "+0.0   [+0.0, +0.0]" in capsys.readouterr().out
+    path.write_text("")
+    assert status(path) == 2 and "a.jsonl: holds no samples" in capsys.readouterr().err
     path.write_text("{}\n")
     assert status(path) == 2
     assert "a.jsonl: not what evaluate --samples writes" in capsys.readouterr().err

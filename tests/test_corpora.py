@@ -154,7 +154,7 @@ def test_a_table_names_its_columns_as_the_manifest_or_as_told(tmp_path, prepare)
     (tmp_path / "clips/t.tsv").write_text("audio\ttext\na.wav\tHi.\n")
     assert prepare("tsv", "clips/t.tsv")[1] == [{"audio": "clips/a.wav", "text": "Hi."}]
     status, _, said = prepare("csv", "clips/t.csv")
-    assert status == 2 and "give --columns" in said and "holds no row of csv" in said
+    assert status == 2 and "see --columns" in said and "holds no row of csv" in said
 
 
 def test_a_dataset_saved_to_disk_gives_its_files_or_its_bytes(tmp_path, prepare):
@@ -187,3 +187,27 @@ def test_a_tsv_has_no_quotes(tmp_path, prepare):
     sound(tmp_path / "a.wav")
     (tmp_path / "t.tsv").write_text('audio\ttext\na.wav\t"Hello\na.wav\tworld"\n')
     assert [row["text"] for row in prepare("tsv", "t.tsv")[1]] == ['"Hello', 'world"']
+
+
+@pytest.mark.parametrize("folder", ["recipe", "recipe/data", "recipe/data/train", "."])
+def test_kaldis_paths_are_relative_to_the_recipe_or_wherever_they_are_found(
+    tmp_path, prepare, folder
+):
+    sound(tmp_path / folder / "wav/a.wav")
+    data = tmp_path / "recipe/data/train"
+    data.mkdir(parents=True, exist_ok=True)
+    (data / "wav.scp").write_text("a wav/a.wav\n")
+    (data / "text").write_text("a hello there\n")
+    _, rows, _ = prepare("kaldi", "recipe/data/train")
+    assert (tmp_path / rows[0]["audio"]).resolve() == (tmp_path / folder / "wav/a.wav").resolve()
+
+
+def test_numbers_and_names_beyond_all_sense_are_left_out(tmp_path, prepare):
+    sound(tmp_path / "a.wav")
+    lines = ['{"audio_filepath": "a.wav", "text": "hi", "duration": 1%s}' % ("0" * 400)]
+    lines.append('{"audio_filepath": "a.wav", "text": "hi", "duration": 1.0}')
+    lines.append(r'{"audio_filepath": "\ud83d.wav", "text": "hi", "duration": 1.0}')
+    (tmp_path / "m.json").write_text("\n".join(lines))
+    _, rows, said = prepare("nemo", "m.json")
+    assert len(rows) == 1 and "m.json:1: not a line of a NeMo manifest" in said
+    assert "m.json:3:" in said and "no such file" in said

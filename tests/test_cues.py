@@ -1,5 +1,7 @@
 """Subtitles of every kind to cues: what is mended or left out is told with its line."""
 
+import json
+
 import pytest
 
 from whisper_ft.prepare.cues import read_cues, without_notes
@@ -184,3 +186,68 @@ def test_no_cue_touches_a_hole(tmp_path):
     assert [cue.text for cue in found.cues] == ["a", "c"]
     assert (5.0, 9.0) in found.holes
     assert ("6", "overlaps speech that was left out: left out with it") in notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[SPEAKER_00]: Hello there.",
+        "[SPEAKER_00] Hello there.",
+        "[Speaker 1] Hello there.",
+        "[John]: Hello there.",
+        "SPEAKER_00: Hello there.",
+        "Speaker 2: Hello there.",
+        "(Speaker 1): Hello there.",
+        "spk_1: Hello there.",
+    ],
+)
+def test_who_speaks_is_not_said(tmp_path, text):
+    found, notes = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, "Hello there.")] and not found.holes and not notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It was (during the war) in London.",
+        "(we spent the morning by the water)",
+        "(bring it)",
+        "Sit (by the window).",
+        "An (Islamic) school.",
+        "I said *no* way.",
+    ],
+)
+def test_what_is_said_in_parentheses_or_stressed_stays(tmp_path, text):
+    found, notes = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, text)] and not notes
+
+
+def test_what_is_taken_for_a_sound_among_words_is_told(tmp_path):
+    found, notes = read(tmp_path, srt((0, 2, "Well (door slams) so *laughs* yes.")))
+    assert found.cues[0].text == "Well so yes."
+    assert [what for _, what in notes] == [
+        "'(door slams)': taken for a sound, not words",
+        "'*laughs*': taken for a sound, not words",
+    ]
+
+
+def test_a_cue_that_says_again_for_a_while_what_was_said_is_a_hole(tmp_path):
+    """Whether the speaker said it twice, or the caption stood longer, nobody can tell."""
+    cues = [(5 * i, 5 * i + 5, "I know.") for i in range(3)]
+    found, notes = read(tmp_path, srt(*cues, (15, 20, "So.")))
+    assert [cue.text for cue in found.cues] == ["I know.", "So."]
+    assert found.holes == [(5.0, 10.0), (10.0, 15.0)] and len(notes) == 2
+    segments = [dict(zip(("start", "end", "text"), cue, strict=True)) for cue in cues]
+    found, _ = read(tmp_path, json.dumps({"segments": segments}), ".json")
+    assert len(found.cues) == 3 and not found.holes  # whisper's do not roll up
+
+
+def test_a_cue_of_30_s_is_kept_whatever_floats_make_of_it(tmp_path):
+    found, _ = read(tmp_path, srt((12.34, 42.34, "Long.")))
+    assert len(found.cues) == 1
+
+
+def test_a_short_cue_within_a_hole_is_part_of_it(tmp_path):
+    cues = [(10, 20, "[inaudible]"), (12, 12.05, "Ah"), (21, 25, "One."), (26, 30, "Two.")]
+    found, _ = read(tmp_path, srt(*cues))
+    assert [cue.text for cue in found.cues] == ["One.", "Two."]

@@ -85,3 +85,16 @@ def test_wrong_settings_are_refused(tmp_path, prepare, argv, words):
     assert "is a folder or the source" in prepare("csv", "t.csv", out="t.csv")[2]
     (tmp_path / "d.csv").write_text("audio,text,text\n")
     assert "a name comes twice" in prepare("csv", "d.csv")[2]
+
+
+def test_only_a_manifest_is_written_anew(tmp_path, prepare):
+    """Not the table, transcript or noise that a slip of the hand names."""
+    sound(tmp_path / "noise/hum.wav", 3.0)
+    before = (tmp_path / "noise/hum.wav").read_bytes()
+    status, _, said = prepare("noises", "noise", out="noise/hum.wav")
+    assert status == 2 and "noise/hum.wav: is there, and no manifest" in said
+    assert (tmp_path / "noise/hum.wav").read_bytes() == before
+    assert prepare("noises", "noise", "--rows", "3", out="noise/out.jsonl")[0] == 0
+    status, rows, said = prepare("noises", "noise", "--rows", "30", out="noise/out.jsonl")
+    assert status == 0 and "0 notes" in said  # neither its own files nor the silence it wrote
+    assert {row["audio"] for row in rows} == {"hum.wav", "out.silence.flac"}

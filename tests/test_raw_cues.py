@@ -181,3 +181,56 @@ def test_western_text_is_guessed_as_such(tmp_path):
     text = srt((0, 2, "On a déjà vu ça, c'est naïf."), (3, 4, "Où êtes-vous né ? À l'hôpital."))
     found, notes = read(tmp_path, text.encode("cp1252"))
     assert found.cues[0].text == "On a déjà vu ça, c'est naïf." and "'déjà'" in notes[0][1]
+
+
+SPOKEN = [(1.0, 2.0, "Hello."), (3.0, 4.0, "Second."), (5.0, 6.0, "Third.")]
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text,
+        lambda text: text.replace("\n", "\r\r\n"),  # line ends that an editor doubled
+        lambda text: text.replace("\n", "\r"),
+        lambda text: text.replace("\n\n", "\n"),  # no empty line between cues
+        lambda text: text.replace("\n\n", "\n \n"),  # one that looks empty
+        lambda text: text.rstrip() + "\n\n4\n",  # cut off after the next one's number
+    ],
+)
+def test_numbers_that_count_cues_are_not_words_however_the_file_is_spaced(tmp_path, suffix, change):
+    text = srt(*SPOKEN)
+    if suffix == ".vtt":
+        text = "WEBVTT\n\n" + text.replace(",", ".")
+    found, notes = read(tmp_path, change(text).encode(), suffix)
+    assert spans(found) == SPOKEN and not notes
+
+
+def test_numbers_that_count_cues_may_stand_apart_from_their_times(tmp_path):
+    spaced = srt(*SPOKEN).replace("\n00:", "\n\n00:")
+    assert spans(read(tmp_path, spaced)[0]) == SPOKEN
+    counted = srt((1.0, 2.0, "3"), (3.0, 4.0, "2\n"), (5.0, 6.0, "1"))  # a countdown
+    assert [text for _, _, text in spans(read(tmp_path, counted)[0])] == ["3", "2", "1"]
+
+
+@pytest.mark.parametrize("arrow", ["->", "–>", "=>", "-- >", " "])
+def test_a_mistyped_arrow_is_named_and_no_word_of_the_cue_above(tmp_path, arrow):
+    broken = srt(*SPOKEN).replace("00:00:03,000 -->", f"00:00:03,000 {arrow}")
+    with pytest.raises(ValueError, match=r"talk.srt:6: '00:00:03,000"):
+        read(tmp_path, broken)
+    said = srt((1.0, 2.0, "From 5:30 - 6:30 p.m."), (3.0, 4.0, "10:15 - 11:15"))
+    assert len(read(tmp_path, said)[0].cues) == 2
+
+
+def test_words_of_json_are_plain_and_a_break_is_white_space(tmp_path):
+    words = ["a<b and b>c", "{1, 2}", r"C:\new"]
+    segments = [{"start": i, "end": i + 1, "text": text} for i, text in enumerate(words)]
+    found, _ = read(tmp_path, json.dumps({"segments": segments}), ".json")
+    assert [cue.text for cue in found.cues] == words
+    assert read(tmp_path, srt((1, 2, "Hello<br>you<br/>two")))[0].cues[0].text == "Hello you two"
+
+
+@pytest.mark.parametrize("segments", [None, 3])
+def test_json_without_a_list_of_segments_is_refused(tmp_path, segments):
+    with pytest.raises(ValueError, match="not what `whisper"):
+        read(tmp_path, json.dumps({"segments": segments}), ".json")

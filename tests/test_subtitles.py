@@ -23,7 +23,7 @@ def test_a_subtitled_recording_becomes_windows_of_the_original(tmp_path, prepare
     assert not (tmp_path / "made/audio").exists()
 
 
-@pytest.mark.parametrize("tags", ["ger", "de.forced", "de-AT.sdh"])
+@pytest.mark.parametrize("tags", ["ger", "de.forced", "de-AT.sdh", "de.hi"])
 def test_a_name_tells_the_language_in_other_ways_too(tmp_path, prepare, tags):
     sound(tmp_path / "talk.wav", 40.0)
     (tmp_path / f"talk.{tags}.srt").write_text(SRT)
@@ -124,3 +124,17 @@ def test_a_channel_that_a_call_lacks_is_refused(tmp_path, prepare):
         (tmp_path / f"{side}.srt").write_text(SRT)
     status, _, said = prepare("subtitles", "call.wav", "ann.srt", "bob.srt", "--channels")
     assert status == 2 and "call.wav: its channels are 1, and bob.srt is for another" in said
+
+
+def test_copies_never_replace_recordings(tmp_path, prepare):
+    sound(tmp_path / "ca/audio/talk.wav", 40.0)
+    (tmp_path / "ca/audio/talk.srt").write_text(SRT)
+    status, _, said = prepare("subtitles", "ca/audio", "--copy-audio", out="ca")
+    assert status == 2 and "--copy-audio: ca/audio: holds the recordings" in said
+
+
+def test_what_comes_after_subtitles_that_end_early_is_in_no_window(tmp_path, prepare):
+    sound(tmp_path / "talk.wav", 120.0)
+    (tmp_path / "talk.srt").write_text(SRT)  # up to 33 s
+    _, rows, said = prepare("subtitles", "talk.wav", "talk.srt", out="made")
+    assert rows[-1]["end"] == 33.0 and "what comes after is left out" in said

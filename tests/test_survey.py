@@ -112,6 +112,16 @@ def test_rows_that_an_earlier_manifest_holds_are_doubted(folder):
     ]
 
 
+def test_words_of_unknown_speakers_are_doubted_only_where_chance_is_no_reason(folder):
+    texts = ("Yes.", "One two three four.")
+    both = [
+        checked(folder, f"{i}.jsonl", *[{"audio": f"{i}.wav", "text": text} for text in texts])
+        for i in range(2)
+    ]
+    compare_manifests(both)
+    assert [d.what for d in both[1].doubts] == [f"text: said in '{folder}/0.jsonl:2' too"]
+
+
 @pytest.mark.parametrize(
     ("stretch", "seconds"),
     [
@@ -196,8 +206,9 @@ def test_check_writes_json_and_shows_rows(folder, model_path, monkeypatch, capsy
     monkeypatch.setattr("sys.argv", ["whisper_ft", *map(str, argv), "--prompts", "own=1"])
     assert main() == 0
     said = capsys.readouterr().out
-    (report,) = json.loads((folder / "report.json").read_text())
-    assert report["rows"] == 3 and report["problems"] == []
+    report = json.loads((folder / "report.json").read_text())
+    (manifest,) = report["manifests"]
+    assert manifest["rows"] == 3 and manifest["problems"] == report["problems"] == []
     assert said.count("<|startofprev|>| Reid|,| Moh|r|.") == 2
     assert said.count("learned <|startoftranscript|>") == 2 and said.count("<|endoftext|>") == 2
 

@@ -5,17 +5,19 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.manifest import CUT_SLACK, Row
 from whisper_ft.prepare.cues import Cues
 from whisper_ft.prepare.raw_cues import Cue
 from whisper_ft.prepare.windows import windows
-from whisper_ft.tokens import MAX_FIRST
+from whisper_ft.tokens import MAX_FIRST, N_DECODED, encode_segments
 
 
 def cut(spans, duration=100.0, holes=(), seed=0):
     cues = [Cue(start, end, f"w{i}", f"s:{i}") for i, (start, end) in enumerate(spans)]
-    return list(windows(Cues(cues, list(holes)), duration, random.Random(seed)))
+    found = Cues(cues, list(holes))
+    return list(windows(found, duration, random.Random(seed), get_tokenizer(True)))
 
 
 def times(window):
@@ -127,3 +129,22 @@ def test_a_cue_that_ends_right_at_the_slack_is_said_once():
         )
         said = [text for window in found for text in window.text.split()]
         assert len(said) == len(set(said)) == 3, start
+
+
+def test_a_window_holds_no_more_than_decoding_writes():
+    """Tamil is written in about seven ids a word: 30 s of it are more than 224."""
+    tamil = get_tokenizer(True, language="ta")
+    word = "வணக்கம் "
+    cues = [Cue(5.0 * i, 5.0 * i + 5, word * 8, f"s:{i}") for i in range(12)]
+    cues.append(Cue(60.0, 65.0, word * 60, "s:12"))  # alone it is too long: for check to tell
+    found = list(windows(Cues(cues), 70.0, random.Random(0), tamil))
+    *fitting, last = [window for window in found if window.segments]
+    for window in fitting:
+        segments = Row(None, "", segments=window.segments).resolved_segments(
+            window.end - window.start
+        )
+        assert len(encode_segments(tamil, segments)) <= N_DECODED
+        assert len(window.segments) >= 2 and window.end - window.start < 30
+    assert len(last.segments) == 1
+    said = [segment.text for window in found for segment in window.segments]
+    assert said == [cue.text for cue in cues]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -40,6 +41,7 @@ def check(argv: Sequence[str]) -> int:
     policy = parse_policy(config.prompts, config.distractors)
     vocabulary_here, wrong = _vocabulary(config.model)
     wrong += out_of_bounds(config)
+    _refuse_unwritable(config.json)
     checked = _read(config, vocabulary_here)
     if not wrong:
         listen(checked, config.listen, config.seed)
@@ -50,7 +52,7 @@ def check(argv: Sequence[str]) -> int:
         for path, found in zip(config.manifests, checked, strict=True)
     ]
     if config.json:
-        write_json(Path(config.json), surveyed)
+        write_json(Path(config.json), {"problems": wrong, "manifests": surveyed})
     for one in surveyed:
         print(*screen(one, every=config.every), sep="\n")
     if config.show and vocabulary_here:
@@ -112,10 +114,18 @@ def _usable_rows(config: EvaluateConfig | LongformConfig) -> list[Row]:
     wrong += out_of_bounds(config)
     if problems := wrong + [str(problem) for found in checked for problem in found.problems]:
         raise ValueError("\n".join(problems))
-    for path in (Path(path) for path in (config.json, config.samples) if path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.open("a").close()
+    _refuse_unwritable(config.json, config.samples)
     return [row for found in checked for row in found.rows]
+
+
+def _refuse_unwritable(*paths: str) -> None:
+    """Raises OSError before the work for what could not be written after it."""
+    for path in map(Path, filter(None, paths)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        was_there = path.exists()
+        path.open("a").close()
+        if not was_there:
+            path.unlink()
 
 
 def _write(
@@ -160,6 +170,8 @@ def compare(argv: Sequence[str]) -> int:
             details(score(held[-1]))
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{path}: not what evaluate --samples writes: make it again") from None
+        if not held[-1]:
+            raise ValueError(f"{path}: holds no samples: make it again with evaluate --samples")
     if len(held) == 1:
         changes = prompts_compared(held[0], config.score)
     else:
@@ -206,6 +218,9 @@ def main() -> int:
         return 0 if argv[:1] in (["-h"], ["--help"]) else 2
     try:
         return COMMANDS[argv[0]](argv[1:])
+    except BrokenPipeError:  # whoever read the output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell tells of SIGPIPE
     except (ValueError, OSError, RowError) as error:
         print(error, file=sys.stderr)
         return 2

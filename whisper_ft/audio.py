@@ -40,6 +40,8 @@ def probe(path: Path) -> AudioInfo:
         raise ValueError("an empty file: restore it or remove the row")
     try:
         info = soundfile.info(path)
+    except UnicodeEncodeError:
+        raise ValueError("its name is not UTF-8, which libsndfile needs: rename it") from None
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         raise ValueError(_unreadable(path, error)) from None
     if info.frames <= 0:

@@ -21,7 +21,7 @@ UNSPACED = (
 )
 
 
-LEAK_WORDS, LEAK_LETTERS = 4, 20  # of a text that a prompt holds by no chance
+LEAK_WORDS, LEAK_LETTERS = 4, 20  # of a text that another holds by no chance
 
 
 class Count(NamedTuple):
@@ -117,8 +117,12 @@ def plain(text: str, *, cased: bool = True) -> str:
 def gives_away(prompt: str, text: str) -> bool:
     """Whether a prompt holds a text of some length, or is a short one: it could be copied."""
     held, said = plain(prompt, cased=False), plain(text, cased=False)
-    long = len(said.split()) >= LEAK_WORDS or len(said) >= LEAK_LETTERS
-    return bool(said) and (held == said or (long and said in held))
+    return bool(said) and (held == said or (is_long(said) and said in held))
+
+
+def is_long(text: str) -> bool:
+    """Whether a text is so long that another has the same words by no chance."""
+    return len(text.split()) >= LEAK_WORDS or len(text) >= LEAK_LETTERS
 
 
 def _joined(neighbour: str, edge: str) -> bool:

@@ -19,7 +19,7 @@ from whisper_ft.data import RowError, hear
 from whisper_ft.doubts import sound_doubts
 from whisper_ft.glossary import PROMPT_ROOM
 from whisper_ft.manifest import CUT_SLACK, Problem, Row
-from whisper_ft.metrics import plain
+from whisper_ft.metrics import is_long, plain
 from whisper_ft.tokens import encode_prompt, encode_segments
 from whisper_ft.weights import Vocabulary
 
@@ -57,12 +57,13 @@ def compare_manifests(checked: Sequence[Checked]) -> None:
                 what = f"audio: {seconds:.1f} s of it stand in '{other}' too"
                 found.doubts.append(Problem(row.place, what))
             elif text and (other := said.get((row.speaker, text), "")):
-                found.doubts.append(
-                    Problem(row.place, f"text: said by the same speaker in '{other}'")
-                )
+                who = "by the same speaker " if row.speaker else ""
+                found.doubts.append(Problem(row.place, f"text: said {who}in '{other}' too"))
         heard.add(found.rows)
         for row in found.rows:
-            said.setdefault((row.speaker, plain(row.text, cased=False)), row.place)
+            text = plain(row.text, cased=False)
+            if row.speaker or is_long(text):  # who says yes may be anyone
+                said.setdefault((row.speaker, text), row.place)
 
 
 class _Heard:

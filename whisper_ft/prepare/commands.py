@@ -129,10 +129,17 @@ def _add(output: Output, row: dict[str, Any], config: CorpusConfig) -> None:
     seconds = row.get("duration") if end in (None, "") else end - (row.get("start") or 0.0)
     if seconds not in (None, "") and not 0.0 < seconds <= MAX_SECONDS:
         output.leave_out(place, f"{seconds:.2f} s long, and a row is of up to {MAX_SECONDS:.0f} s")
-    elif not os.path.isfile(row["audio"]):
+    elif not _is_file(row["audio"]):
         output.leave_out(place, f"{row['audio']}: no such file")
     else:
         output.add(row, place)
+
+
+def _is_file(path: str | Path) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:  # such as half of an emoji, which no file has in its name
+        return False
 
 
 def _seconds(value: Any) -> float:

@@ -92,8 +92,13 @@ def commonvoice(source: Path, options: Options) -> Rows:
 
 
 def kaldi(source: Path, options: Options) -> Rows:
-    """A data folder: text and wav.scp, and segments and utt2spk where they are there."""
+    """A data folder: text and wav.scp, and segments and utt2spk where they are there.
+
+    Relative paths are looked for in it, in the two folders above it and in the current one.
+    """
     segments_path = source / "segments"
+    # a recipe's paths are relative to its own folder, two above data/train
+    roots = (source, *source.absolute().parents[:2], Path())
     with (
         closing(_Lookup(source / "wav.scp")) as wavs,
         closing(_Lookup(segments_path)) as segments,
@@ -112,7 +117,8 @@ def kaldi(source: Path, options: Options) -> Rows:
                     place, f"{name}: its audio is a command ({wav[:60]}): run it to a file"
                 )
             else:
-                row = {"audio": source / wav, "text": "".join(words), "speaker": speakers.get(name)}
+                audio = next((r / wav for r in roots if (r / wav).is_file()), source / wav)
+                row = {"audio": audio, "text": "".join(words), "speaker": speakers.get(name)}
                 if len(stretch) == 3:
                     recording, start, end = stretch
                     end = "" if end.startswith("-") else end  # -1 is the file's end
@@ -133,7 +139,7 @@ def nemo(source: Path, options: Options) -> Rows:
             spoken = str(record.get("source_lang") or record.get("lang") or "")
             written = str(record.get("target_lang") or spoken)
             row = {"audio": source.parent / record["audio_filepath"], "text": record["text"]}
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             yield LeftOut(place, f"not a line of a NeMo manifest ({error!r})")
             continue
         if written not in (spoken, "en"):
@@ -162,7 +168,9 @@ def table(source: Path, options: Options) -> Rows:
         row = _mapped(record, options.columns)
         if row.get("audio") in (None, "") or row.get("text") is None:
             known = ", ".join(str(name) for name in record)
-            yield LeftOut(place, f"no audio or text in its columns {known}: give --columns")
+            yield LeftOut(
+                place, f"no audio or text in its columns {known}: see --columns, --delimiter"
+            )
             continue
         if row.get("keywords"):
             row["keywords"] = [t.strip() for t in row["keywords"].split(";") if t.strip()]

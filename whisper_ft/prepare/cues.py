@@ -14,19 +14,26 @@ from whisper_ft.prepare.raw_cues import Cue, Tell, read_raw_cues
 
 CHARACTERS_A_SECOND = 15.0  # of speech whose cue does not tell how long it is
 MAX_TRIMMED = 1.0  # seconds of a cue after the recording's end, which may be the reader's margin
+FLASH = 0.5  # seconds, of a caption between two states of those that roll up
 TOUCHING = 0.1  # seconds between cues that repeat each other's lines
 NOTE = re.compile(r"\[[^\]]*\]|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)")
+MAX_NOTE = 4  # words of a note that stands as words may, in parentheses or between asterisks
 NO_SPEECH = re.compile(
-    r"music|musi[ck]|músic|musique|appla|laugh|chuckl|giggl|sigh|cough|sneez|breath|gasp|groan"
-    r"|silence|pause|cheer|clap|door|phone|ring|bell|beep|buzz|wind|rain|thunder|knock|footstep"
-    r"|bark|engine|siren|gun|shot|explo|bird|noise|static|click|bang|crash|whistl|water|slam",
+    r"\b(?:musi[ckq]\w*|músic\w*|applau\w*|laugh\w*|chuckl\w*|giggl\w*|sigh\w*|cough\w*"
+    r"|sneez\w*|breath\w*|gasp\w*|groan\w*|silence|pauses?|cheer\w*|clap\w*|doors?|phones?"
+    r"|ring\w*|bells?|beep\w*|buzz\w*|wind|rain|thunder|knock\w*|footsteps?|bark\w*|engines?"
+    r"|sirens?|guns?|gunshots?|shots?|explosions?|birds?|nois\w*|static|click\w*|bang\w*|crash\w*"
+    r"|whistl\w*|water|slam\w*)\b",
     re.I,
 )
-UNHEARD = re.compile(r"inaudible|unintelligible|indistinct|crosstalk|foreign|speak|chatter", re.I)
-DASH = re.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
-LABEL = re.compile(
-    r"^(?:[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){0,2}|[Ss]peaker[ _]?\w{1,3}):\s+(?=\D)"
+UNHEARD = re.compile(
+    r"\b(?:inaudible|unintelligible|indistinct\w*|crosstalk|foreign|speaks?|speaking|chatter\w*)\b",
+    re.I,
 )
+DASH = re.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
+SPEAKER = r"(?:speaker|spk)[ _-]?\w{1,3}"
+NAMED = re.compile(rf"^\s*(?:\[[^\]]*\]\s*:|\[{SPEAKER}\]|\({SPEAKER}\)\s*:?)", re.I | re.M)
+LABEL = re.compile(rf"^(?:[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){{0,2}}|(?i:{SPEAKER})):\s+(?=\D)")
 
 
 @dataclass
@@ -51,7 +58,10 @@ def read_cues(
     """
     raw, language = read_raw_cues(path, tell, encoding)
     found = Cues(language=language)
-    spoken = _in_words(_without_repeats(_in_order(raw, tell), tell), found.holes, tell, keep_notes)
+    ordered = _in_order(raw, tell)
+    if path.suffix.lower() != ".json":  # whisper's segments never roll up
+        ordered = _without_repeats(ordered, found.holes, tell)
+    spoken = _in_words(ordered, found.holes, tell, keep_notes)
     lasting = _with_length(_within(spoken, duration, found.holes, tell), found.holes, tell)
     apart = _apart(_without_long(lasting, found.holes, tell), found.holes, tell)
     found.cues = _clear_of(apart, found.holes, tell)
@@ -61,17 +71,22 @@ def read_cues(
 
 def without_notes(text: str) -> str:
     """A cue's words: no sound notes, speaker labels or dashes of dialogue."""
-
-    def blank(found: re.Match) -> str:
-        note = found.group()
-        # in parentheses something may be said
-        said = note.startswith("(") and not (note.isupper() or NO_SPEECH.search(note))
-        return note if said else " "
-
-    lines = [DASH.sub("", line) for line in NOTE.sub(blank, text).splitlines()]
+    heard = NOTE.sub(lambda found: " " if _is_note(found.group()) else found.group(), text)
+    lines = [DASH.sub("", line) for line in heard.splitlines()]
     unlabelled = [LABEL.sub("", line) for line in lines]
     shouts = all(line.isupper() for line in unlabelled if line.strip())
     return " ".join(" ".join(lines if shouts else unlabelled).split())
+
+
+def _is_note(note: str) -> bool:
+    """Whether what stands in brackets or the like is not said.
+
+    In parentheses, or between asterisks, something may be.
+    """
+    if note[0] not in "(*":
+        return True
+    a_sound = NO_SPEECH.search(note) and len(note.split()) <= MAX_NOTE
+    return bool(a_sound or UNHEARD.search(note) or (note.isupper() and note[0] == "("))
 
 
 def _in_order(cues: list[Cue], tell: Tell) -> list[Cue]:
@@ -81,8 +96,13 @@ def _in_order(cues: list[Cue], tell: Tell) -> list[Cue]:
     return sorted(cues, key=lambda cue: cue.start)
 
 
-def _without_repeats(cues: Sequence[Cue], tell: Tell) -> list[Cue]:
-    """Captions that roll up show a line again below the one before it: each is said once."""
+def _without_repeats(
+    cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell
+) -> list[Cue]:
+    """Captions that roll up show a line again below the one before it: each is said once.
+
+    One that shows nothing new for a while may be said again: nobody can tell.
+    """
     kept: list[Cue] = []
     shown: list[str] = []  # lines of the cue before, repeated ones included
     until = -1.0
@@ -94,8 +114,11 @@ def _without_repeats(cues: Sequence[Cue], tell: Tell) -> list[Cue]:
                 (n for n in range(min(len(lines), len(shown)), 0, -1) if shown[-n:] == lines[:n]), 0
             )
             new = lines[overlap:]
-        if lines and not new:
+        if lines and not new and cue.end - cue.start <= FLASH:
             tell(cue.place, "repeats the cue before it: left out")
+        elif lines and not new:
+            tell(cue.place, "repeats the cue before it for a while: left out, with its speech")
+            holes.append((cue.start, cue.end))
         else:
             kept.append(replace(cue, text="\n".join(new)))
         shown, until = lines or shown, max(until, cue.end)
@@ -108,8 +131,9 @@ def _in_words(
     """Cues reduced to what is said; speech that only a note tells of is a hole."""
     spoken = []
     for cue in cues:
-        notes = [] if keep_notes else NOTE.findall(cue.text)
-        text = " ".join(cue.text.split()) if keep_notes else without_notes(cue.text)
+        named = NAMED.sub("", cue.text)
+        notes = [] if keep_notes else [note for note in NOTE.findall(named) if _is_note(note)]
+        text = " ".join(cue.text.split()) if keep_notes else without_notes(named)
         unheard = any(UNHEARD.search(note) for note in notes)
         known = all(NO_SPEECH.search(note) or not any(map(str.isalpha, note)) for note in notes)
         if not cue.text.strip():
@@ -120,6 +144,8 @@ def _in_words(
         elif not text:
             tell(cue.place, f"{' '.join(notes)!r}: no words")
         else:
+            for note in (note for note in notes if note[0] in "(*"):
+                tell(cue.place, f"{note!r}: taken for a sound, not words")
             spoken.append(replace(cue, text=text))
     return spoken
 
@@ -160,7 +186,7 @@ def _without_long(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: T
     """Leave out cues that no window holds: speech to stay away from, or a caption over others."""
     kept = []
     for cue in cues:
-        seconds = cue.end - cue.start
+        seconds = round(cue.end - cue.start, 3)
         if seconds <= MAX_SECONDS:
             kept.append(cue)
             continue
@@ -208,7 +234,7 @@ def _clear_of(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell)
         touched = [
             cue
             for cue in clear
-            if any(min(cue.end, end) - max(cue.start, start) > CUT_SLACK for start, end in holes)
+            if any(min(cue.end, end) - max(cue.start, start) > _slack(cue) for start, end in holes)
         ]
         if not touched:
             return clear
@@ -216,3 +242,8 @@ def _clear_of(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell)
             tell(cue.place, "overlaps speech that was left out: left out with it")
             holes.append((cue.start, cue.end))
         clear = [cue for cue in clear if cue not in touched]
+
+
+def _slack(cue: Cue) -> float:
+    """Seconds of a cue that may lie in a hole."""
+    return min(CUT_SLACK, (cue.end - cue.start) / 2)

@@ -25,7 +25,10 @@ def silence_rows(
     told as `tell(place, why)`. Raises ValueError for a folder with nothing to hear.
     """
     infos = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    zeros = out.with_name(out.stem + ".silence.flac")
+    files = (path for path in folder.rglob("*") if path.is_file())
+    own = (f"{out.name}.", zeros.name)  # what this command wrote there, now or before
+    for path in sorted(path for path in files if not f"{path.name}.".startswith(own)):
         try:
             infos[path] = probe(path)
         except ValueError as error:
@@ -33,7 +36,6 @@ def silence_rows(
     noises = [path for path, info in infos.items() if info.duration >= MIN_SECONDS]
     if not noises:
         raise ValueError(f"{folder}: no audio of {MIN_SECONDS:.0f} s or more: give a noise folder")
-    zeros = out.with_name(out.stem + ".silence.flac")
     soundfile.write(zeros, np.zeros(int(MAX_SECONDS * SAMPLE_RATE), dtype=np.int16), SAMPLE_RATE)
     rng = random.Random(f"noises {seed}")
     for _ in range(n_rows):

@@ -23,12 +23,14 @@ class Output:
     def __init__(self, manifest: Path, source: Path | None = None) -> None:
         if manifest.is_dir() or (source is not None and manifest.resolve() == source.resolve()):
             raise ValueError(f"--out: {manifest}: is a folder or the source: name a new file")
+        if manifest.exists() and not _is_manifest(manifest):
+            raise ValueError(f"--out: {manifest}: is there, and no manifest: name a new file")
         self.manifest = manifest
         self.notes = manifest.with_name(manifest.name + ".notes.txt")
         manifest.parent.mkdir(parents=True, exist_ok=True)
         self._partial = manifest.with_name(manifest.name + ".partial")
         self._rows = self._partial.open("w", encoding="utf-8")
-        self._notes = self.notes.open("w", encoding="utf-8")
+        self._notes = self.notes.open("w", encoding="utf-8", errors="backslashreplace")
         self._kinds: Counter[str] = Counter()
         self._n_notes = 0
         self._first: list[str] = []
@@ -71,6 +73,7 @@ class Output:
 
     def tell(self, place: str, what: str) -> None:
         """Note what was mended or left out, and where."""
+        place, what = (text.encode("utf-8", "backslashreplace").decode() for text in (place, what))
         self._notes.write(f"{place}: {what}\n")
         self._n_notes += 1
         kind = VARYING.sub("..", what)
@@ -100,3 +103,10 @@ class Output:
             os.replace(self._partial, self.manifest)
         else:
             self._partial.unlink()
+
+
+def _is_manifest(path: Path) -> bool:
+    """Whether a file's first row is one of a manifest, which may be written anew."""
+    with path.open("rb") as file:
+        row, _, _ = parse_row(file.readline(), path.parent, str(path), {})
+    return row is not None

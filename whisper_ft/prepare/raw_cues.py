@@ -16,6 +16,9 @@ from charset_normalizer import from_bytes
 FORMATS = (".srt", ".vtt", ".json")
 TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3}))?"
 TIMES = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s.*)?")
+EXACT = r"(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}"  # a time that nobody says
+MISTYPED = re.compile(rf"\s*{EXACT}\s*[-–—=>→~ ]+\s*{EXACT}(?:\s.*)?")
+BREAK = re.compile(r"<br\s*/?>", re.I)
 TAG = re.compile(
     r"</?(?:[ibusc]|em|strong|font|v|lang|ruby|rt|span)(?:[. ][^>]*)?>|<[\d:.]+>", re.I
 )
@@ -51,18 +54,24 @@ def read_raw_cues(path: Path, tell: Tell, encoding: str = "") -> tuple[list[Cue]
         return _read_json(path, text)
     lines = text.split("\n")
     starts = [i for i, line in enumerate(lines) if "-->" in line]
-    wrong = [i for i in starts if not TIMES.fullmatch(lines[i])]
+    wrong = [
+        i
+        for i, line in enumerate(lines)
+        if (not TIMES.fullmatch(line) if "-->" in line else MISTYPED.fullmatch(line))
+    ]
     if wrong:
         remedy = "write start --> end as 00:01:02,500 --> 00:01:04,000"
         raise ValueError("\n".join(f"{path}:{i + 1}: {lines[i][:60]!r}: {remedy}" for i in wrong))
     if not starts:
         raise ValueError(f"{path}: holds no cue, start --> end: is it {suffix[1:].upper()}?")
-    body = _vtt_body if suffix == ".vtt" else _srt_body
     cues = []
     for i, following in zip(starts, [*starts[1:], None], strict=True):
         start, end = _seconds(lines[i])
-        words = _plain("\n".join(body(lines[i + 1 : following], following is None)))
-        cues.append(Cue(start, end, words, f"{path}:{i + 1}"))
+        between = lines[i + 1 : following]
+        body = _up_to_blank(between) if suffix == ".vtt" else between
+        if body == between:
+            body = _uncounted(body, lines[:i], following is None)
+        cues.append(Cue(start, end, _plain("\n".join(body)), f"{path}:{i + 1}"))
     return cues, ""
 
 
@@ -77,19 +86,37 @@ def _seconds(line: str) -> tuple[float, float]:
     return start, end
 
 
-def _srt_body(lines: list[str], is_last: bool) -> list[str]:
-    """A cue's lines: those up to the next cue's times, but for the number right above these."""
-    return lines if is_last or not lines or not lines[-1].strip().isdigit() else lines[:-1]
+def _up_to_blank(lines: list[str]) -> list[str]:
+    """A WebVTT cue's lines: notes, styles and names of cues come after an empty one.
+
+    Captions that roll up begin with a line of one space.
+    """
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    ends = (i for i, line in enumerate(lines) if not line or (i > first and not line.strip()))
+    return lines[: next(ends, len(lines))]
 
 
-def _vtt_body(lines: list[str], is_last: bool) -> list[str]:
-    """A cue's lines: those up to an empty one; notes, styles and names of cues come after it."""
-    return lines[: lines.index("")] if "" in lines else lines
+def _uncounted(lines: list[str], above: list[str], is_last: bool) -> list[str]:
+    """A cue's lines up to the next cue's times, without the number that counts that cue.
+
+    It stands right above those times; where empty lines part them, or the file is cut off after
+    it, only a number that follows this cue's own, in a paragraph of its own, is one.
+    """
+    kept = lines
+    while kept and not kept[-1].strip():
+        kept = kept[:-1]
+    if not kept or not kept[-1].strip().isdigit():
+        return kept
+    own = next((line.strip() for line in reversed(above) if line.strip()), "")
+    follows = own.isdigit() and int(kept[-1]) == int(own) + 1
+    apart = len(kept) > 1 and not kept[-2].strip()
+    right_above = len(kept) == len(lines) and not is_last
+    return kept[:-1] if right_above or (follows and apart) else kept
 
 
 def _plain(text: str) -> str:
     """A text without styling: pysubs2 takes out that of SubStation, which is in SRT files too."""
-    event = pysubs2.SSAEvent(text=TAG.sub("", text).replace("\n", "\\N"))
+    event = pysubs2.SSAEvent(text=TAG.sub("", BREAK.sub("\n", text)).replace("\n", "\\N"))
     return html.unescape(event.plaintext)
 
 
@@ -109,7 +136,7 @@ def _decode(path: Path, tell: Tell, encoding: str) -> str:
         strange = next((word for word in text.split() if not word.isascii()), "")
         guessed = f"not UTF-8: read as {best.encoding} ({strange!r})"
         tell(str(path), f"{guessed}; give --encoding if that is wrong")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"\r+\n|\r", "\n", text.removeprefix("\ufeff"))
 
 
 def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
@@ -117,7 +144,7 @@ def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
     what = "not what `whisper --output_format json` writes"
     try:
         result = json.loads(text)
-        segments = result["segments"]
+        segments = list(result["segments"])
         language = result.get("language") or ""
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{path}: {what} ({error!r})") from None
@@ -130,7 +157,7 @@ def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
                 raise ValueError(f"from {start} to {end} s")
             if not isinstance(segment["text"], str):
                 raise ValueError(f"text {segment['text']!r}")
-            cues.append(Cue(start, end, _plain(segment["text"]), place))
+            cues.append(Cue(start, end, segment["text"].strip(), place))
         except (ValueError, TypeError, KeyError) as error:
             wrong.append(f"{place}: {what} ({error}): correct it")
     if wrong:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import soundfile
 from tqdm import tqdm
-from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
+from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, get_tokenizer
 
 from whisper_ft.audio import SAMPLE_RATE, probe, read_audio
 from whisper_ft.prepare.cues import read_cues
@@ -119,15 +119,17 @@ def subtitle_rows(
     found = read_cues(
         pair.subtitles, duration, output.tell, encoding=encoding, keep_notes=keep_notes
     )
-    if found.cues and duration - found.cues[-1].end > UNTOLD:
-        rest = f"subtitles end at {found.cues[-1].end:.0f} s, the recording at {duration:.0f} s"
+    if found.cues and duration - (ends := found.cues[-1].end) > UNTOLD:
+        rest = f"subtitles end at {ends:.0f} s, the recording at {duration:.0f} s"
         output.tell(str(pair.subtitles), f"{rest}: what comes after is left out")
+        found.holes.append((ends, duration))
     name = pair.audio.stem if pair.channel is None else f"{pair.audio.stem} channel {pair.channel}"
     language = language or found.language or _language_of(pair.subtitles)
     if not language:
         output.tell(str(pair.subtitles), "tells no language: its rows are of training's --language")
     rng = random.Random(f"windows {seed} {name}")
-    for number, window in enumerate(windows(found, duration, rng), start=1):
+    tokenizer = get_tokenizer(True, num_languages=100, language=language or None)
+    for number, window in enumerate(windows(found, duration, rng, tokenizer), start=1):
         row = _row(pair, window)
         if copy_to is not None:
             row = _copied(row, copy_to / f"{name}-{number:04}.flac")
@@ -150,6 +152,8 @@ def prepare(
     """Write `out/manifest.jsonl` and its notes; the summary. Raises ValueError for bad input."""
     pairs = pair_up(paths, channels=channels)
     copy_to = out / "audio" if copy_audio else None
+    if copy_to and any(pair.audio.resolve().parent == copy_to.resolve() for pair in pairs):
+        raise ValueError(f"--copy-audio: {copy_to}: holds the recordings: name another --out")
     if language and language.lower() not in (*LANGUAGES, *TO_LANGUAGE_CODE):
         raise ValueError(f"--language: {language}: whisper has no such one: give a code such as en")
     problems = []
@@ -197,5 +201,8 @@ def _copied(row: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _language_of(path: Path) -> str:
     """The language that a name such as talk.de.srt or talk.eng.forced.srt tells, or none."""
-    suffixes = [suffix[1:] for suffix in Path(path.stem).suffixes]
-    return whisper_code(next((tag for tag in reversed(suffixes) if tag not in NO_LANGUAGE), ""))
+    tags = [suffix[1:] for suffix in Path(path.stem).suffixes]
+    tags = [tag for tag in tags if tag not in NO_LANGUAGE]
+    if tags[-1:] == ["hi"] and whisper_code("".join(tags[-2:-1])):  # for the hearing impaired
+        tags.pop()
+    return whisper_code("".join(tags[-1:]))
