@@ -23,6 +23,7 @@ from whisper_ft.data import Batch
 from whisper_ft.flags import parse
 from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.plan import make_plan
+from whisper_ft.prepare.cues import read_cues
 from whisper_ft.resuming import resume_plan
 from whisper_ft.weights import Vocabulary, fetch
 
@@ -181,3 +182,28 @@ def prepare(tmp_path, monkeypatch, capsys):
         return status, rows, said.out + said.err
 
     return run
+
+
+def read(tmp_path, content, suffix=".srt", duration=60.0, **options):
+    """(cues of a subtitle file, notes as (line, what)) with such a content."""
+    path = tmp_path / f"talk{suffix}"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    notes = []
+    found = read_cues(path, duration, lambda place, what: notes.append((place, what)), **options)
+    return found, [(place.rsplit(":", 1)[-1], what) for place, what in notes]
+
+
+def srt(*cues):
+    """Cues of (start, end, text) in seconds, as SRT; the times of cue n stand on line 4 n + 2."""
+
+    def stamp(seconds):
+        return f"00:{int(seconds) // 60:02}:{int(seconds) % 60:02},{round(seconds % 1 * 1000):03}"
+
+    return "".join(
+        f"{n}\n{stamp(start)} --> {stamp(end)}\n{text}\n\n"
+        for n, (start, end, text) in enumerate(cues, start=1)
+    )
+
+
+def spans(found):
+    return [(cue.start, cue.end, cue.text) for cue in found.cues]

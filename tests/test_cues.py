@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from conftest import read, spans, srt
 
-from whisper_ft.prepare.cues import read_cues, without_notes
+from whisper_ft.prepare.cues import without_notes
 
 SRT = """1
 00:00:00,500 --> 00:00:02,000
@@ -15,30 +16,6 @@ Hello there.
 <i>Two lines,</i>
 one cue.
 """
-
-
-def read(tmp_path, content, suffix=".srt", duration=60.0, **options):
-    path = tmp_path / f"talk{suffix}"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    notes = []
-    found = read_cues(path, duration, lambda place, what: notes.append((place, what)), **options)
-    return found, [(place.rsplit(":", 1)[-1], what) for place, what in notes]
-
-
-def srt(*cues):
-    """Cues of (start, end, text) in seconds, as SRT; the times of cue n stand on line 4 n + 2."""
-
-    def stamp(seconds):
-        return f"00:{int(seconds) // 60:02}:{int(seconds) % 60:02},{round(seconds % 1 * 1000):03}"
-
-    return "".join(
-        f"{n}\n{stamp(start)} --> {stamp(end)}\n{text}\n\n"
-        for n, (start, end, text) in enumerate(cues, start=1)
-    )
-
-
-def spans(found):
-    return [(cue.start, cue.end, cue.text) for cue in found.cues]
 
 
 def test_a_cue_is_its_times_and_words_without_styling(tmp_path):
