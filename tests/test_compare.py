@@ -5,7 +5,7 @@ import json
 import pytest
 
 from whisper_ft.__main__ import main
-from whisper_ft.compare import evaluations_compared, prompts_compared, report
+from whisper_ft.compare import changes_table, evaluations_compared, prompts_compared
 
 
 def sample(number, right, none, wrong, language="en", reference="alpha beta gamma delta"):
@@ -41,7 +41,7 @@ def test_between_two_each_prompt_and_each_language_is_compared():
     assert list(changes) == ["right", "none", "wrong", "en", "de"]
     assert changes["none"]["after"] == 0.125 and changes["wrong"]["after"] == 0.0
     assert (changes["en"]["after"], changes["de"]["after"]) == (0.25, 0.0)
-    said = report(list(changes.values()), "wer")
+    said = changes_table(list(changes.values()), "wer")
     assert "de                         3     25.0%      0.0%     -25.0   [-25.0, -25.0]" in said
 
 

@@ -149,12 +149,16 @@ def test_a_table_names_its_columns_as_the_manifest_or_as_told(tmp_path, prepare)
         {"audio": "clips/a.wav", "text": "Hi, Ann\n Lee", "keywords": ["Ann", "Lee"], "start": 1.0},
         {"audio": "clips/a.wav", "text": ""},
     ]
-    assert "t.csv:4: no audio or text in its columns file, said" in said
+    assert "t.csv:4: no audio" in said
     assert len(prepare("csv", "clips/t.csv", *columns)[1]) == 1
     (tmp_path / "clips/t.tsv").write_text("audio\ttext\na.wav\tHi.\n")
     assert prepare("tsv", "clips/t.tsv")[1] == [{"audio": "clips/a.wav", "text": "Hi."}]
     status, _, said = prepare("csv", "clips/t.csv")
-    assert status == 2 and "see --columns" in said and "holds no row of csv" in said
+    assert status == 2 and said.count("no audio or text among its columns file, said") == 1
+    assert "give --columns audio=... text=..." in said
+    (tmp_path / "s.csv").write_text("audio;text\na.wav;Hi.\n")
+    status, _, said = prepare("csv", "s.csv")
+    assert status == 2 and "among its columns audio;text: give --delimiter" in said
 
 
 def test_a_dataset_saved_to_disk_gives_its_files_or_its_bytes(tmp_path, prepare):
@@ -211,3 +215,11 @@ def test_numbers_and_names_beyond_all_sense_are_left_out(tmp_path, prepare):
     _, rows, said = prepare("nemo", "m.json")
     assert len(rows) == 1 and "m.json:1: not a line of a NeMo manifest" in said
     assert "m.json:3:" in said and "no such file" in said
+
+
+def test_a_source_of_another_shape_is_told_what_the_format_is(tmp_path, prepare):
+    (tmp_path / "folder").mkdir()
+    status, _, said = prepare("commonvoice", "folder")
+    assert status == 2 and "folder: Is a directory: commonvoice is A TSV of Common Voice" in said
+    status, _, said = prepare("kaldi", "folder")
+    assert status == 2 and "folder/text: No such file or directory: kaldi is A data folder" in said

@@ -155,3 +155,18 @@ names = ["audio", "text", "prompt", "keywords", "segments", "start", "end", "cha
 def test_any_values_are_a_row_or_a_problem(fields):
     row, problems, _ = parse_row(json.dumps(fields).encode(), Path("x"), "m:1", DEFAULTS)
     assert (row is None) == bool(problems)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[\n{"audio": "a.wav", "text": ""},\n{"audio": "b.wav", "text": ""}\n]', "a JSON array"),
+        ("audio,text\na.wav,Hi.\n", "no line is JSON: `prepare csv` makes a manifest"),
+        (b"\xff\xfb\n\x90\xff\n".decode("latin-1"), "no line is JSON"),
+    ],
+)
+def test_a_file_of_another_format_is_one_problem(tmp_path, content, words):
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(content.encode("latin-1"))
+    (problem,) = read_manifest(path).problems
+    assert problem.what.startswith(words)

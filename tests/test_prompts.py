@@ -11,7 +11,14 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.manifest import Segment
 from whisper_ft.metrics import term_count
-from whisper_ft.prompts import PromptPolicy, parse_policy, previous_ids, visit_rng
+from whisper_ft.prompts import (
+    PromptPolicy,
+    coverage,
+    coverage_line,
+    parse_policy,
+    previous_ids,
+    visit_rng,
+)
 
 
 def drawn(policy, rows, index, tokenizer, *, turn=0, seed=0, timestamps=False):
@@ -309,3 +316,23 @@ def test_segments_that_say_nothing_or_take_no_time_are_not_previous_text(english
     zero = english.timestamp_begin
     yes, so = english.encode(" Yes."), english.encode(" So.")
     assert ids == [zero, *yes, zero + 100, zero + 150, *so, zero + 200]
+
+
+def test_it_is_told_how_many_rows_have_each_kind_that_is_drawn():
+    rows = [
+        row("one two", recording="r", audio="0.wav", duration=1.0, prompt="a", keywords=("one",)),
+        row("three four", recording="r", audio="1.wav", duration=1.0, keywords=("four",)),
+        row("five", duration=1.0),
+    ]
+    rows = [replace(one, follows=i > 0) for i, one in enumerate(rows)]
+    every = parse_policy("own=.1,previous=.1,keywords=.1,carried=.1,style=.1,wrong=.1", (0, 1))
+    assert coverage(every, rows) == {
+        "own": 1, "previous": 1, "keywords": 2, "carried": 1, "style": 0
+    }  # fmt: skip
+    assert coverage_line(PromptPolicy(own=0.5, keywords=0.1), rows) == (
+        "of 3 rows have a prompt of each kind: own 1, keywords 2"
+    )
+    assert coverage_line(PromptPolicy(wrong=0.5), rows) == ""
+    assert coverage_line(PromptPolicy(own=0.5, style=0.1), rows[2:]) == (
+        "no row has a prompt of the kinds own, style: training goes without"
+    )

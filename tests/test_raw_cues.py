@@ -209,3 +209,9 @@ def test_words_of_json_are_plain_and_a_break_is_white_space(tmp_path):
 def test_json_without_a_list_of_segments_is_refused(tmp_path, segments):
     with pytest.raises(ValueError, match="not what `whisper"):
         read(tmp_path, json.dumps({"segments": segments}), ".json")
+
+
+def test_a_mark_of_utf_8_before_legacy_text_is_no_word_of_the_guess(tmp_path):
+    text = srt((1, 2, "El niño tomó el café de la mañana, ¿y después?"))
+    found, ((_, what),) = read(tmp_path, b"\xef\xbb\xbf" + text.encode("cp1252"))
+    assert found.cues[0].text.startswith("El niño") and "'niño'" in what

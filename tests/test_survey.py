@@ -32,7 +32,11 @@ def doubts_of(seconds=2.0, **fields):
         ({"text": "2024"}, "text: '2024': no letters"),
         ({"text": "Привет всем", "language": "en"}, "text: mostly in Cyrillic letters"),
         ({"text": "hello there", "language": "ru"}, "text: mostly in Latin letters"),
-        ({"text": "你好", "language": "ja", "task": "translate"}, "text: mostly in Cjk letters"),
+        (
+            {"text": "你好", "language": "ja", "task": "translate"},
+            "text: mostly in Cjk letters: is it English?",
+        ),
+        ({"text": "  "}, "text: only white space: it counts as silence"),
         ({"text": "a" * 70}, "text: 35.0 characters a second"),
         ({"text": "o", "seconds": 2.0}, "text: 0.5 characters a second"),
         (
@@ -179,9 +183,8 @@ def test_the_screen_tells_hours_languages_lengths_cut_prompts_and_doubts_by_kind
         "languages: en 6 (0.00 h), de 1 (0.00 h)",
         "1-16      7 " + "#" * 40,
         "1 prompts lose their beginning",
-        "6 x text: ..: stock decoding never writes it",
+        "6 x text: '[': stock decoding never writes it",
         "(line 1, 2, 3, 4, ...)",
-        "'[' (6)",
         "0 problems, 7 doubts: --every lists each",
     ):
         assert words in said, words
@@ -192,7 +195,7 @@ def test_the_screen_tells_hours_languages_lengths_cut_prompts_and_doubts_by_kind
 def test_an_empty_manifest_has_a_screen_too():
     surveyed = survey("m.jsonl", Checked(), None)
     assert list(screen(surveyed, every=False)) == [
-        "m.jsonl: 0 rows, 0.00 h; ",
+        "m.jsonl: 0 rows, 0.00 h",
         "  0 problems, 0 doubts",
     ]
 
@@ -226,3 +229,23 @@ def test_shown_rows_are_dimmed_on_a_terminal_where_they_are_masked(folder, monke
     _, masked, learned, *_ = said.split("\n")
     assert masked.startswith("\033[2m  masked") and masked.endswith("\033[0m")
     assert "\033" not in learned and "\\n" in learned and "Über" in masked.replace("|", "")
+
+
+def test_many_problems_stand_together_by_kind_and_few_one_by_one(folder):
+    lines = [{"audio": "0.wav", "text": "Hi there.", "language": f"x{i}"} for i in range(30)]
+    found = checked(folder, "m.jsonl", *lines, {"audio": "gone.wav", "text": "Hi."})
+    said = list(screen(survey("m.jsonl", found, MULTILINGUAL), every=False))
+    assert "  wrong:    30 x language: 'x0': whisper has no such one: give a code such as en" in (
+        line.partition(" (line 1, 2, 3, 4, ...)")[0] for line in said
+    )
+    assert len(said) < 10 and said[-1] == "  31 problems, 0 doubts: --every lists each"
+    assert len(list(screen(survey("m.jsonl", found, MULTILINGUAL), every=True))) > 31
+    few = checked(folder, "few.jsonl", {"audio": "gone.wav", "text": "Hi."})
+    said = "\n".join(screen(survey("few.jsonl", few, MULTILINGUAL), every=False))
+    assert f"{folder}/few.jsonl:1: audio: {folder}/gone.wav: no such file" in said
+
+
+def test_problems_are_told_in_the_order_of_their_lines(folder):
+    rows = [{"audio": "gone.wav", "text": "Hi."}, {"audio": "0.wav", "text": 1}]
+    found = checked(folder, "m.jsonl", *rows, *rows)
+    assert [p.place.rpartition(":")[2] for p in found.problems] == ["1", "2", "3", "4"]

@@ -133,3 +133,12 @@ def test_a_wheels_weights_are_used_only_if_their_sha256_is_whispers(
         with pytest.raises(ValueError, match="SHA-256"):
             fetch("tiny.en")
     assert sorted(p.name for p in (tmp_path / "whisper").iterdir()) == ["tiny.en.pt"] * true_content
+
+
+def test_a_runs_folder_or_state_is_refused_by_the_name_of_what_was_meant(tmp_path, model):
+    (tmp_path / "best.pt").touch()
+    torch.save({"model": {}, "optimizer": {}, "progress": {}}, tmp_path / "state.pt")
+    with pytest.raises(ValueError, match=r"a run's folder: give .*best.pt"):
+        load(str(tmp_path))
+    with pytest.raises(ValueError, match=r"a run's state: give .*best.pt"):
+        load(str(tmp_path / "state.pt"))

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from whisper_ft import longform
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import append_lines, write_json
-from whisper_ft.compare import evaluations_compared, prompts_compared, report
+from whisper_ft.compare import changes_table, evaluations_compared, prompts_compared
 from whisper_ft.conditions import evaluation_rows
 from whisper_ft.config import (
     CheckConfig,
@@ -29,7 +29,7 @@ from whisper_ft.flags import out_of_bounds, parse
 from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.model import pick_device
 from whisper_ft.prepare.commands import prepare
-from whisper_ft.prompts import parse_policy
+from whisper_ft.prompts import coverage, coverage_line, parse_policy
 from whisper_ft.show import show
 from whisper_ft.survey import compare_manifests, listen, screen, survey
 from whisper_ft.weights import Vocabulary, load, vocabulary
@@ -51,13 +51,17 @@ def check(argv: Sequence[str]) -> int:
         survey(path, found, vocabulary_here)
         for path, found in zip(config.manifests, checked, strict=True)
     ]
+    rows = [row for found in checked for row in found.rows]
     if config.json:
-        write_json(Path(config.json), {"problems": wrong, "manifests": surveyed})
+        prompts = coverage(policy, rows)
+        report = {"problems": wrong, "prompts": prompts, "manifests": surveyed}
+        write_json(Path(config.json), report)
     for one in surveyed:
         print(*screen(one, every=config.every), sep="\n")
+    print(coverage_line(policy, rows))
     if config.show and vocabulary_here:
         examples = Examples(
-            [row for found in checked for row in found.rows],
+            rows,
             policy,
             vocabulary_here.tokenizer,
             n_mels=0,  # nothing is heard
@@ -176,7 +180,7 @@ def compare(argv: Sequence[str]) -> int:
         changes = prompts_compared(held[0], config.score)
     else:
         changes = evaluations_compared(held[0], held[1], config.score)
-    print(report(changes, config.score))
+    print(changes_table(changes, config.score))
     return 0
 
 
@@ -212,6 +216,8 @@ def main() -> int:
     argv = sys.argv[1:]
     if not argv or argv[0] not in COMMANDS:
         lines = [f"  {name:10}{command.__doc__}" for name, command in COMMANDS.items()]
+        if argv and argv[0] not in ("-h", "--help"):
+            print(f"{argv[0]}: no such command", file=sys.stderr)
         print(
             "usage: python -m whisper_ft COMMAND ... (COMMAND --help tells more)", *lines, sep="\n"
         )

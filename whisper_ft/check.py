@@ -64,7 +64,14 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
         if not wrong and isinstance(info, AudioInfo):
             checked.rows.append(replace(row, duration=_duration(row, info)))
             checked.seconds += _duration(row, info)
+    checked.problems.sort(key=lambda problem: _line(problem.place))
     return checked
+
+
+def _line(place: str) -> int:
+    """The line of a place, 0 for a whole file."""
+    number = place.rpartition(":")[2]
+    return int(number) if number.isdigit() else 0
 
 
 def _duration(row: Row, info: AudioInfo) -> float:

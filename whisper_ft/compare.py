@@ -40,7 +40,7 @@ def evaluations_compared(before: Samples, after: Samples, name: str) -> list[dic
     return found
 
 
-def report(changes: Sequence[dict[str, Any]], name: str) -> str:
+def changes_table(changes: Sequence[dict[str, Any]], name: str) -> str:
     """A table of changes for a terminal."""
     lines = [f"{name:22}{'rows':>6}{'before':>10}{'after':>10}{'change':>10}   95 % interval"]
     for change in changes:

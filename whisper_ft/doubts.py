@@ -84,6 +84,8 @@ def sound_doubts(row: Row, samples: np.ndarray) -> Iterator[str]:
 
 
 def _segment_doubts(row: Row, segments: Sequence[Segment]) -> Iterator[str]:
+    if row.text and not row.text.strip():
+        yield "text: only white space: it counts as silence, which is written as an empty text"
     if joined(segments) != " ".join(row.text.split()):
         yield "segments: their texts do not join to the text: timestamped visits learn another text"
     if segments[0].start > MAX_FIRST:
@@ -111,7 +113,9 @@ def _text_doubts(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) ->
         shown = " ".join(tokenizer.decode([i]).strip() for i in never)
         yield f"text: {shown!r}: stock decoding never writes it: spell it out or leave it out"
     if (script := _wrong_script(row)) is not None:
-        yield f"text: mostly in {script} letters: is the language {row.language!r}?"
+        code = row.language
+        asked = f"is the language {code!r}?" if code == row.written_language else "is it English?"
+        yield f"text: mostly in {script} letters: {asked}"
     elif row.text.strip() and not any(c.isalpha() for c in row.text):
         yield f"text: {row.text[:40]!r}: no letters: write what is said in words"
     seconds = sum((s.end or s.start) - s.start for s in segments)

@@ -208,6 +208,8 @@ def details(scores: dict[str, Any]) -> str:
             + "".join(f"{_with_interval(name, scores[c][name]):>28}" for c in CONDITIONS)
         )
     lines.append(f"{'rows':10}" + "".join(f"{scores[c]['rows']:>28}" for c in CONDITIONS))
+    if scores["none"]["rows"] and not scores["wrong"]["rows"]:
+        lines.append("no row has a wrong prompt: none of another row's holds none of its keywords")
     return "\n".join(lines)
 
 

@@ -55,11 +55,15 @@ def out_of_bounds(config: Any) -> list[str]:
     return found
 
 
-def parse(config_class: type[C], argv: Sequence[str] | None, prog: str) -> tuple[C, set[str]]:
-    """(config, names of the fields that flags gave). Exits on a bad flag."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=config_class.__doc__, allow_abbrev=False
-    )
+def parse(
+    config_class: type[C], argv: Sequence[str] | None, prog: str, about: str = ""
+) -> tuple[C, set[str]]:
+    """(config, names of the fields that flags gave); `about` ends the help's description.
+
+    Exits on a bad flag.
+    """
+    described = " ".join(f"{config_class.__doc__} {about}".split())
+    parser = argparse.ArgumentParser(prog=prog, description=described, allow_abbrev=False)
     groups: dict[str, Any] = {}
     for field in dataclasses.fields(config_class):  # type: ignore[arg-type]
         name = field.metadata["group"]

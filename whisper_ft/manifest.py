@@ -150,9 +150,21 @@ def read_manifest(path: str | Path, *, language: str = "en", task: str = "transc
         if row is not None:
             manifest.rows.append(replace(row, follows=follows))
         follows = row is not None
+    if n_read > 1 and (other := _other_format(manifest, lines)):
+        manifest = Manifest(problems=[Problem(str(path), other)])
     if not n_read:
         manifest.problems.append(Problem(str(path), "holds no rows: write one JSON object a line"))
     return manifest
+
+
+def _other_format(manifest: Manifest, lines: list[bytes]) -> str:
+    """What a file without a single line of JSON probably is, with the remedy; "" for a mixture."""
+    if lines[0].strip() == b"[":
+        return "a JSON array: write its objects one a line, without commas between them"
+    foreign = [p.what.startswith(("not JSON", "not UTF-8")) for p in manifest.problems]
+    if foreign and all(foreign) and not manifest.rows:
+        return "no line is JSON: `prepare csv` makes a manifest of a table, and there are others"
+    return ""
 
 
 def parse_row(

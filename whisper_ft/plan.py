@@ -32,7 +32,7 @@ from whisper_ft.model import (
     pick_device,
 )
 from whisper_ft.packing import pack, summary
-from whisper_ft.prompts import parse_policy
+from whisper_ft.prompts import coverage_line, parse_policy
 from whisper_ft.visits import VisitOrder, by_language
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
@@ -70,12 +70,14 @@ class Plan:
         model = self.loaded.model
         precision = str(self.amp_dtype).removeprefix("torch.") if self.amp_dtype else "float32"
         trained = n_parameters(model, trainable=True) / 1e6
+        prompts = coverage_line(self.examples.policy, self.examples.rows)
+        dev = f"evaluation every {self.eval_every} steps on {len(self.dev.rows)} dev rows\n"
         return (
             f"{self.config.model}: {n_parameters(model) / 1e6:.1f} M parameters, {trained:.1f} M "
             f"trained, {precision} on {self.device}\n"
             f"{self.order.epoch_length} visits an epoch; {self.total_steps} steps of "
             f"{self.step_size} rows, warm-up {self.warmup}, peak learning rate {self.peak_lr:.2e}\n"
-            f"evaluation every {self.eval_every} steps on {len(self.dev.rows)} dev rows\n"
+            f"{prompts}{prompts and chr(10)}{dev if self.dev.rows else ''}"
             f"{self.folder}: a state of {state_bytes(model) / 1e9:.2f} GB, two are kept; "
             f"{shutil.disk_usage(self.folder).free / 1e9:.1f} GB are free"
         )
@@ -95,17 +97,18 @@ def make_plan(config: TrainConfig) -> Plan:
     config = config.resolved()
     folder = Path(config.out)
     problems = config.problems()
-    if (folder / "config.json").exists():
-        problems.append(
-            f"--out: {folder}: holds a run: go on with it by --resume {folder}, or choose another"
-        )
     vocabulary_here: Vocabulary | None = None
     try:
         vocabulary_here = vocabulary(config.model)
     except ValueError as error:
         problems.append(f"--model: {error}")
     train, dev, more = read_rows(config, vocabulary_here)
-    decided = decide_settings(config, problems + more)
+    problems += more
+    if (folder / "config.json").exists():
+        problems.append(
+            f"--out: {folder}: holds a run: go on with it by --resume {folder}, or choose another"
+        )
+    decided = decide_settings(config, problems)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / ".writable", {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -82,6 +83,33 @@ def parse_policy(text: str, distractors: tuple[int, int]) -> PromptPolicy:
     if distractors[0] > distractors[1]:
         raise ValueError(f"--distractors: {distractors}: give the fewest, then the most")
     return PromptPolicy(**rates, distractors=distractors)
+
+
+def coverage(policy: PromptPolicy, rows: Sequence[Row]) -> dict[str, int]:
+    """How many rows have each right kind that a policy draws."""
+    styles = {(row.written_language, row.style) for row in rows if row.text.strip()}
+    languages = Counter(language for language, _ in styles)
+    counts = Counter[str]()
+    for i, row in enumerate(rows):
+        previous = any(before.text.strip() for before, _ in _before(rows, i))
+        own, keywords = bool(row.prompt.strip()), bool(row.keywords)
+        counts["own"] += own
+        counts["previous"] += previous
+        counts["keywords"] += keywords
+        counts["carried"] += previous and (own or keywords)
+        counts["style"] += bool(row.text.strip()) and languages[row.written_language] > 1
+    return {kind: counts[kind] for kind in RIGHT_KINDS if getattr(policy, kind)}
+
+
+def coverage_line(policy: PromptPolicy, rows: Sequence[Row]) -> str:
+    """The same for a person, in a line; "" where no right kind is drawn."""
+    counts = coverage(policy, rows)
+    if not counts:
+        return ""
+    if not any(counts.values()):
+        return f"no row has a prompt of the kinds {', '.join(counts)}: training goes without"
+    told = ", ".join(f"{kind} {n}" for kind, n in counts.items())
+    return f"of {len(rows)} rows have a prompt of each kind: {told}"
 
 
 def visit_rng(seed: int, visit: int, index: int) -> random.Random:

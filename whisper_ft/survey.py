@@ -25,8 +25,9 @@ from whisper_ft.weights import Vocabulary
 
 BINS = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # tokens of a text, at most
 BAR = 40  # characters of the longest
-SHOWN = 4  # places and values of rows that share a doubt
-VARYING = re.compile(r"'(?:[^'\\]|\\.)+'|\"[^\"]+\"|\d+(\.\d+)?%?")  # of a doubt's words
+MOST_LISTED = 20  # problems that stand one by one
+SHOWN = 4  # places and values of rows that share a problem or a doubt
+VARYING = re.compile(r"'(?:[^'\\]|\\.)+'|\"[^\"]+\"|\d+(\.\d+)?%?")  # of its words
 
 
 def listen(checked: Sequence[Checked], n_rows: int, seed: int) -> None:
@@ -126,8 +127,9 @@ def survey(path: str, found: Checked, vocabulary: Vocabulary | None) -> dict[str
 def screen(surveyed: dict[str, Any], *, every: bool) -> Iterator[str]:
     """Its lines for a terminal; `every` lists each doubt, else they stand together by kind."""
     n_rows = surveyed["rows"]
-    kinds = ", ".join(f"{n} with {name}" for name, n in surveyed["with"].items() if n)
-    yield f"{surveyed['manifest']}: {n_rows} rows, {surveyed['hours']:.2f} h; {kinds}"
+    kinds = [f"{n} with {name}" for name, n in surveyed["with"].items() if n]
+    head = f"{surveyed['manifest']}: {n_rows} rows, {surveyed['hours']:.2f} h"
+    yield f"{head}; {', '.join(kinds)}" if kinds else head
     if len(surveyed["languages"]) > 1:
         by_rows = sorted(surveyed["languages"].items(), key=lambda item: -item[1]["rows"])
         yield "  languages: " + ", ".join(
@@ -146,30 +148,32 @@ def screen(surveyed: dict[str, Any], *, every: bool) -> Iterator[str]:
             f"  {cut['rows']} prompts lose their beginning, {cut['mean']:.0f} tokens on average, "
             f"{cut['most']} at most"
         )
-    for problem in surveyed["problems"]:
-        yield f"{problem['place']}: {problem['what']}"
-    yield from _listed(surveyed["doubts"]) if every else _grouped(surveyed["doubts"])
-    counts = f"{len(surveyed['problems'])} problems, {len(surveyed['doubts'])} doubts"
-    yield f"  {counts}{': --every lists each doubt' if surveyed['doubts'] and not every else ''}"
+    problems, doubts = surveyed["problems"], surveyed["doubts"]
+    few = every or len(problems) <= MOST_LISTED
+    yield from _listed(problems, "") if few else _grouped(problems, "wrong")
+    yield from _listed(doubts, "doubtful: ") if every else _grouped(doubts, "doubtful")
+    more = "" if every or (few and not doubts) else ": --every lists each"
+    yield f"  {len(problems)} problems, {len(doubts)} doubts{more}"
 
 
-def _listed(doubts: Sequence[dict[str, str]]) -> Iterator[str]:
-    for doubt in doubts:
-        yield f"doubtful: {doubt['place']}: {doubt['what']}"
+def _listed(found: Sequence[dict[str, str]], name: str) -> Iterator[str]:
+    for one in found:
+        yield f"{name}{one['place']}: {one['what']}"
 
 
-def _grouped(doubts: Sequence[dict[str, str]]) -> Iterator[str]:
-    """A line for each kind of doubt: how often, what, and where for example."""
+def _grouped(found: Sequence[dict[str, str]], name: str) -> Iterator[str]:
+    """A line for each kind: how often, one of them in full, where; and the values of others."""
     groups: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-    for doubt in doubts:
-        groups[VARYING.sub("..", doubt["what"])].append(doubt)
-    for kind, held in sorted(groups.items(), key=lambda item: -len(item[1])):
-        lines = ", ".join(doubt["place"].rpartition(":")[2] for doubt in held[:SHOWN])
+    for one in found:
+        groups[VARYING.sub("..", one["what"])].append(one)
+    for held in sorted(groups.values(), key=len, reverse=True):
+        lines = ", ".join(one["place"].rpartition(":")[2] for one in held[:SHOWN])
         more = ", ..." if len(held) > SHOWN else ""
-        yield f"  doubtful: {len(held):5} x {kind} (line {lines}{more})"
-        first = (VARYING.search(doubt["what"]) for doubt in held)
-        values = Counter(found.group() for found in first if found)
-        yield " " * 20 + ", ".join(f"{value} ({n})" for value, n in values.most_common(SHOWN))
+        yield f"  {name}: {len(held):5} x {held[0]['what']} (line {lines}{more})"
+        values = Counter(first.group() for one in held if (first := VARYING.search(one["what"])))
+        if len(values) > 1:
+            most = ", ".join(f"{value} ({n})" for value, n in values.most_common(SHOWN))
+            yield f"{' ' * 20}also {most}"
 
 
 def _token_bins(rows: Sequence[Row], vocabulary: Vocabulary | None) -> dict[str, int]:

@@ -17,6 +17,7 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
+from whisper_ft.conditions import PromptedRows
 from whisper_ft.data import Batch, RowError, WorkerError, make_loader
 from whisper_ft.evaluate import decode_rows, details, score
 from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
@@ -32,6 +33,7 @@ class Progress:
     step: int = 0  # optimiser steps taken, and so the position in the order of visits
     updates: int = 0  # steps that changed weights: an fp16 overflow changes none
     evaluated_at: int = -1  # step of the last evaluation
+    stock_wer: float | None = None  # under right prompts, before the first step
     best_step: int = -1
     best_wer: float = math.inf
     best_loss: float = math.inf
@@ -164,6 +166,8 @@ class Run:
         print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{details(scores)}\n")
         progress.evaluated_at = progress.step
         right = scores["right"]
+        if not progress.step:
+            progress.stock_wer = right["wer"]["rate"]
         if progress.step and progress.better(right["wer"]["rate"], right["loss"]["rate"]):
             save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
         append_lines(plan.folder / "samples.jsonl", samples)
@@ -254,11 +258,24 @@ def _next(batches: Iterator[Batch | RowError]) -> Batch:
     return batch
 
 
+def _told(progress: Progress, dev: PromptedRows) -> str:
+    """The best evaluation's word error rate beside the start's."""
+    if not math.isfinite(progress.best_wer):
+        return "dev WER not defined"
+    prompts = "under right prompts" if any(map(str.strip, dev.rights)) else "without prompts"
+    told = f"dev WER {100 * progress.best_wer:.1f} % {prompts}"
+    stock = progress.stock_wer
+    if stock is not None:
+        told += f", before the run {100 * stock:.1f} %"
+        if stock < progress.best_wer:
+            told += " (so it did harm: try a lower --lr, or general speech mixed in)"
+    return told
+
+
 def _farewell(run: Run) -> str:
     folder, progress, heads = run.plan.folder, run.progress, run.plan.loaded.alignment_heads
     if run.plan.dev.rows:
-        wer = f"{100 * progress.best_wer:.1f} %" if progress.best_wer < math.inf else "not defined"
-        best = f"best.pt is of step {progress.best_step}: dev WER {wer} under right prompts"
+        best = f"best.pt is of step {progress.best_step}: {_told(progress, run.plan.dev)}"
     else:
         best = (
             f"best.pt is the last, of step {progress.step}: there were no --dev rows to choose by"

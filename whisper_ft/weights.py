@@ -141,6 +141,8 @@ def damage(path: Path) -> str:
 
 def _read_checkpoint(name: str) -> dict[str, Any]:
     path = Path(name)
+    if (path / "best.pt").is_file():
+        raise ValueError(f"{name}: a run's folder: give {path / 'best.pt'}")
     if not path.is_file():
         names = " ".join(whisper.available_models())
         raise ValueError(f"{name}: neither a file nor an official name ({names})")
@@ -155,6 +157,8 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
         first = str(error).strip().splitlines()[0]
         raise ValueError(f"{name}: cannot be read as plain weights ({first})") from None
     if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= set(checkpoint):
+        if isinstance(checkpoint, dict) and {"optimizer", "progress"} <= set(checkpoint):
+            raise ValueError(f"{name}: a run's state: give {path.with_name('best.pt')}")
         held = (
             sorted(map(str, checkpoint))[:4] if isinstance(checkpoint, dict) else type(checkpoint)
         )

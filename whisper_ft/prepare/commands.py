@@ -70,7 +70,8 @@ def noises(argv: Sequence[str]) -> str:
 def corpus(argv: Sequence[str]) -> str:
     """A corpus by its metadata; what is left out ends what may be the text before what follows."""
     name = argv[0]
-    config, _ = parse(CorpusConfig, argv[1:], f"python -m whisper_ft prepare {name}")
+    about = corpora.FORMATS[name].__doc__ or ""
+    config, _ = parse(CorpusConfig, argv[1:], f"python -m whisper_ft prepare {name}", about)
     _refuse(config)
     source, out = Path(config.source), Path(config.out)
     if not source.exists():
@@ -94,6 +95,10 @@ def corpus(argv: Sequence[str]) -> str:
                     _add(output, row, config)
     except UnicodeDecodeError as error:
         raise ValueError(f"{source}: not UTF-8 ({error}): convert it") from None
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise ValueError(
+            f"{error.filename}: {error.strerror}: {name} is {' '.join(about.split())}"
+        ) from None
     except ModuleNotFoundError as error:
         raise ValueError(f"{error.name} is missing: {EXTRA}") from None
     if not output.n_rows:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from whisper_ft.manifest import READERS
 
 TEXT_COLUMNS = ("text", "sentence", "transcription", "transcript", "normalized_text")
+REQUIRED = ("audio", "text")
 NUMBERS = ("start", "end", "duration")
 FIELDS = tuple(name for name in READERS if name != "segments")  # that a column may hold
 CSV_FIELD = 10_000_000  # characters; the module's own limit is 131,072
@@ -159,18 +160,24 @@ def nemo(source: Path, options: Options) -> Rows:
 
 
 def table(source: Path, options: Options) -> Rows:
-    """A CSV or TSV whose first line names the columns, as the manifest does or as told."""
+    """A CSV or TSV whose first line names the columns, as the manifest does or as told.
+
+    Keywords are parted by semicolons.
+    """
     delimiter = options.delimiter or ("\t" if source.suffix.lower() == ".tsv" else ",")
     for place, record in _table(source, delimiter):
         if isinstance(record, LeftOut):
             yield record
             continue
+        if missing := [name for name in REQUIRED if options.columns.get(name, name) not in record]:
+            remedy = "--columns " + " ".join(f"{name}=..." for name in missing)
+            if len(record) == 1:
+                remedy = "--delimiter, what parts its columns"
+            what = f"no {' or '.join(missing)} among its columns {', '.join(map(str, record))}"
+            raise ValueError(f"{source}:1: {what}: give {remedy}")
         row = _mapped(record, options.columns)
-        if row.get("audio") in (None, "") or row.get("text") is None:
-            known = ", ".join(str(name) for name in record)
-            yield LeftOut(
-                place, f"no audio or text in its columns {known}: see --columns, --delimiter"
-            )
+        if not row["audio"]:
+            yield LeftOut(place, "no audio")
             continue
         if row.get("keywords"):
             row["keywords"] = [t.strip() for t in row["keywords"].split(";") if t.strip()]

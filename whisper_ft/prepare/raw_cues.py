@@ -126,7 +126,8 @@ def _decode(path: Path, tell: Tell, encoding: str) -> str:
     try:
         text = data.decode(encoding or utf)
     except (UnicodeDecodeError, LookupError) as error:
-        guesses = [] if encoding else list(from_bytes(data, cp_isolation=list(LEGACY)))
+        marked = data.removeprefix(b"\xef\xbb\xbf")  # by an editor that took it for UTF-8
+        guesses = [] if encoding else list(from_bytes(marked, cp_isolation=list(LEGACY)))
         if not guesses:
             raise ValueError(f"{path}: cannot be read as text ({error}): give --encoding") from None
         best = guesses[0]

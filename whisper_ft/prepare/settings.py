@@ -12,7 +12,9 @@ class SubtitlesConfig:
     paths: tuple[str, ...] = option(
         (), "recordings and subtitles of the same names, or folders of them", positional=True
     )
-    out: str = option("", "folder for manifest.jsonl and the notes on what was mended or left out")
+    out: str = option(
+        "", "folder for manifest.jsonl and the notes on what was mended or left out; needed"
+    )
     channels: bool = option(
         False, "one recording with a party a channel: a subtitle file for each, in their order"
     )
@@ -32,7 +34,7 @@ class NoisesConfig:
     """Make rows in which nobody speaks from a folder of noises, and digital silence."""
 
     folder: str = option("", "folder of audio files without speech", positional=True)
-    out: str = option("", "the manifest to write")
+    out: str = option("", "the manifest to write; needed")
     rows: int = option(200, "rows", at_least=1)
     seed: int = option(0, "of the files and stretches drawn", at_least=0)
 
@@ -42,11 +44,12 @@ class CorpusConfig:
     """Turn a corpus into a manifest, reading its metadata only."""
 
     source: str = option("", "the corpus: its folder, or the file that lists it", positional=True)
-    out: str = option("", "the manifest to write")
+    out: str = option("", "the manifest to write; needed")
     columns: tuple[str, ...] = option(
-        (), "where a table names its columns otherwise, such as audio=path text=sentence"
+        (),
+        "of csv, tsv and huggingface: where they are named otherwise, as audio=path text=sentence",
     )
-    delimiter: str = option("", "between a table's columns (default: , and in a .tsv tab)")
+    delimiter: str = option("", "between the columns of a csv (default: , and in a .tsv tab)")
     language: str = option("", "language of rows that name none")
     empty_is_silence: bool = option(
         False, "take an empty text as silence (default: as not transcribed, and leave it out)"
