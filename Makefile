@@ -36,7 +36,7 @@ ffmpeg:
 
 demo: install
 	$(EVALUATE) tiny.en data/test.jsonl --name "stock tiny.en" --json $(RUNS)/demo.stock.json
-	$(call TRAIN,$(RUNS)/demo,--prompts own=.5)
+	$(call TRAIN,$(RUNS)/demo)
 	$(EVALUATE) $(RUNS)/demo/best.pt data/test.jsonl --name "fine-tuned with prompts" \
 	  --json $(RUNS)/demo.tuned.json
 	@echo; $(BIN)/python -m whisper_ft table $(RUNS)/demo.stock.json $(RUNS)/demo.tuned.json
@@ -47,7 +47,7 @@ table: install
 	$(call TRAIN,$(RUNS)/table-without,--prompts own=0)
 	$(EVALUATE) $(RUNS)/table-without/best.pt data/test.jsonl \
 	  --name "fine-tuned without prompts" --json data/results/without.json
-	$(call TRAIN,$(RUNS)/table-with,--prompts own=.5)
+	$(call TRAIN,$(RUNS)/table-with)
 	$(EVALUATE) $(RUNS)/table-with/best.pt data/test.jsonl \
 	  --name "fine-tuned with prompts" --json data/results/with.json
 	$(BIN)/python -m whisper_ft table data/results/stock.json data/results/without.json \

@@ -14,6 +14,7 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.audio import read_audio
 from whisper_ft.evaluate import MARK, table
 from whisper_ft.manifest import parse_row
+from whisper_ft.prompts import KINDS, parse_policy
 from whisper_ft.tokens import IGNORE, build_example
 
 ROOT = Path(__file__).parent.parent
@@ -113,3 +114,10 @@ def test_the_drawing_is_what_build_example_does():
         assert line[:2] == f"{position:2}"
         assert line[11:].startswith(token) and line[36:].startswith(target)
     assert position == len(tokens) - 1
+
+
+def test_every_mixture_of_prompts_that_it_names_can_be_given():
+    mixtures = re.findall(r"`(?:--prompts )?((?:[a-z]+=\.\d+,?)+)`", README)
+    assert len(mixtures) >= 5
+    for mixture in mixtures:
+        assert sum(vars(parse_policy(mixture, (0, 1)))[kind] for kind in KINDS) > 0
