@@ -53,12 +53,13 @@ def check(argv: Sequence[str]) -> int:
     ]
     rows = [row for found in checked for row in found.rows]
     if config.json:
-        prompts = coverage(policy, rows)
-        report = {"problems": wrong, "prompts": prompts, "manifests": surveyed}
+        counts = coverage(policy, rows)
+        report = {"problems": wrong, "prompts": counts, "manifests": surveyed}
         write_json(Path(config.json), report)
     for one in surveyed:
         print(*screen(one, every=config.every), sep="\n")
-    print(coverage_line(policy, rows))
+    if prompts := coverage_line(policy, rows):
+        print(prompts)
     if config.show and vocabulary_here:
         examples = Examples(
             rows,

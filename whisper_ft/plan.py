@@ -70,17 +70,21 @@ class Plan:
         model = self.loaded.model
         precision = str(self.amp_dtype).removeprefix("torch.") if self.amp_dtype else "float32"
         trained = n_parameters(model, trainable=True) / 1e6
-        prompts = coverage_line(self.examples.policy, self.examples.rows)
-        dev = f"evaluation every {self.eval_every} steps on {len(self.dev.rows)} dev rows\n"
-        return (
+        lines = [
             f"{self.config.model}: {n_parameters(model) / 1e6:.1f} M parameters, {trained:.1f} M "
-            f"trained, {precision} on {self.device}\n"
+            f"trained, {precision} on {self.device}",
             f"{self.order.epoch_length} visits an epoch; {self.total_steps} steps of "
-            f"{self.step_size} rows, warm-up {self.warmup}, peak learning rate {self.peak_lr:.2e}\n"
-            f"{prompts}{prompts and chr(10)}{dev if self.dev.rows else ''}"
+            f"{self.step_size} rows, warm-up {self.warmup}, peak learning rate {self.peak_lr:.2e}",
+        ]
+        if prompts := coverage_line(self.examples.policy, self.examples.rows):
+            lines.append(prompts)
+        if n_dev := len(self.dev.rows):
+            lines.append(f"evaluation every {self.eval_every} steps on {n_dev} dev rows")
+        lines.append(
             f"{self.folder}: a state of {state_bytes(model) / 1e9:.2f} GB, two are kept; "
             f"{shutil.disk_usage(self.folder).free / 1e9:.1f} GB are free"
         )
+        return "\n".join(lines)
 
 
 class Refused(ValueError):
