@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
-    {"config", "glossary", "audio", "tokens", "model", "weights"},
+    {"config", "glossary", "audio", "tokens", "model", "steps", "weights"},
     {"prompts", "checkpoint", "packing", "augment", "doubts"},
     {"data", "decode", "check", "conditions"},
     {"evaluate", "optim", "plan", "show", "survey"},

@@ -14,12 +14,12 @@ import whisper
 
 from whisper_ft.audio import log_mel, read_audio
 from whisper_ft.config import TrainConfig
-from whisper_ft.decode import decode_row
+from whisper_ft.decode import Asked, decode
 from whisper_ft.flags import parse
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import encode, summed_loss
 from whisper_ft.plan import make_plan
-from whisper_ft.tokens import build_example
+from whisper_ft.tokens import build_example, encode_prompt
 from whisper_ft.training import train
 
 pytestmark = pytest.mark.weights
@@ -97,9 +97,30 @@ def test_the_prompt_gives_the_spelling_that_the_ear_cannot(tiny_en, rows):
 
 
 def test_an_english_only_model_decodes_by_its_own_ids(tiny_en, rows):
-    features = tiny_en.encoder(log_mel(read_audio(rows[0].audio), 80)[None])[0]
-    result = decode_row(tiny_en, features, "Quill")
+    features = tiny_en.encoder(log_mel(read_audio(rows[0].audio), 80)[None])
+    (result,) = decode(tiny_en, features, [Asked(prompt="Quill")])
     assert result.tokens[0] >= 50363 and result.no_speech_prob < 0.5
+
+
+@torch.no_grad()
+def test_prompts_of_several_rows_at_once_write_what_whisper_writes_for_each(tiny_en, rows):
+    features = tiny_en.encoder(torch.stack([log_mel(read_audio(r.audio), 80) for r in rows[:4]]))
+    asked = [
+        Asked(i, prompt, timestamps=timestamps)
+        for i, row in enumerate(rows[:4])
+        for prompt, timestamps in ((row.prompt, True), ("", False), ("", True))
+    ]
+    tokenizer = whisper.tokenizer.get_tokenizer(False)
+    for one, found in zip(asked, decode(tiny_en, features, asked), strict=True):
+        options = whisper.DecodingOptions(
+            language="en",
+            prompt=encode_prompt(tokenizer, one.prompt),
+            without_timestamps=not one.timestamps,
+            fp16=False,
+        )
+        expected = tiny_en.decode(features[one.recording], options)
+        assert found.tokens == expected.tokens
+        assert found.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-4)
 
 
 def test_bf16_has_float32s_loss_on_real_weights(tiny_en, rows):

@@ -193,14 +193,18 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         if isinstance(example, RowError):
             return example
     mels, tokens, targets, places, n_fallbacks = zip(*examples, strict=True)
-    return Batch(
-        torch.stack(mels),
+    ids = padded(list(zip(tokens, targets, strict=True)))
+    return Batch(torch.stack(mels), *ids, places, sum(n_fallbacks))
+
+
+def padded(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
+    """(tokens, targets) of examples, int64 [B, T]: see Batch."""
+    tokens, targets = zip(*examples, strict=True)
+    return (
         pad_sequence([torch.tensor(ids) for ids in tokens], batch_first=True, padding_value=0),
         pad_sequence(
             [torch.tensor(ids) for ids in targets], batch_first=True, padding_value=IGNORE
         ),
-        places,
-        sum(n_fallbacks),
     )
 
 

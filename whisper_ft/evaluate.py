@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 from whisper.model import Whisper
 from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
-from whisper.tokenizer import Tokenizer
 
 from whisper_ft.audio import log_mel
 from whisper_ft.conditions import PromptedRows
-from whisper_ft.data import hear
-from whisper_ft.decode import decode_row
-from whisper_ft.manifest import Segment
+from whisper_ft.data import hear, padded
+from whisper_ft.decode import Asked, decode
+from whisper_ft.manifest import Row, Segment
 from whisper_ft.metrics import (
     Count,
     bootstrap_interval,
@@ -25,7 +24,7 @@ from whisper_ft.metrics import (
     split_word_errors,
     word_errors,
 )
-from whisper_ft.model import summed_loss
+from whisper_ft.model import row_losses
 from whisper_ft.tokens import IGNORE, build_example, is_unspaced
 from whisper_ft.weights import vocabulary_of
 
@@ -33,46 +32,62 @@ CONDITIONS = ("right", "none", "wrong")
 SCORES = ("wer", "raw_wer", "cer", "b_wer", "u_wer", "keywords", "loss")
 WITH_INTERVAL = ("wer", "keywords")
 MARK = "<!-- table -->"
+MOST_TOGETHER, CROSS_BYTES = 16, 10**9  # rows decoded at once, and memory for what they heard
 
 
 @torch.no_grad()
 def decode_rows(
-    model: Whisper,
-    prompted: PromptedRows,
-    *,
-    timestamps: bool = True,
+    model: Whisper, prompted: PromptedRows, *, timestamps: bool = True
 ) -> Iterator[dict[str, Any]]:
     """A sample of each row: its reference, and by condition the prompt, output and loss.
 
     Greedy, temperature 0, the row's language given, transcribe's mel, fp16 on a GPU as whisper
-    does; the encoder runs once a row. Where the wrong prompt is None its output is None; an empty
-    right prompt shares the output without. Raises RowError naming an unreadable row.
+    does; rows are decoded several at once, the encoder runs once a row. Where the wrong prompt is
+    None its output is None; an empty right prompt shares the output without. Raises RowError
+    naming an unreadable row.
     """
+    size = _n_together(model)
+    conditions = list(zip(prompted.rights, prompted.wrongs, strict=True))
+    for start in range(0, len(prompted.rows), size):
+        rows = prompted.rows[start : start + size]
+        prompts = [
+            dict(zip(CONDITIONS, (right, "", wrong), strict=True))
+            for right, wrong in conditions[start : start + size]
+        ]
+        yield from _decoded(model, rows, prompts, timestamps)
+
+
+def _n_together(model: Whisper) -> int:
+    """Rows whose cross attention, the largest part of decoding's memory, fits its share."""
+    dims, n_bytes = model.dims, 2 if model.device.type == "cuda" else 4
+    a_row = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state * n_bytes
+    return min(MOST_TOGETHER, max(1, CROSS_BYTES // a_row))
+
+
+def _decoded(
+    model: Whisper,
+    rows: Sequence[Row],
+    prompts: Sequence[dict[str, str | None]],
+    timestamps: bool,
+) -> Iterator[dict[str, Any]]:
     dtype = torch.float16 if model.device.type == "cuda" else torch.float32
-    tokenizer_of = vocabulary_of(model.dims).tokenizer
-    for row, right, wrong in zip(prompted.rows, prompted.rights, prompted.wrongs, strict=True):
-        # the words of a cut segment are not in the reference: nothing of it is heard
-        audio, segments = hear(row, timestamps=False)
-        segments = tuple(segment for segment in segments if segment.end is not None)
-        features = model.encoder(log_mel(audio, model.dims.n_mels)[None].to(model.device, dtype))
-        tokenizer = tokenizer_of(language=row.language, task=row.task)
-        prompts = dict(zip(CONDITIONS, (right, "", wrong), strict=True))
-        done: dict[str | None, tuple[str | None, Count | None]] = {None: (None, None)}
-        for prompt in dict.fromkeys(prompts.values()):
-            if prompt is not None:
-                result = decode_row(
-                    model,
-                    features[0],
-                    prompt,
-                    language=row.language,
-                    task=row.task,
-                    timestamps=timestamps,
-                )
-                timed = segments if timestamps else None
-                done[prompt] = (
-                    result.text,
-                    _row_loss(model, features, tokenizer, row.text, prompt, timed),
-                )
+    # the words of a cut segment are not in the reference: nothing of it is heard
+    heard = [hear(row, timestamps=False) for row in rows]
+    mel = torch.stack([log_mel(samples, model.dims.n_mels) for samples, _ in heard])
+    features = model.encoder(mel.to(model.device, dtype))
+    keys = [
+        (number, prompt)
+        for number, conditions in enumerate(prompts)
+        for prompt in dict.fromkeys(conditions.values())
+        if prompt is not None
+    ]
+    asked = [Asked(n, p, rows[n].language, rows[n].task, timestamps) for n, p in keys]
+    texts = [result.text for result in decode(model, features, asked)]
+    losses = _losses(model, features, asked, rows, [segments for _, segments in heard])
+    done: dict[tuple[int, str | None], tuple[str | None, Count | None]]
+    done = dict(zip(keys, zip(texts, losses, strict=True), strict=True))
+    for number, (row, conditions) in enumerate(zip(rows, prompts, strict=True)):
+        found = {c: done.get((number, p), (None, None)) for c, p in conditions.items()}
         yield {
             "place": row.place,
             "language": row.language,
@@ -80,32 +95,37 @@ def decode_rows(
             "recording": row.recording,
             "keywords": list(row.keywords),
             "reference": row.text,
-            "prompt": prompts,
-            "output": {condition: done[prompt][0] for condition, prompt in prompts.items()},
-            "loss": {condition: done[prompt][1] for condition, prompt in prompts.items()},
+            "prompt": conditions,
+            "output": {condition: text for condition, (text, _) in found.items()},
+            "loss": {condition: loss for condition, (_, loss) in found.items()},
         }
 
 
-def _row_loss(
+def _losses(
     model: Whisper,
     features: Tensor,
-    tokenizer: Tokenizer,
-    text: str,
-    prompt: str,
-    segments: Sequence[Segment] | None,
-) -> Count:
-    """(summed cross-entropy in nats, learned tokens) of a text after a prompt."""
-    tokens, targets = build_example(
-        tokenizer,
-        text,
-        prompt,
-        segments=segments,
-        timestamps=segments is not None,
-        n_text_ctx=model.dims.n_text_ctx,
-    )
-    ids = torch.tensor([tokens, targets], device=features.device)
-    loss = summed_loss(model, features, ids[:1], ids[1:])
-    return Count(float(loss), sum(target != IGNORE for target in targets))
+    asked: Sequence[Asked],
+    rows: Sequence[Row],
+    segments: Sequence[Sequence[Segment]],
+) -> list[Count]:
+    """(summed cross-entropy in nats, learned tokens) of each row's text after each prompt."""
+    tokenizer_of = vocabulary_of(model.dims).tokenizer
+    examples = [
+        build_example(
+            tokenizer_of(language=one.language, task=one.task),
+            rows[one.recording].text,
+            one.prompt,
+            segments=[s for s in segments[one.recording] if s.end is not None],
+            timestamps=one.timestamps,
+            n_text_ctx=model.dims.n_text_ctx,
+        )
+        for one in asked
+    ]
+    tokens, targets = (ids.to(features.device) for ids in padded(examples))
+    of_each = features[[one.recording for one in asked]]
+    nats = row_losses(model, of_each, tokens, targets).tolist()
+    n_learned = (targets != IGNORE).sum(dim=1).tolist()
+    return [Count(*pair) for pair in zip(nats, n_learned, strict=True)]
 
 
 def score(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -129,6 +129,15 @@ def summed_loss(model: Whisper, features: Tensor, tokens: Tensor, targets: Tenso
     return F.cross_entropy(logits, targets[learned], reduction="sum")
 
 
+def row_losses(model: Whisper, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
+    """The same apart for each row: [B], in nats."""
+    learned = targets >= 0
+    states = decoder_states(model.decoder, tokens, features)[learned]
+    logits = F.linear(states, model.decoder.token_embedding.weight.to(states.dtype)).float()
+    nats = F.cross_entropy(logits, targets[learned], reduction="none")
+    return nats.new_zeros(len(tokens)).index_add(0, learned.nonzero()[:, 0], nats)
+
+
 def n_parameters(model: nn.Module, *, trainable: bool = False) -> int:
     """How many numbers a model holds, or trains."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)
