@@ -29,6 +29,15 @@ from whisper_ft.weights import Vocabulary, fetch
 
 NAMES = [f"Name{chr(65 + i)}{chr(97 + j)}" for i in range(10) for j in range(10)]
 NAMED_ROWS = [Row(None, f"Call {name} now.", keywords=(name,)) for name in NAMES]  # type: ignore[arg-type]
+SRT = """1
+00:00:00,500 --> 00:00:02,000
+Hello there.
+
+2
+00:00:02,000 --> 00:00:04,250
+<i>Two lines,</i>
+one cue.
+"""
 EOT = {51864: 50256, 51865: 50257, 51866: 50257}
 
 

@@ -3,19 +3,9 @@
 import json
 
 import pytest
-from conftest import read, spans, srt
+from conftest import SRT, read, spans, srt
 
 from whisper_ft.prepare.cues import without_notes
-
-SRT = """1
-00:00:00,500 --> 00:00:02,000
-Hello there.
-
-2
-00:00:02,000 --> 00:00:04,250
-<i>Two lines,</i>
-one cue.
-"""
 
 
 def test_a_cue_is_its_times_and_words_without_styling(tmp_path):

@@ -3,17 +3,7 @@
 import json
 
 import pytest
-from conftest import read, spans, srt
-
-SRT = """1
-00:00:00,500 --> 00:00:02,000
-Hello there.
-
-2
-00:00:02,000 --> 00:00:04,250
-<i>Two lines,</i>
-one cue.
-"""
+from conftest import SRT, read, spans, srt
 
 
 @pytest.mark.parametrize(

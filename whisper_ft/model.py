@@ -118,24 +118,28 @@ def decoder_states(decoder: TextDecoder, tokens: Tensor, features: Tensor) -> Te
 
 
 def summed_loss(model: Whisper, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy summed over the targets that count, those not -100 (a scalar, in nats).
-
-    Only those positions are projected to the vocabulary, the decoder's largest matrix product.
-    Padding stands to the right, where the causal mask hides it from every learned position.
-    """
+    """Cross-entropy summed over the targets that count, those not -100 (a scalar, in nats)."""
     learned = targets >= 0
-    states = decoder_states(model.decoder, tokens, features)[learned]
-    logits = F.linear(states, model.decoder.token_embedding.weight.to(states.dtype)).float()
+    logits = _logits_at(model, features, tokens, learned)
     return F.cross_entropy(logits, targets[learned], reduction="sum")
 
 
 def row_losses(model: Whisper, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
     """The same apart for each row: [B], in nats."""
     learned = targets >= 0
-    states = decoder_states(model.decoder, tokens, features)[learned]
-    logits = F.linear(states, model.decoder.token_embedding.weight.to(states.dtype)).float()
+    logits = _logits_at(model, features, tokens, learned)
     nats = F.cross_entropy(logits, targets[learned], reduction="none")
     return nats.new_zeros(len(tokens)).index_add(0, learned.nonzero()[:, 0], nats)
+
+
+def _logits_at(model: Whisper, features: Tensor, tokens: Tensor, learned: Tensor) -> Tensor:
+    """float32 logits [n, n_vocab] at the n positions that are learned [B, T].
+
+    Only those are projected to the vocabulary, the decoder's largest matrix product. Padding
+    stands to the right, where the causal mask hides it from every learned position.
+    """
+    states = decoder_states(model.decoder, tokens, features)[learned]
+    return F.linear(states, model.decoder.token_embedding.weight.to(states.dtype)).float()
 
 
 def n_parameters(model: nn.Module, *, trainable: bool = False) -> int:
