@@ -140,7 +140,14 @@ goodbye
 
 
 @pytest.mark.parametrize(
-    "text", ["[SPEAKING SPANISH]", "(speaking Spanish)", "[inaudible]", "Well [inaudible] so."]
+    "text",
+    [
+        "[SPEAKING SPANISH]",
+        "(speaking Spanish)",
+        "[inaudible]",
+        "[inaudible]: so.",
+        "Well [inaudible] so.",
+    ],
 )
 def test_speech_that_only_a_note_tells_of_is_a_hole(tmp_path, text):
     found, notes = read(tmp_path, srt((0, 20, text), (25, 30, "Hi.")))

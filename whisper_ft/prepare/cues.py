@@ -131,7 +131,7 @@ def _in_words(
     """Cues reduced to what is said; speech that only a note tells of is a hole."""
     spoken = []
     for cue in cues:
-        named = NAMED.sub("", cue.text)
+        named = NAMED.sub(lambda f: f.group() if UNHEARD.search(f.group()) else "", cue.text)
         notes = [] if keep_notes else [note for note in NOTE.findall(named) if _is_note(note)]
         text = " ".join(cue.text.split()) if keep_notes else without_notes(named)
         unheard = any(UNHEARD.search(note) for note in notes)
