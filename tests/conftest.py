@@ -172,6 +172,19 @@ def sound(path, seconds=1.0, **options):
 
 
 @pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command; (status, what was said)."""
+
+    def run_command(*argv):
+        monkeypatch.setattr("sys.argv", ["whisper-ft", *map(str, argv)])
+        status = main()
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    return run_command
+
+
+@pytest.fixture
 def prepare(tmp_path, monkeypatch, capsys):
     """Run the command; (status, rows written, what was said)."""
     monkeypatch.chdir(tmp_path)

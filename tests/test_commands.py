@@ -6,19 +6,6 @@ import sys
 
 import pytest
 
-from whisper_ft.__main__ import main
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run_command(*argv):
-        monkeypatch.setattr(sys, "argv", ["whisper-ft", *map(str, argv)])
-        status = main()
-        said = capsys.readouterr()
-        return status, said.out + said.err
-
-    return run_command
-
 
 def test_check_says_what_is_wrong_with_model_and_manifests_at_once(run, tmp_path, corpus):
     status, said = run("check", tmp_path / "no.jsonl", corpus[0], "--model", "nosuch")
@@ -44,7 +31,8 @@ def test_evaluate_writes_scores_and_samples(run, tmp_path, corpus, model_path):
     outputs = ["--json", tmp_path / "new" / "s.json", "--samples", tmp_path / "s.jsonl"]
     status, said = run("evaluate", model_path, *corpus, "--rows", "3", "--name", "mine", *outputs)
     assert status == 0 and "| mine |" in said
-    assert json.loads((tmp_path / "new" / "s.json").read_text())["rows"] == 3
+    (result,) = json.loads((tmp_path / "new" / "s.json").read_text())["evaluations"]
+    assert result["rows"] == 3 and result["manifests"] == ["train.jsonl", "dev.jsonl"]
     assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 3
 
 
@@ -57,7 +45,7 @@ def test_a_table_of_what_is_no_evaluation_names_the_file(run, tmp_path):
 
 def test_without_a_command_the_commands_are_listed(run):
     status, said = run()
-    assert status == 2 and "evaluate  Decode and score" in said
+    assert status == 2 and "evaluate  Score what checkpoints write" in said
     assert run("--help")[0] == 0
 
 

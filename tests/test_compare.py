@@ -18,6 +18,9 @@ def sample(number, right, none, wrong, language="en", reference="alpha beta gamm
         "reference": reference,
         "prompt": {"right": "a", "none": "", "wrong": "b"},
         "output": {"right": right, "none": none, "wrong": wrong},
+        "listed": {"right": [], "none": [], "wrong": []},
+        "segments": [],
+        "written": {"right": [], "none": [], "wrong": []},
         "loss": {name: [1.0, 4] for name in ("right", "none", "wrong")},
     }
 

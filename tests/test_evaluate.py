@@ -12,7 +12,7 @@ from whisper_ft.audio import log_mel, read_audio
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.data import RowError
 from whisper_ft.decode import Asked, decode
-from whisper_ft.evaluate import MARK, decode_rows, details, insert_table, score, table
+from whisper_ft.evaluate import decode_rows
 from whisper_ft.manifest import read_manifest
 
 
@@ -83,79 +83,6 @@ def test_unreadable_audio_is_named(model, prompted):
     prompted.rows[2].audio.unlink()
     with pytest.raises(RowError, match=r"train.jsonl:3: .*2.wav: "):
         list(decode_rows(model, prompted))
-
-
-def sample(reference, right, none, wrong, keywords=(), **fields):
-    return {
-        "language": "en",
-        "task": "transcribe",
-        "recording": "",
-        "keywords": list(keywords),
-        "reference": reference,
-        "output": {"right": right, "none": none, "wrong": wrong},
-        "loss": {"right": [1.0, 4], "none": [2.0, 4], "wrong": [3.0, 4]},
-        **fields,
-    }
-
-
-SAMPLES = [
-    sample("Call Kathryn.", "Call Kathryn.", "Call Catherine.", "Call Katherine.", ["Kathryn"]),
-    sample("Ask Dr. Grey now.", "Ask Dr. Grey now.", "ask Doctor gray", None, ["Grey"]),
-]
-
-
-def test_scores_are_pooled_by_condition():
-    scores = score(SAMPLES)
-    assert scores["right"]["wer"] == {"part": 0, "total": 6, "rate": 0.0, "interval": (0.0, 0.0)}
-    assert (scores["none"]["wer"]["part"], scores["none"]["wer"]["total"]) == (2, 6)
-    assert scores["wrong"]["rows"] == 1
-    assert scores["none"]["keywords"]["rate"] == 0.0
-    assert scores["right"]["keywords"]["rate"] == 1.0
-    assert scores["wrong"]["loss"]["rate"] == 0.75
-
-
-def test_the_normaliser_hides_what_raw_scores_show():
-    none = score(SAMPLES)["none"]
-    assert none["raw_wer"]["part"] == 5  # Catherine. / ask, Doctor, gray and now. in the other
-    assert none["b_wer"]["part"] == 1  # Catherine; gray is Grey to the normaliser
-    assert none["u_wer"]["part"] == 1  # now
-
-
-def test_a_model_that_ignores_prompts_shows_no_difference():
-    same = [sample("Call Reid.", *["Call Reed."] * 3, ["Reid"])] * 5
-    scores = score(same)
-    assert scores["right"]["wer"] == scores["none"]["wer"] == scores["wrong"]["wer"]
-
-
-def test_chinese_is_scored_by_character_and_lower_case_corpora_without_case():
-    scores = score([sample("今天天气好", "今天天汽好", "", "", language="zh")])
-    assert (scores["right"]["wer"]["part"], scores["right"]["wer"]["total"]) == (1, 5)
-    for reference in ("call reid", "CALL REID"):
-        one_case = score([sample(reference, "Call Reid.", "", "", [reference.split()[1]])])
-        assert one_case["right"]["keywords"]["rate"] == 1.0
-
-
-def test_intervals_resample_recordings_where_there_are_several():
-    rows = [sample("a b c", "a b", "", "", recording=f"r{i // 4}") for i in range(8)]
-    rows += [sample("a b c", "a b c", "", "", recording="r2") for i in range(4)]
-    several = score(rows)["right"]["wer"]["interval"]
-    one = score([{**row, "recording": "r"} for row in rows])["right"]["wer"]["interval"]
-    assert several[1] - several[0] > one[1] - one[0] > 0
-
-
-def test_a_table_has_a_line_for_each_evaluation():
-    result = {"name": "stock", "scores": score(SAMPLES)}
-    lines = table([result, result]).splitlines()
-    assert len(lines) == 4
-    assert lines[2] == "| stock | 0.0 % | 33.3 % | 50.0 % | 100.0 % | 0.0 % | 0.0 % |"
-    assert "[0.0, 0.0]" in details(result["scores"])
-
-
-def test_a_document_gets_its_table_between_the_marks():
-    document = f"# Title\n{MARK}\nold\n{MARK}\nrest"
-    assert insert_table(document, "new") == f"# Title\n{MARK}\nnew\n{MARK}\nrest"
-    with pytest.raises(ValueError, match="two lines"):
-        insert_table("# Title", "new")
 
 
 def test_samples_are_plain_json(model, prompted):

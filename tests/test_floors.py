@@ -8,11 +8,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
-    {"config", "glossary", "audio", "tokens", "model", "steps", "weights"},
-    {"prompts", "checkpoint", "packing", "augment", "doubts"},
-    {"data", "decode", "check", "conditions"},
+    {"config", "glossary", "audio", "intervals", "tokens", "model", "steps", "weights"},
+    {"prompts", "checkpoint", "packing", "augment", "doubts", "scores"},
+    {"data", "decode", "check", "conditions", "compare"},
     {"evaluate", "optim", "plan", "show", "survey"},
-    {"training", "resuming", "longform", "compare"},
+    {"training", "resuming", "longform", "evaluations"},
     {"__main__"},
 ]
 PREPARE = [

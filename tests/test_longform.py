@@ -82,18 +82,20 @@ def test_scores_are_pooled():
     assert "2 recordings, 0.03 h: WER 16.7% [" in said and "2 silent rows: 50.0% stay empty" in said
 
 
-def test_boundaries_compare_where_both_part_the_same_two_words():
+def test_boundaries_compare_where_both_stand_before_or_after_the_same_word():
     said = [(0, 20, "red blue"), (20, 40, "green white"), (40, 60, "black pink")]
     written = [
         (0, 19, "Red, blue."),  # ends a second before the reference's, and the next begins with it
-        (20, 30, "green"),  # a boundary where the reference has none
-        (30, 41, "wide"),  # the word before the second boundary is another: not compared
-        (41, 60, "black pink"),
+        (20, 30, "green"),  # an end and a start where the reference has none
+        (30, 41, "wide"),  # another word than the reference's: its end is not compared
+        (41, 60, "black pink"),  # starts a second late
     ]
     scores = longform.score([record(said, written)])
-    assert scores["boundaries"] == {"part": 1.0, "total": 2, "rate": 0.5}
-    assert scores["parted"] == {"part": 1, "total": 2, "rate": 0.5}
-    assert "0.50 s off on average where the reference's do (50%" in longform.summary(scores)
+    assert scores["boundaries"] == {"part": 2.0, "total": 5, "rate": 0.4}
+    assert scores["parted"] == {"part": 5, "total": 6, "rate": 5 / 6}
+    assert "start and end 0.40 s off on average where the reference's do (83%" in longform.summary(
+        scores
+    )
 
 
 def test_boundaries_stand_between_characters_where_a_language_has_no_spaces():
@@ -105,6 +107,9 @@ def test_boundaries_stand_between_characters_where_a_language_has_no_spaces():
 
 def test_a_boundary_that_no_segment_has_is_told_and_none_is_no_zero():
     scores = longform.score([record([(0, 20, "a b"), (20, 40, "c d")], [(0, 40, "a b c d")])])
+    assert scores["boundaries"] == {"part": 0.0, "total": 2, "rate": 0.0}  # its outer times alone
+    assert scores["parted"]["rate"] == 0.5
+    scores = longform.score([record([(0, 20, "a b"), (20, 40, "c d")], [])])
     assert scores["boundaries"]["rate"] is None and scores["parted"]["rate"] == 0.0
     assert "off on average" not in longform.summary(scores)
 

@@ -7,12 +7,16 @@ from hypothesis import strategies as st
 
 from whisper_ft.metrics import (
     Count,
-    bootstrap_interval,
+    alignment,
+    boundary_errors,
     character_errors,
     keyword_hits,
-    paired_interval,
+    leaked_words,
+    looped_words,
     split_word_errors,
     term_count,
+    term_precision,
+    timed,
     word_errors,
 )
 
@@ -95,27 +99,86 @@ def test_a_keyword_hit_needs_as_many_as_were_said():
     assert keyword_hits([], "Reid", "Reid") == Count(0, 0)
 
 
-def test_an_interval_holds_the_pooled_rate_and_is_the_same_every_time():
-    counts = [Count(i % 3, 10) for i in range(50)]
-    low, high = bootstrap_interval(counts)
-    assert low < sum(c.part for c in counts) / 500 < high
-    assert (low, high) == bootstrap_interval(counts)
-    assert bootstrap_interval([Count(0, 0)]) is None
+@settings(deadline=None)
+@given(words, words)
+def test_the_alignments_stretches_add_up_to_jiwers_measures(reference, hypothesis):
+    measures = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    sizes = dict.fromkeys(("equal", "substitute", "delete", "insert"), 0)
+    for kind, start, end, hyp_start, hyp_end in alignment(reference, hypothesis):
+        sizes[kind] += max(end - start, hyp_end - hyp_start)
+    assert list(sizes.values()) == [
+        measures.hits,
+        measures.substitutions,
+        measures.deletions,
+        measures.insertions,
+    ]
 
 
-def test_resampling_whole_recordings_is_wider_when_rows_of_one_are_alike():
-    counts = [Count(5 * (i < 25), 10) for i in range(50)]
-    groups = [f"recording {i // 25}" for i in range(50)]
-    rows, recordings = bootstrap_interval(counts), bootstrap_interval(counts, groups)
-    assert recordings[1] - recordings[0] > 1.5 * (rows[1] - rows[0])
+@settings(deadline=None)
+@given(st.text("abc ", max_size=20), st.text("abc ", max_size=20))
+def test_characters_are_jiwers_where_there_is_no_white_space(reference, hypothesis):
+    reference, hypothesis = reference.replace(" ", ""), hypothesis.replace(" ", "")
+    if reference:
+        expected = jiwer.cer(reference, hypothesis)
+        assert character_errors(reference, hypothesis).rate == pytest.approx(expected)
 
 
-def test_a_paired_interval_is_of_the_change_and_knows_that_rows_are_the_same():
-    before = [Count(i % 5, 10) for i in range(60)]
-    better = [Count(count.part + 1, 10) for count in before]
-    assert paired_interval(before, better) == pytest.approx((0.1, 0.1))
-    low, high = paired_interval(before, before[::-1])
-    assert low < 0 < high
-    grouped = paired_interval(before, before[::-1], [str(i // 30) for i in range(60)])
-    assert grouped is not None and grouped != (low, high)
-    assert paired_interval([Count(0, 0)], [Count(0, 0)]) is None
+def test_precision_counts_prompt_words_that_were_not_said():
+    listed = ["Reid", "Mohr", "Quill"]
+    assert term_precision(listed, "Ask Reid.", "Ask Reid.") == Count(1, 1)
+    assert term_precision(listed, "Ask Reid.", "Ask Mohr and Reid.") == Count(1, 2)
+    assert term_precision(listed, "Ask Reid.", "Reid, Reid.") == Count(1, 2)  # said once
+    assert term_precision(listed, "Ask Reid.", "ask reed") == Count(0, 0)
+    assert term_precision(["Reid"], "ask reid", "ask Reid", cased=False) == Count(1, 1)
+
+
+def leaked(prompt, reference, hypothesis):
+    return leaked_words(prompt.split(), reference.split(), hypothesis.split())
+
+
+def test_a_copied_run_of_the_prompt_leaks_and_one_that_was_said_does_not():
+    prompt = "the meeting of last week with doctor quill"
+    assert leaked(prompt, "call her now", "meeting of last week call her now") == Count(4, 7)
+    assert leaked(prompt, "call her now", "last week with her now") == Count(0, 5)  # three in a row
+    said = "the meeting of last week was long"
+    assert leaked(prompt, said, said) == Count(0, 7)
+    # what is right stays right, though the run goes on into the prompt
+    assert leaked(prompt, "the meeting of last week", f"{prompt}") == Count(3, 8)
+    assert leaked("", "call", "call her right now") == Count(0, 4)
+
+
+def test_a_short_prompt_leaks_as_a_whole():
+    assert leaked("jon reid", "call her", "call jon reid") == Count(2, 3)
+    assert leaked("reid", "call her", "call reid") == Count(0, 2)  # that is precision's
+
+
+def test_all_of_an_output_that_is_the_prompt_is_leaked():
+    assert leaked("alpha beta gamma delta", "one two", "alpha beta gamma delta") == Count(4, 4)
+
+
+def looped(reference, hypothesis):
+    return looped_words(reference.split(), hypothesis.split())
+
+
+def test_loops_are_third_and_later_copies_that_the_reference_lacks():
+    assert looped("a b", "a b") == Count(0, 2)
+    assert looped("so", "so so so so") == Count(2, 4)
+    assert looped("x", "thank you thank you thank you thank you") == Count(4, 8)
+    assert looped("no no no no", "no no no no") == Count(0, 4)  # it was said
+    assert looped("a", "a b a b") == Count(0, 4)  # twice is no loop
+    assert looped("", "") == Count(0, 0)
+
+
+@given(words, st.integers(3, 6))
+def test_copies_of_anything_loop(unit, n):
+    assert looped_words(unit, unit * n).part >= (n - 2) * len(unit) - 2 * len(unit)
+
+
+def test_boundaries_are_compared_before_and_after_the_same_words():
+    said = timed([(0.0, 1.0, "a b"), (1.5, 2.0, "c"), (2.0, None, "d")], str.split)
+    assert said.starts == {0: 0.0, 2: 1.5, 3: 2.0} and said.ends == {1: 1.0, 2: 2.0}
+    written = timed([(0.2, 1.0, "a b"), (1.0, 2.5, "c x")], str.split)
+    off, found = boundary_errors(said, written)
+    assert off == Count(pytest.approx(0.2 + 0.0 + 0.5), 3)  # starts of a and c, the end of b
+    assert found == Count(3, 5)
+    assert timed([(0.0, 1.0, "...")], lambda text: []).words == []

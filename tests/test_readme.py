@@ -12,9 +12,9 @@ import soundfile
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.audio import read_audio
-from whisper_ft.evaluate import MARK, table
 from whisper_ft.manifest import parse_row
 from whisper_ft.prompts import KINDS, parse_policy
+from whisper_ft.scores import MARK, table
 from whisper_ft.tokens import IGNORE, build_example
 
 ROOT = Path(__file__).parent.parent

@@ -13,8 +13,8 @@ import soundfile
 import torch
 from conftest import assert_same_run, lines, plan_of, poisoned, tone
 
+from whisper_ft import evaluate, training
 from whisper_ft import model as model_module
-from whisper_ft import training
 from whisper_ft.training import train
 
 ROOT = Path(__file__).parent.parent
@@ -67,17 +67,17 @@ def test_a_stop_in_an_evaluation_leaves_it_due(argv, tmp_path, monkeypatch, n_de
     argv[argv.index("--out") + 1] = str(tmp_path / "whole")
     train(plan_of(argv))
     argv[argv.index("--out") + 1] = str(tmp_path / "run")
-    real, calls = training.decode_rows, []
+    real, calls = evaluate.decode_rows, []
 
-    def interrupted(model, prompted):
-        for i, sample in enumerate(real(model, prompted)):
+    def interrupted(model, prompted, **options):
+        for i, sample in enumerate(real(model, prompted, **options)):
             calls.append(i)
             if len(calls) == n_decoded:
                 signal.raise_signal(signal.SIGINT)
             yield sample
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "decode_rows", interrupted)
+        patch.setattr(evaluate, "decode_rows", interrupted)
         assert train(plan_of(argv)) == 128 + signal.SIGINT
     folder = tmp_path / "run"
     assert max(s["step"] for s in lines(folder, "samples.jsonl")) == last_whole

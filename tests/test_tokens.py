@@ -9,7 +9,15 @@ from whisper.decoding import ApplyTimestampRules, DecodingOptions, DecodingTask
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.manifest import Segment
-from whisper_ft.tokens import IGNORE, build_example, encode_prompt, last
+from whisper_ft.tokens import (
+    IGNORE,
+    build_example,
+    encode_prompt,
+    encode_segments,
+    encode_text,
+    last,
+    written_segments,
+)
 
 TEXT = "Call Doctor Quill."
 SEGMENTS = (Segment(0.0, 1.5, "Call Doctor"), Segment(1.5, 2.345, "Quill."))
@@ -277,3 +285,17 @@ def test_for_any_segments_times_never_decrease_and_the_text_comes_back(
     spoken = tokenizer.decode([t for t in said if t < tokenizer.eot])
     assert "".join(spoken.split()) == "".join(text.split())
     assert len(tokens) == len(targets) <= 448
+
+
+def test_what_decoding_wrote_is_read_back_as_segments(tokenizer):
+    segments = [
+        Segment(0.0, 1.2, "Call Quill."),
+        Segment(1.5, 29.98, "Now."),
+        Segment(30.0, None, ""),
+    ]
+    ids = encode_segments(tokenizer, segments)
+    assert written_segments(tokenizer, ids) == segments[:2]  # a start without words says nothing
+    assert written_segments(tokenizer, ids[:-2]) == [segments[0], Segment(1.5, None, "Now.")]
+    untimed = encode_text(tokenizer, "Now.")
+    assert written_segments(tokenizer, untimed) == [Segment(0.0, None, "Now.")]
+    assert written_segments(tokenizer, []) == []

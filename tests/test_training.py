@@ -17,14 +17,21 @@ from whisper_ft.training import Progress, train
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_best_evaluation_has_the_lowest_wer_then_loss_and_never_is_stocks():
+def test_the_best_evaluation_has_the_best_score_then_loss():
     progress = Progress(step=1)
     assert progress.better(0.5, 2.0)
     progress.step = 2
     assert not progress.better(0.5, 2.0) and progress.n_worse == 1
     assert progress.better(0.5, 1.9) and progress.n_worse == 0
     assert not progress.better(None, 1.0)
-    assert (progress.best_step, progress.best_wer) == (2, 0.5)
+    assert (progress.best_step, progress.best_score) == (2, 0.5)
+    assert progress.better(0.6, 3.0, higher=True) and not progress.better(0.5, 1.0, higher=True)
+
+
+def test_a_score_that_nothing_was_counted_of_leaves_the_choice_to_the_loss():
+    progress = Progress(step=1)
+    assert progress.better(None, 2.0, higher=True)
+    assert not progress.better(None, 2.1, higher=True) and progress.better(None, 1.9, higher=True)
 
 
 # ---- a whole run
@@ -62,7 +69,7 @@ def test_the_score_is_of_the_checkpoint_as_saved(argv, tmp_path):
     best = torch.load(folder / "state.pt")["progress"]["best_step"]
     command = [sys.executable, "-m", "whisper_ft", "evaluate", str(folder / "best.pt"), argv[5]]
     subprocess.run([*command, "--json", str(tmp_path / "scores.json")], check=True, cwd=ROOT)
-    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    scores = json.loads((tmp_path / "scores.json").read_text())["evaluations"][0]["scores"]
     assert scores == json.loads(json.dumps(said[best]))
 
 
@@ -81,6 +88,15 @@ def test_a_frozen_encoder_stays_as_it_was(argv, tmp_path, model):
     tuned = torch.load(tmp_path / "run" / "state.pt")["model"]
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, tuned[name]) == name.startswith("encoder."), name
+
+
+def test_the_best_checkpoint_is_so_by_the_score_that_was_named(argv, tmp_path):
+    train(plan_of([*argv, "--best-by", "loss"]))
+    log = [line for line in lines(tmp_path / "run") if line["kind"] == "evaluation"][1:]
+    losses = {line["step"]: line["scores"]["right"]["loss"]["rate"] for line in log}
+    progress = torch.load(tmp_path / "run" / "state.pt")["progress"]
+    assert progress["best_score"] == min(losses.values())
+    assert losses[progress["best_step"]] == min(losses.values())
 
 
 def test_patience_ends_a_run_that_gets_no_better(argv, tmp_path):
@@ -158,15 +174,16 @@ def test_a_folder_that_holds_a_run_is_refused(argv, tmp_path):
 
 def test_the_end_tells_the_best_score_beside_the_starts_and_under_which_prompts():
     with_prompts = PromptedRows([None], ["Reid."], [None])
-    progress = Progress(stock_wer=0.2, best_wer=0.1)
-    assert training._told(progress, with_prompts) == (
-        "dev WER 10.0 % under right prompts, before the run 20.0 %"
+    progress = Progress(stock_score=0.2, best_score=0.1)
+    assert training._told(progress, with_prompts, "wer") == (
+        "dev wer 10.0 % under right prompts, before the run 20.0 %"
     )
-    worse = training._told(
-        Progress(stock_wer=0.1, best_wer=0.2), PromptedRows([None], [""], [None])
-    )
-    assert worse.startswith("dev WER 20.0 % without prompts, before the run 10.0 % (so it did harm")
-    assert training._told(Progress(), with_prompts) == "dev WER not defined"
+    worse = Progress(stock_score=0.1, best_score=0.2)
+    without = PromptedRows([None], [""], [None])
+    told = training._told(worse, without, "wer")
+    assert told.startswith("dev wer 20.0 % without prompts, before the run 10.0 % (so it did harm")
+    assert "harm" not in training._told(worse, without, "keywords")  # more of them is better
+    assert training._told(Progress(), with_prompts, "wer") == "dev wer not defined"
 
 
 def test_a_run_tells_which_prompts_its_rows_have_and_when_they_have_none(argv, capsys):

@@ -1,8 +1,9 @@
-"""The commands: `python -m whisper_ft check | compare | evaluate | longform | prepare | table`."""
+"""The commands: `python -m whisper_ft average | check | compare | evaluate | longform | ...`."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -11,12 +12,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from whisper_ft import longform
-from whisper_ft.check import Checked, check_manifest
-from whisper_ft.checkpoint import append_lines, write_json
+from whisper_ft import evaluations, longform
+from whisper_ft.check import Checked, check_manifest, usable_rows
+from whisper_ft.checkpoint import refuse_unwritable, save_weights, write_json, write_lines
 from whisper_ft.compare import changes_table, evaluations_compared, prompts_compared
-from whisper_ft.conditions import evaluation_rows
 from whisper_ft.config import (
+    AverageConfig,
     CheckConfig,
     CompareConfig,
     EvaluateConfig,
@@ -24,15 +25,15 @@ from whisper_ft.config import (
     TableConfig,
 )
 from whisper_ft.data import Examples, RowError
-from whisper_ft.evaluate import decode_rows, details, insert_table, score, table
 from whisper_ft.flags import out_of_bounds, parse
-from whisper_ft.manifest import Row, read_manifest
+from whisper_ft.manifest import read_manifest
 from whisper_ft.model import pick_device
 from whisper_ft.prepare.commands import prepare
 from whisper_ft.prompts import coverage, coverage_line, parse_policy
+from whisper_ft.scores import details, insert_table, score, table
 from whisper_ft.show import show
 from whisper_ft.survey import compare_manifests, listen, screen, survey
-from whisper_ft.weights import Vocabulary, load, vocabulary
+from whisper_ft.weights import Vocabulary, average, load, vocabulary
 
 
 def check(argv: Sequence[str]) -> int:
@@ -41,7 +42,7 @@ def check(argv: Sequence[str]) -> int:
     policy = parse_policy(config.prompts, config.distractors)
     vocabulary_here, wrong = _vocabulary(config.model)
     wrong += out_of_bounds(config)
-    _refuse_unwritable(config.json)
+    refuse_unwritable(config.json)
     checked = _read(config, vocabulary_here)
     if not wrong:
         listen(checked, config.listen, config.seed)
@@ -75,30 +76,44 @@ def check(argv: Sequence[str]) -> int:
 
 
 def evaluate(argv: Sequence[str]) -> int:
-    """Decode and score manifests under right, no and wrong prompts."""
+    """Score what checkpoints write under right, no and wrong prompts, and what differs."""
     config, _ = parse(EvaluateConfig, argv, "python -m whisper_ft evaluate")
-    rows = _usable_rows(config)
-    model = load(config.checkpoint, pick_device(config.device)).model
-    prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.rows)
-    decoded = decode_rows(model, prompted, timestamps=not config.without_timestamps)
-    samples = list(tqdm(decoded, "decoding", len(prompted.rows), unit="row"))
-    result: dict[str, Any] = {
-        "name": config.name or config.checkpoint,
-        "manifests": [Path(path).name for path in config.manifests],
-        "rows": len(samples),
-        "seed": config.seed,
-        "timestamps": not config.without_timestamps,
-        "scores": score(samples),
-    }
-    _write(config, result, samples)
-    print(f"\n{details(result['scores'])}\n\n{table([result])}")
+    asked = evaluations.plan(config)
+    refuse_unwritable(config.json, *config.samples)
+    done: dict[str, evaluations.Domains] = {}
+    results = []
+    for name, samples in asked.decoded():
+        done[name] = samples
+        results.append(evaluations.result_of(name, samples))
+        print(f"\n{name}\n{evaluations.told(results[-1])}\n")
+        for path in config.samples[len(results) - 1 : len(results)]:
+            write_lines(Path(path), [s for held in samples.values() for s in held])
+    changes = evaluations.changes(done)
+    print(evaluations.compared(results, done, changes, config.differing))
+    if config.json:
+        settings = {
+            "manifests": [Path(path).name for path in asked.manifests],
+            "seed": config.seed,
+            "timestamps": not config.without_timestamps,
+        }
+        evaluated = [settings | result for result in results]
+        write_json(Path(config.json), {"evaluations": evaluated, "changes": changes})
     return 0
 
 
 def transcribe(argv: Sequence[str]) -> int:
     """Score stock transcribe() on whole recordings and on silence."""
     config, _ = parse(LongformConfig, argv, "python -m whisper_ft longform")
-    rows = longform.recordings(_usable_rows(config))
+    vocabulary_here, wrong = _vocabulary(config.checkpoint)
+    held = usable_rows(
+        config.manifests,
+        [vocabulary_here] if vocabulary_here else [],
+        language=config.language,
+        task=config.task,
+        wrong=wrong,
+    )
+    refuse_unwritable(config.json, config.samples)
+    rows = longform.recordings([row for rows in held.values() for row in rows])
     model = load(config.checkpoint, pick_device(config.device)).model
     transcripts = longform.transcripts(model, rows)
     samples = list(tqdm(transcripts, "transcribing", len(rows), unit="recording"))
@@ -107,40 +122,12 @@ def transcribe(argv: Sequence[str]) -> int:
         "manifests": [Path(path).name for path in config.manifests],
         "scores": longform.score(samples),
     }
-    _write(config, result, samples)
-    print(f"\n{longform.summary(result['scores'])}")
-    return 0
-
-
-def _usable_rows(config: EvaluateConfig | LongformConfig) -> list[Row]:
-    """The rows to score. Raises ValueError with all problems, of what is to be written too."""
-    vocabulary_here, wrong = _vocabulary(config.checkpoint)
-    checked = _read(config, vocabulary_here)
-    wrong += out_of_bounds(config)
-    if problems := wrong + [str(problem) for found in checked for problem in found.problems]:
-        raise ValueError("\n".join(problems))
-    _refuse_unwritable(config.json, config.samples)
-    return [row for found in checked for row in found.rows]
-
-
-def _refuse_unwritable(*paths: str) -> None:
-    """Raises OSError before the work for what could not be written after it."""
-    for path in map(Path, filter(None, paths)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        was_there = path.exists()
-        path.open("a").close()
-        if not was_there:
-            path.unlink()
-
-
-def _write(
-    config: EvaluateConfig | LongformConfig, result: dict[str, Any], samples: list[dict[str, Any]]
-) -> None:
     if config.json:
         write_json(Path(config.json), result)
     if config.samples:
-        Path(config.samples).unlink(missing_ok=True)
-        append_lines(Path(config.samples), samples)
+        write_lines(Path(config.samples), samples)
+    print(f"\n{longform.summary(result['scores'])}")
+    return 0
 
 
 def show_table(argv: Sequence[str]) -> int:
@@ -149,7 +136,7 @@ def show_table(argv: Sequence[str]) -> int:
     results = []
     for path in config.results:
         try:
-            results.append(json.loads(Path(path).read_text(encoding="utf-8")))
+            results += json.loads(Path(path).read_text(encoding="utf-8"))["evaluations"]
             table(results)
         except (ValueError, KeyError, TypeError):
             raise ValueError(f"{path}: not what evaluate --json writes: make it again") from None
@@ -193,16 +180,42 @@ def _vocabulary(model: str) -> tuple[Vocabulary | None, list[str]]:
         return None, [str(error)]
 
 
-def _read(
-    config: CheckConfig | EvaluateConfig | LongformConfig, vocabulary_here: Vocabulary | None
-) -> list[Checked]:
+def _read(config: CheckConfig, vocabulary_here: Vocabulary | None) -> list[Checked]:
     manifests = [
         read_manifest(path, language=config.language, task=config.task) for path in config.manifests
     ]
     return [check_manifest(manifest, vocabulary_here) for manifest in manifests]
 
 
+def mix(argv: Sequence[str]) -> int:
+    """Average checkpoints: between stock and fine-tuned weights lies what forgets less."""
+    config, _ = parse(AverageConfig, argv, "python -m whisper_ft average")
+    n, out = len(config.checkpoints), Path(config.out)
+    shares = config.weights or (1 / n,) * n
+    problems = [p for path in config.checkpoints for p in _vocabulary(path)[1]]
+    problems += out_of_bounds(config)
+    if len(shares) != n:
+        problems.append(f"--weights: {len(shares)} for {n} checkpoints: give one a checkpoint")
+    elif not math.isclose(sum(shares), 1, abs_tol=1e-3):
+        problems.append(f"--weights: they add up to {sum(shares):g}: they must add up to 1")
+    if not config.out:
+        problems.append("--out: not given: name the .pt to write")
+    elif any(out.exists() and Path(p).exists() and out.samefile(p) for p in config.checkpoints):
+        problems.append(f"--out: {out}: is one of the checkpoints: give another name")
+    if problems:
+        raise ValueError("\n".join(problems))
+    refuse_unwritable(config.out)
+    mixed = average([load(path) for path in config.checkpoints], shares)
+    save_weights(mixed.model, out, mixed.alignment_heads)
+    print(
+        f"{out}: "
+        + " + ".join(f"{s:g} {p}" for s, p in zip(shares, config.checkpoints, strict=True))
+    )
+    return 0
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "average": mix,
     "check": check,
     "compare": compare,
     "evaluate": evaluate,

@@ -15,7 +15,7 @@ from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 
 from whisper_ft.audio import MAX_SECONDS, AudioInfo, n_mel_frames, probe
 from whisper_ft.doubts import doubts, joined
-from whisper_ft.manifest import CUT_SLACK, Manifest, Problem, Row
+from whisper_ft.manifest import CUT_SLACK, Manifest, Problem, Row, read_manifest
 from whisper_ft.metrics import term_count
 from whisper_ft.tokens import build_example
 from whisper_ft.weights import Vocabulary
@@ -66,6 +66,30 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
             checked.seconds += _duration(row, info)
     checked.problems.sort(key=lambda problem: _line(problem.place))
     return checked
+
+
+def usable_rows(
+    paths: Sequence[str],
+    vocabularies: Sequence[Vocabulary],
+    *,
+    language: str,
+    task: str,
+    wrong: Sequence[str] = (),
+) -> dict[str, list[Row]]:
+    """The rows of each manifest, for models of these vocabularies.
+
+    Raises ValueError with every problem of theirs, after what else is `wrong`.
+    """
+    problems, rows = list(wrong), dict[str, list[Row]]()
+    for path in paths:
+        manifest = read_manifest(path, language=language, task=task)
+        for vocabulary in dict.fromkeys(vocabularies) or (None,):
+            checked = check_manifest(manifest, vocabulary)
+            problems += map(str, checked.problems)
+            rows[path] = checked.rows
+    if problems:
+        raise ValueError("\n".join(dict.fromkeys(problems)))
+    return rows
 
 
 def _line(place: str) -> int:

@@ -99,6 +99,22 @@ def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
+    """JSON objects to a JSON Lines file of their own."""
+    path.unlink(missing_ok=True)
+    append_lines(path, records)
+
+
+def refuse_unwritable(*paths: str) -> None:
+    """Raises OSError before the work for what could not be written after it; "" is no path."""
+    for path in map(Path, filter(None, paths)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        was_there = path.exists()
+        path.open("a").close()
+        if not was_there:
+            path.unlink()
+
+
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Drop the other lines of a JSON Lines file, and one that an interruption cut."""
     if not path.exists():

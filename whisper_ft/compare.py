@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
 from typing import Any
 
-from whisper_ft.evaluate import CONDITIONS, groups_of, is_cased, row_counts
-from whisper_ft.metrics import Count, paired_interval
+from whisper_ft.intervals import Interval, paired_interval
+from whisper_ft.metrics import Count
+from whisper_ft.scores import (
+    CONDITIONS,
+    HIGHER_IS_BETTER,
+    NO_SHARE,
+    Sample,
+    cased_corpora,
+    groups_of,
+    parts,
+    row_counts,
+)
 
-Samples = Sequence[dict[str, Any]]
+Samples = Sequence[Sample]
 
 
 def prompts_compared(samples: Samples, name: str) -> list[dict[str, Any]]:
     """How a score changes from no prompt to the right one, and to a wrong one, on the same rows."""
     return [
-        _change(f"no prompt -> {condition}", (samples, "none"), (samples, condition), name)
+        change(f"no prompt -> {condition}", (samples, "none"), (samples, condition), name)
         for condition in ("right", "wrong")
     ]
 
 
 def evaluations_compared(before: Samples, after: Samples, name: str) -> list[dict[str, Any]]:
-    """How a score changes from one evaluation to another: by prompt, then by language without.
+    """How a score changes from one evaluation to another: by prompt, then by part without.
 
     Raises ValueError where their rows are not the same.
     """
@@ -31,32 +40,56 @@ def evaluations_compared(before: Samples, after: Samples, name: str) -> list[dic
             "the two evaluations are not of the same rows and prompts: evaluate both on the same "
             "manifests, with the same --seed"
         )
-    found = [_change(c, (before, c), (after, c), name) for c in CONDITIONS]
-    languages = list(dict.fromkeys(sample["language"] for sample in before))
-    if len(languages) > 1:
-        for language in languages:
-            chosen = [[s for s in ss if s["language"] == language] for ss in (before, after)]
-            found.append(_change(language, (chosen[0], "none"), (chosen[1], "none"), name))
+    found = [change(c, (before, c), (after, c), name) for c in CONDITIONS]
+    for (part, here), there in zip(parts(before).items(), parts(after).values(), strict=True):
+        found.append(change(part, (here, "none"), (there, "none"), name))
     return found
 
 
 def changes_table(changes: Sequence[dict[str, Any]], name: str) -> str:
-    """A table of changes for a terminal."""
-    lines = [f"{name:22}{'rows':>6}{'before':>10}{'after':>10}{'change':>10}   95 % interval"]
+    """A table of changes for a terminal; those whose interval is on one side of 0 are judged."""
+    width = max([22, *(len(change["what"]) + 1 for change in changes)])
+    lines = [f"{name:{width}}{'rows':>6}{'before':>10}{'after':>10}{'change':>10}   95 % interval"]
+    scale, form, unit = (1, ".2f", " ") if name in NO_SHARE else (100, ".1f", "%")
     for change in changes:
-        if change["before"] is None or change["interval"] is None:
-            lines.append(f"{change['what']:22}{change['rows']:>6}{'-':>10}{'-':>10}")
+        line = f"{change['what']:{width}}{change['rows']:>6}"
+        if change["interval"] is None:
+            lines.append(f"{line}{'-':>10}{'-':>10}")
             continue
-        before, after = 100 * change["before"], 100 * change["after"]
-        low, high = (100 * bound for bound in change["interval"])
+        before, after = scale * change["before"], scale * change["after"]
+        low, high = (scale * bound for bound in change["interval"])
         lines.append(
-            f"{change['what']:22}{change['rows']:>6}{before:>9.1f}%{after:>9.1f}%"
-            f"{after - before:>+10.1f}   [{low:+.1f}, {high:+.1f}]"
+            f"{line}{before:>9{form}}{unit}{after:>9{form}}{unit}{after - before:>+10{form}}   "
+            f"[{low:+{form}}, {high:+{form}}] {change['verdict']}".rstrip()
         )
     return "\n".join(lines)
 
 
-def _change(
+def most_different(
+    before: tuple[str, Samples, str], after: tuple[str, Samples, str], n: int
+) -> list[str]:
+    """The rows whose word errors differ most between two (name, samples, condition), as lines."""
+    differing = []
+    for a, b in zip(before[1], after[1], strict=True):
+        if a["output"][before[2]] is None or b["output"][after[2]] is None:
+            continue
+        errors, there = (
+            row_counts(sample, condition, set())["wer"].part
+            for sample, condition in ((a, before[2]), (b, after[2]))
+        )
+        if errors != there:
+            differing.append((errors, there, a, b))
+    differing.sort(key=lambda found: -abs(found[1] - found[0]))
+    lines = []
+    for errors, there, a, b in differing[:n]:
+        lines.append(f"{a['place']}: {errors} -> {there} word errors")
+        lines.append(f"  reference: {a['reference']}")
+        lines.append(f"  {before[0]}: {a['output'][before[2]]}")
+        lines.append(f"  {after[0]}: {b['output'][after[2]]}")
+    return lines
+
+
+def change(
     what: str, before: tuple[Samples, str], after: tuple[Samples, str], name: str
 ) -> dict[str, Any]:
     """One score's rates on the rows that both conditions have, and their paired interval."""
@@ -67,14 +100,22 @@ def _change(
         for a, b in zip(before[0], after[0], strict=True)
         if a["output"][before[1]] is not None and b["output"][after[1]] is not None
     ]
-    cased = is_cased(before[0])
+    cased = cased_corpora(before[0])
     counts_before = [row_counts(a, before[1], cased)[name] for a, _ in pairs]
     counts_after = [row_counts(b, after[1], cased)[name] for _, b in pairs]
-    groups = groups_of([a for a, _ in pairs])
+    interval = paired_interval(counts_before, counts_after, groups_of([a for a, _ in pairs]))
     return {
         "what": what,
         "rows": len(pairs),
-        "before": reduce(Count.plus, counts_before, Count()).rate,
-        "after": reduce(Count.plus, counts_after, Count()).rate,
-        "interval": paired_interval(counts_before, counts_after, groups),
+        "before": Count.sum(counts_before).rate,
+        "after": Count.sum(counts_after).rate,
+        "interval": interval,
+        "verdict": _verdict(name, interval),
     }
+
+
+def _verdict(name: str, interval: Interval | None) -> str:
+    """Better or worse where the whole interval says so, else ""."""
+    if interval is None or interval[0] <= 0 <= interval[1]:
+        return ""
+    return "better" if (interval[0] > 0) == (name in HIGHER_IS_BETTER) else "worse"

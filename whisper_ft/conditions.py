@@ -12,6 +12,7 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.glossary import glossary
 from whisper_ft.manifest import Row
+from whisper_ft.metrics import term_count
 from whisper_ft.prompts import is_wrong, visit_rng
 
 MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
@@ -24,6 +25,13 @@ class PromptedRows:
     rows: Sequence[Row]
     rights: Sequence[str]  # "" where a row has neither prompt nor keywords
     wrongs: Sequence[str | None]  # None, which is not scored, where no other row's prompt is wrong
+    terms: Sequence[str] = ()  # keywords of all rows, drawn or not
+
+    def listed(self, row: Row, prompt: str | None) -> list[str]:
+        """A row's keywords, and those of other rows that stand in a prompt."""
+        held = prompt or ""
+        found = (t for t in self.terms if t in held and term_count(t, held))  # the cheap test first
+        return list(dict.fromkeys([*row.keywords, *found]))
 
 
 def evaluation_rows(
@@ -56,4 +64,5 @@ def evaluation_rows(
         following = (right(order[ring[turn % len(ring)]]) for turn in turns)
         given = (prompt for prompt in following if prompt.strip())
         wrongs.append(next((p for p in given if is_wrong(p, right(i), rows[i])), None))
-    return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrongs)
+    terms = list(dict.fromkeys(term for row in rows for term in row.keywords))
+    return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrongs, terms)

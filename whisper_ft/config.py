@@ -166,6 +166,12 @@ class TrainConfig(PromptSettings):
     eval_rows: int = option(
         40, "dev rows, drawn once, that each evaluation decodes", group="evaluation", at_least=1
     )
+    best_by: str = option(
+        "wer",
+        "what best.pt is best in, on dev rows under right prompts",
+        group="evaluation",
+        choices=("wer", "raw_wer", "cer", "keywords", "b_wer", "u_wer", "loss"),
+    )
     patience: int = option(
         0,
         "stop after this many evaluations without a better one; 0: never",
@@ -210,23 +216,53 @@ class TrainConfig(PromptSettings):
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Decode manifests under right, no and wrong prompts, and score the outputs."""
+    """Decode manifests under right, no and wrong prompts, and score what checkpoints write."""
 
-    checkpoint: str = option("", "path of a .pt or an official name", positional=True)
-    manifests: tuple[str, ...] = option((), "JSON Lines files", positional=True)
+    inputs: tuple[str, ...] = option(
+        (), "checkpoints (.pt files or official names), then manifests", positional=True
+    )
     language: str = option("en", "language of rows that name none")
     task: str = option(
         "transcribe", "task of rows that name none", choices=("transcribe", "translate")
+    )
+    others: tuple[str, ...] = option(
+        (), "other manifests, each scored apart: what was not trained for, and may be forgotten"
+    )
+    interpolate: tuple[float, ...] = option(
+        (),
+        "evaluate mixtures of two checkpoints instead, with these shares of the second: "
+        "0 .25 .5 .75 1",
+        at_least=0,
+        at_most=1,
     )
     rows: int | None = option(
         None, "decode only this many rows, drawn by the seed (default: all)", at_least=1
     )
     without_timestamps: bool = option(False, "decode after <|notimestamps|>")
+    dtype: str = option(
+        "auto",
+        "precision of decoding; auto: float16 on a GPU, float32 on a CPU, as whisper does",
+        choices=("auto", "float32", "float16", "bfloat16"),
+    )
     seed: int = option(0, "of distractors, wrong prompts and the rows drawn", at_least=0)
     device: str = option("auto", "auto, cpu, cuda or cuda:N")
-    name: str = option("", "what to call this checkpoint in tables (default: its path)")
+    name: tuple[str, ...] = option(
+        (), "what to call the checkpoints in tables, one name each (default: their paths)"
+    )
+    differing: int = option(3, "show this many of the rows that differ most", at_least=0)
     json: str = option("", "write the scores to this file")
-    samples: str = option("", "write references, prompts and outputs to this JSON Lines file")
+    samples: tuple[str, ...] = option(
+        (), "write references, prompts and outputs to these JSON Lines files, one a checkpoint"
+    )
+
+
+@dataclass(frozen=True)
+class AverageConfig:
+    """Mix checkpoints of one size: between stock and fine-tuned lies what forgets less."""
+
+    checkpoints: tuple[str, ...] = option((), ".pt files or official names", positional=True)
+    weights: tuple[float, ...] = option((), "their shares, which add up to 1 (default: equal)")
+    out: str = option("", "the .pt to write")
 
 
 @dataclass(frozen=True)
@@ -273,7 +309,21 @@ class CompareConfig:
     samples: tuple[str, ...] = option(
         (), "one file that evaluate --samples wrote, or before and after", positional=True
     )
-    score: str = option("wer", "what to compare", choices=("wer", "raw_wer", "cer", "keywords"))
+    score: str = option(
+        "wer",
+        "what to compare",
+        choices=(
+            "wer",
+            "raw_wer",
+            "cer",
+            "b_wer",
+            "u_wer",
+            "keywords",
+            "precision",
+            "leak",
+            "loss",
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +14,11 @@ from whisper.model import Whisper
 
 from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE, log_mel
 from whisper_ft.data import hear
-from whisper_ft.evaluate import normaliser
+from whisper_ft.intervals import intervals
 from whisper_ft.manifest import Row
-from whisper_ft.metrics import Count, alignment, bootstrap_interval, word_errors
+from whisper_ft.metrics import Count, boundary_errors, timed, word_errors
 from whisper_ft.packing import join
-from whisper_ft.tokens import is_unspaced
+from whisper_ft.scores import Sample, split
 
 
 def recordings(rows: Sequence[Row]) -> list[Row]:
@@ -79,9 +78,9 @@ def score(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Counts over all recordings and all silence.
 
     `wer` with whisper's normaliser (by character where a language is written without spaces), its
-    interval over recordings. `boundaries` is how far, in seconds, written segments end and begin
-    from where the reference's do, of those that part the same two words; `parted` is the share of
-    the reference's that are among them. `empty` is the share of silent rows of which nothing was
+    interval over recordings. `boundaries` is how far, in seconds, written segments start and end
+    from where the reference's do, before and after the same words; `parted` is the share of the
+    reference's that are among them. `empty` is the share of silent rows of which nothing was
     written.
     """
     spoken = [record for record in records if record["reference"].strip()]
@@ -89,14 +88,14 @@ def score(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     errors = [_errors(record) for record in spoken]
     parted = [_boundaries(record) for record in spoken]
     wer, distance, share = (
-        reduce(Count.plus, counts, Count())
+        Count.sum(counts)
         for counts in (errors, [count for count, _ in parted], [count for _, count in parted])
     )
     empty = Count(sum(not record["output"] for record in silent), len(silent))
     return {
         "recordings": len(spoken),
         "hours": sum(record["seconds"] for record in spoken) / 3600,
-        "wer": {**_count(wer), "interval": bootstrap_interval(errors)},
+        "wer": {**_count(wer), "interval": intervals([[count] for count in errors])[0]},
         "boundaries": _count(distance),
         "parted": _count(share),
         "silent": len(silent),
@@ -122,7 +121,7 @@ def summary(scores: dict[str, Any]) -> str:
         )
         if (off := scores["boundaries"]["rate"]) is not None:
             lines[-1] += (
-                f", segments end and begin {off:.2f} s off on average where the reference's do "
+                f", segments start and end {off:.2f} s off on average where the reference's do "
                 f"({scores['parted']['rate']:.0%} of its boundaries)"
             )
     if scores["silent"]:
@@ -134,48 +133,18 @@ def summary(scores: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-class _Words(NamedTuple):
-    """Normalised words (characters, where a language is written without spaces), and pauses."""
-
-    words: list[str]
-    pauses: dict[int, tuple[float, float]]  # before a word: its predecessor's end, its start
-
-
-def _words(record: dict[str, Any], segments: Sequence[dict[str, Any]]) -> _Words:
-    words: list[str] = []
-    pauses: dict[int, tuple[float, float]] = {}
-    before: float | None = None
-    for segment in segments:
-        said = _normalised(record, segment["text"])
-        if said and before is not None:
-            pauses[len(words)] = (before, segment["start"])
-        words += said
-        before = segment["end"] if said else before
-    return _Words(words, pauses)
-
-
-def _boundaries(record: dict[str, Any]) -> tuple[Count, Count]:
-    """(seconds off, of so many times; boundaries where a written segment ends, of how many)."""
-    said, written = (_words(record, record[name]) for name in ("segments", "written"))
-    off, n_parted = 0.0, 0
-    for kind, start, end, hyp_start, _ in alignment(said.words, written.words):
-        for word in range(start + 1, end) if kind == "equal" else ():  # so its predecessor is too
-            here, there = said.pauses.get(word), written.pauses.get(hyp_start + word - start)
-            if here and there:
-                n_parted += 1
-                off += abs(here[0] - there[0]) + abs(here[1] - there[1])
-    return Count(off, 2 * n_parted), Count(n_parted, len(said.pauses))
+def _boundaries(record: Sample) -> tuple[Count, Count]:
+    """(seconds off, of so many times; times that a written segment has too, of how many)."""
+    said, written = (
+        timed([(s["start"], s["end"], s["text"]) for s in record[name]], lambda t: split(record, t))
+        for name in ("segments", "written")
+    )
+    return boundary_errors(said, written)
 
 
 def _errors(record: dict[str, Any]) -> Count:
-    reference, output = (_normalised(record, record[name]) for name in ("reference", "output"))
+    reference, output = (split(record, record[name]) for name in ("reference", "output"))
     return word_errors(" ".join(reference), " ".join(output))
-
-
-def _normalised(record: dict[str, Any], text: str) -> list[str]:
-    language, task = record["language"], record["task"]
-    words = normaliser(language, task)(text).split()
-    return list("".join(words)) if is_unspaced(language, task) else words
 
 
 def _count(count: Count) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import jiwer
-import numpy as np
 
 # Scripts written without spaces, or (Korean) with particles written on: a neighbouring letter of
 # theirs does not make a longer word.
@@ -32,6 +32,10 @@ class Count(NamedTuple):
 
     def plus(self, other: Count) -> Count:
         return Count(self.part + other.part, self.total + other.total)
+
+    @staticmethod
+    def sum(counts: Iterable[Count]) -> Count:
+        return reduce(Count.plus, counts, Count())
 
     @property
     def rate(self) -> float | None:
@@ -108,6 +112,105 @@ def keyword_hits(
     return found
 
 
+def term_precision(
+    terms: Sequence[str], reference: str, hypothesis: str, *, cased: bool = True
+) -> Count:
+    """Of the terms' occurrences in the hypothesis, how many were said; the rest are insertions."""
+    found = Count()
+    for term in dict.fromkeys(plain(term, cased=cased) for term in terms):
+        if total := term_count(term, hypothesis, cased=cased):
+            found = found.plus(Count(min(total, term_count(term, reference, cased=cased)), total))
+    return found
+
+
+def leaked_words(
+    prompt: Sequence[str], reference: list[str], hypothesis: list[str], least: int = LEAK_WORDS
+) -> Count:
+    """Of the hypothesis' words, those copied from the prompt: in runs that the reference lacks.
+
+    A run has at least so many words, or is a shorter prompt of two or more; its words that are
+    right all the same do not count.
+    """
+    least = min(least, max(2, len(prompt)))
+    held, said = _spaced(prompt), _spaced(reference)
+    copied: set[int] = set()
+    start = 0
+    while start <= len(hypothesis) - least:
+        end = start + least
+        if _spaced(hypothesis[start:end]) not in held:
+            start += 1
+            continue
+        while end < len(hypothesis) and _spaced(hypothesis[start : end + 1]) in held:
+            end += 1
+        if _spaced(hypothesis[start:end]) not in said:
+            copied.update(range(start, end))
+        start = end - least + 1
+    if copied:
+        for kind, _, _, first, last in alignment(reference, hypothesis):
+            if kind == "equal":
+                copied.difference_update(range(first, last))
+    return Count(len(copied), len(hypothesis))
+
+
+def looped_words(reference: Sequence[str], hypothesis: Sequence[str]) -> Count:
+    """Of the hypothesis' words, those in the third and later copies of a stretch said in a row.
+
+    As many as the reference itself repeats are left out.
+    """
+    excess = _n_looped(hypothesis) - _n_looped(reference)
+    return Count(max(0, excess), len(hypothesis))
+
+
+def _n_looped(words: Sequence[str]) -> int:
+    looped: set[int] = set()
+    for period in range(1, len(words) // 3 + 1):
+        run = 0
+        for i in range(period, len(words)):
+            run = run + 1 if words[i] == words[i - period] else 0
+            if run >= 2 * period:
+                looped.update(range(i - period + 1, i + 1))
+    return len(looped)
+
+
+class Timed(NamedTuple):
+    """Words, and the seconds at which segments start before one and end after one."""
+
+    words: list[str]
+    starts: dict[int, float]
+    ends: dict[int, float]
+
+
+def timed(
+    segments: Sequence[tuple[float, float | None, str]], split: Callable[[str], list[str]]
+) -> Timed:
+    """The words of segments (start, end, text), split as they are to be compared."""
+    found = Timed([], {}, {})
+    for start, end, text in segments:
+        if words := split(text):
+            found.starts[len(found.words)] = start
+            found.words.extend(words)
+            if end is not None:
+                found.ends[len(found.words) - 1] = end
+    return found
+
+
+def boundary_errors(said: Timed, written: Timed) -> tuple[Count, Count]:
+    """(seconds off, of so many times; those times, of the reference's).
+
+    A segment's start is compared where a written one starts before the same word, its end where
+    one ends after the same word.
+    """
+    off, n_found = 0.0, 0
+    for kind, first, last, hyp_first, _ in alignment(said.words, written.words):
+        for word in range(first, last) if kind == "equal" else ():
+            for here, there in ((said.starts, written.starts), (said.ends, written.ends)):
+                other = hyp_first + word - first
+                if word in here and other in there:
+                    off += abs(here[word] - there[other])
+                    n_found += 1
+    return Count(off, n_found), Count(n_found, len(said.starts) + len(said.ends))
+
+
 def plain(text: str, *, cased: bool = True) -> str:
     """A text as keywords compare: NFC, white space collapsed, casefolded unless case counts."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
@@ -125,6 +228,11 @@ def is_long(text: str) -> bool:
     return len(text.split()) >= LEAK_WORDS or len(text) >= LEAK_LETTERS
 
 
+def _spaced(words: Sequence[str]) -> str:
+    """Words as a text in which one is found whole."""
+    return f" {' '.join(words)} "
+
+
 def _joined(neighbour: str, edge: str) -> bool:
     """Whether a neighbouring character makes a term's edge the inside of a longer word."""
     if not neighbour or any(
@@ -132,55 +240,3 @@ def _joined(neighbour: str, edge: str) -> bool:
     ):
         return False
     return unicodedata.category(neighbour)[0] in "LMN" and unicodedata.category(edge)[0] in "LMN"
-
-
-def bootstrap_interval(
-    counts: Sequence[Count], groups: Sequence[str] = (), *, n_samples: int = 2000, seed: int = 0
-) -> tuple[float, float] | None:
-    """95 % percentile interval of the pooled rate, resampling rows, or whole groups of them.
-
-    `groups` names each row's group (its recording); empty resamples single rows. None where
-    nothing was counted.
-    """
-    rates = _resampled([counts], groups, n_samples, seed)
-    return None if rates is None else _middle(rates[:, 0])
-
-
-def paired_interval(
-    before: Sequence[Count],
-    after: Sequence[Count],
-    groups: Sequence[str] = (),
-    *,
-    n_samples: int = 2000,
-    seed: int = 0,
-) -> tuple[float, float] | None:
-    """95 % percentile interval of how much the pooled rate rises from `before` to `after`.
-
-    Both are counts of the same rows: what is hard about a row drops out of the difference.
-    """
-    rates = _resampled([before, after], groups, n_samples, seed)
-    return None if rates is None else _middle(rates[:, 1] - rates[:, 0])
-
-
-def _resampled(
-    columns: Sequence[Sequence[Count]], groups: Sequence[str], n_samples: int, seed: int
-) -> np.ndarray | None:
-    """Pooled rates [n, columns] of the same rows, or groups of them, drawn again and again."""
-    sums: dict[str, list[Count]] = {}
-    for i, row in enumerate(zip(*columns, strict=True)):
-        group = groups[i] if groups else str(i)
-        held = sums.get(group, [Count()] * len(columns))
-        sums[group] = [total.plus(count) for total, count in zip(held, row, strict=True)]
-    table = np.array(list(sums.values()), dtype=np.float64).reshape(-1, len(columns), 2)
-    if len(table) < 2 or not table[:, :, 1].sum(axis=0).all():
-        return None  # one row, or one recording, tells nothing of others
-    rng = np.random.default_rng(seed)
-    draws = (rng.integers(len(table), size=len(table)) for _ in range(n_samples))
-    totals = np.stack([table[drawn].sum(axis=0) for drawn in draws])
-    totals = totals[(totals[:, :, 1] > 0).all(axis=1)]
-    return totals[:, :, 0] / totals[:, :, 1]
-
-
-def _middle(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)

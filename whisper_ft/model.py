@@ -61,6 +61,24 @@ def _cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """In what to decode. auto: as whisper does, float16 on a GPU and float32 on a CPU."""
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[name]
+
+
+def cast(model: Whisper, dtype: torch.dtype) -> Whisper:
+    """Keep a model's matrices in a dtype, to which whisper would cast them at every use.
+
+    Layer norms and the decoder's positions are added up in float32, as whisper does.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Embedding):
+            module.to(dtype)
+    return model
+
+
 def peak_lr(dims: ModelDimensions) -> float:
     """1/40 of the model's pre-training peak rate. Raises ValueError for an unknown width."""
     if dims.n_audio_state not in PRETRAINING_LR:

@@ -108,6 +108,22 @@ def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment] | None) ->
     return ids
 
 
+def written_segments(tokenizer: Tokenizer, ids: Sequence[int]) -> list[Segment]:
+    """What decoded ids say, and when: what `encode_segments` would encode. Text without a first
+    time starts at 0, text without a last one has no end."""
+    found: list[Segment] = []
+    start, text = 0.0, list[int]()
+    for token in ids:
+        if token < tokenizer.timestamp_begin:
+            text.append(token)
+            continue
+        time = round((token - tokenizer.timestamp_begin) * SECONDS_PER_STEP, 2)
+        if text:
+            found.append(Segment(start, time, tokenizer.decode(text).strip()))
+        start, text = time, []
+    return found + ([Segment(start, None, tokenizer.decode(text).strip())] if text else [])
+
+
 def timestamp_id(tokenizer: Tokenizer, seconds: float) -> int:
     """The id of a time's token, to the nearest 0.02 s and at most 30 s."""
     return tokenizer.timestamp_begin + min(round(seconds / SECONDS_PER_STEP), MAX_STEP)

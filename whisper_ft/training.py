@@ -19,9 +19,11 @@ from tqdm import tqdm
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
 from whisper_ft.conditions import PromptedRows
 from whisper_ft.data import Batch, RowError, WorkerError, make_loader
-from whisper_ft.evaluate import decode_rows, details, score
+from whisper_ft.evaluate import decode_all
+from whisper_ft.model import cast, pick_dtype
 from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
 from whisper_ft.plan import Plan
+from whisper_ft.scores import HIGHER_IS_BETTER, details, score, shown
 from whisper_ft.stopping import Stop, leave_children_be, stop_on_signals
 from whisper_ft.visits import batches_of
 
@@ -33,17 +35,21 @@ class Progress:
     step: int = 0  # optimiser steps taken, and so the position in the order of visits
     updates: int = 0  # steps that changed weights: an fp16 overflow changes none
     evaluated_at: int = -1  # step of the last evaluation
-    stock_wer: float | None = None  # under right prompts, before the first step
+    stock_score: float | None = None  # under right prompts, before the first step
     best_step: int = -1
-    best_wer: float = math.inf
+    best_score: float | None = None  # by what --best-by names
     best_loss: float = math.inf
     n_worse: int = 0  # evaluations since the best one
 
-    def better(self, wer: float | None, loss: float) -> bool:
+    def better(self, score: float | None, loss: float, *, higher: bool = False) -> bool:
         """Record an evaluation after step 0; whether it is the best. Ties go to the lower loss."""
-        wer = math.inf if wer is None else wer
-        if (wer, loss) < (self.best_wer, self.best_loss):
-            self.best_step, self.best_wer, self.best_loss, self.n_worse = self.step, wer, loss, 0
+        here, best = (
+            math.inf if value is None else -value if higher else value
+            for value in (score, self.best_score)
+        )
+        if (here, loss) < (best, self.best_loss):
+            self.best_step, self.best_score, self.best_loss = self.step, score, loss
+            self.n_worse = 0
             return True
         self.n_worse += 1
         return False
@@ -155,21 +161,24 @@ class Run:
         plan, progress, dev = self.plan, self.progress, self.plan.dev
         self.optimizer.zero_grad(set_to_none=True)  # room for the copy
         as_saved = copy.deepcopy(self.model).half().float()
-        decoded = decode_rows(as_saved, dev)
-        samples = []
-        label = f"evaluating step {progress.step}"
-        for sample in tqdm(decoded, label, len(dev.rows), leave=False, unit="row"):
-            samples.append({"step": progress.step, **sample})
-            if stop:
-                return
+        samples = decode_all(
+            cast(as_saved, pick_dtype("auto", plan.device)),
+            dev,
+            f"evaluating step {progress.step}",
+            stop=lambda: bool(stop),
+        )
+        if samples is None:
+            return
         scores = score(samples)
         print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{details(scores)}\n")
         progress.evaluated_at = progress.step
-        right = scores["right"]
+        name, right = plan.config.best_by, scores["right"]
+        reached, higher = right[name]["rate"], name in HIGHER_IS_BETTER
         if not progress.step:
-            progress.stock_wer = right["wer"]["rate"]
-        if progress.step and progress.better(right["wer"]["rate"], right["loss"]["rate"]):
+            progress.stock_score = reached
+        elif progress.better(reached, right["loss"]["rate"], higher=higher):
             save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
+        samples = [{"step": progress.step, **sample} for sample in samples]
         append_lines(plan.folder / "samples.jsonl", samples)
         record = {"kind": "evaluation", "step": progress.step, "scores": scores}
         append_lines(plan.folder / "metrics.jsonl", [record])
@@ -258,16 +267,16 @@ def _next(batches: Iterator[Batch | RowError]) -> Batch:
     return batch
 
 
-def _told(progress: Progress, dev: PromptedRows) -> str:
-    """The best evaluation's word error rate beside the start's."""
-    if not math.isfinite(progress.best_wer):
-        return "dev WER not defined"
+def _told(progress: Progress, dev: PromptedRows, name: str) -> str:
+    """The best evaluation's score beside the start's."""
+    best, stock = progress.best_score, progress.stock_score
+    if best is None:
+        return f"dev {name} not defined"
     prompts = "under right prompts" if any(map(str.strip, dev.rights)) else "without prompts"
-    told = f"dev WER {100 * progress.best_wer:.1f} % {prompts}"
-    stock = progress.stock_wer
+    told = f"dev {name} {shown(name, {'rate': best})} {prompts}"
     if stock is not None:
-        told += f", before the run {100 * stock:.1f} %"
-        if stock < progress.best_wer:
+        told += f", before the run {shown(name, {'rate': stock})}"
+        if (stock > best) if name in HIGHER_IS_BETTER else (stock < best):
             told += " (so it did harm: try a lower --lr, or general speech mixed in)"
     return told
 
@@ -275,7 +284,8 @@ def _told(progress: Progress, dev: PromptedRows) -> str:
 def _farewell(run: Run) -> str:
     folder, progress, heads = run.plan.folder, run.progress, run.plan.loaded.alignment_heads
     if run.plan.dev.rows:
-        best = f"best.pt is of step {progress.best_step}: {_told(progress, run.plan.dev)}"
+        best = f"best.pt is of step {progress.best_step}: "
+        best += _told(progress, run.plan.dev, run.plan.config.best_by)
     else:
         best = (
             f"best.pt is the last, of step {progress.step}: there were no --dev rows to choose by"

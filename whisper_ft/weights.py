@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,6 +82,27 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
         except (AttributeError, ValueError, OSError, EOFError, RuntimeError) as error:
             raise ValueError(f"{name}: its alignment_heads are not whisper's ({error})") from None
     return Loaded(model.to(device), heads)
+
+
+def average(ends: Sequence[Loaded], shares: Sequence[float]) -> Loaded:
+    """A model between others: their weights in these shares, which add up to 1.
+
+    Between stock and fine-tuned weights lies what forgets less (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models"). Raises ValueError where the models' sizes differ.
+    """
+    dims = ends[0].model.dims
+    if any(end.model.dims != dims for end in ends):
+        sizes = " and ".join(f"{vars(end.model.dims)}" for end in ends)
+        raise ValueError(f"models of other sizes cannot be averaged: {sizes}")
+    states = [end.model.state_dict() for end in ends]
+    model = Whisper(dims)
+    model.load_state_dict(
+        {
+            name: sum(share * state[name] for state, share in zip(states, shares, strict=True))
+            for name in states[0]
+        }
+    )
+    return Loaded(model, ends[0].alignment_heads)
 
 
 def fetch(name: str) -> Path:

@@ -1,0 +1,145 @@
+"""Several checkpoints on the same rows: by the command, on random models."""
+
+import json
+
+import pytest
+import torch
+import whisper
+from conftest import lines, random_whisper
+
+from whisper_ft.compare import most_different
+from whisper_ft.scores import score
+from whisper_ft.weights import average, load
+
+
+@pytest.fixture
+def second(tmp_path):
+    """Another random model's checkpoint, of the same size."""
+    model = random_whisper(seed=1)
+    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()},
+               tmp_path / "second.pt")  # fmt: skip
+    return tmp_path / "second.pt"
+
+
+def test_checkpoints_are_scored_on_the_same_rows_and_compared(run, corpus, model_path, second,
+                                                              tmp_path):  # fmt: skip
+    out = tmp_path / "out.json"
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    status, said = run(
+        *("evaluate", model_path, second, corpus[0], "--others", corpus[1]),
+        *("--name", "one", "two", "--json", out, "--samples", *files),
+    )
+    assert status == 0
+    written = json.loads(out.read_text())
+    assert [result["name"] for result in written["evaluations"]] == ["one", "two"]
+    both = [lines(tmp_path, file.name) for file in files]
+    assert [s["place"] for s in both[0]] == [s["place"] for s in both[1]]
+    assert [s["prompt"] for s in both[0]] == [s["prompt"] for s in both[1]]
+    assert [s["output"] for s in both[0]] != [s["output"] for s in both[1]]
+    for result, samples in zip(written["evaluations"], both, strict=True):
+        assert result["rows"] == 5 and len(samples) == 7
+        assert json.loads(json.dumps(score(samples[:5]))) == result["scores"]
+        assert result["others"] == {str(corpus[1]): json.loads(json.dumps(score(samples[5:])))}
+    whats = [change["what"] for change in written["changes"][0]["changes"]]
+    assert whats == ["right", "none", "wrong", str(corpus[1]), f"{corpus[1]}, right"]
+    for words in ("one -> two", "| one |", "| two |", "WER on others"):
+        assert words in said
+    assert f"| checkpoint | WER: right prompt | none | wrong | {corpus[1]} |" in said
+
+
+def test_a_checkpoint_beside_itself_shows_no_difference(run, corpus, model_path, tmp_path):
+    twin = tmp_path / "twin.pt"
+    twin.write_bytes(model_path.read_bytes())
+    out = tmp_path / "out.json"
+    status, said = run("evaluate", model_path, twin, corpus[0], "--json", out)
+    assert status == 0 and "rows that differ most" not in said
+    for compared in json.loads(out.read_text())["changes"]:
+        for change in compared["changes"]:
+            assert change["before"] == change["after"] and not change["verdict"]
+
+
+def test_mixtures_of_two_begin_and_end_as_they_do(run, corpus, model_path, second, tmp_path):
+    out = {name: tmp_path / f"{name}.json" for name in ("mixed", "apart")}
+    status, said = run("evaluate", model_path, second, corpus[0], "--interpolate", "0", "0.5", "1",
+                       "--name", "old", "new", "--json", out["mixed"])  # fmt: skip
+    assert status == 0 and "| 0.5 old + 0.5 new |" in said
+    assert run("evaluate", model_path, second, corpus[0], "--json", out["apart"])[0] == 0
+    mixed, apart = (json.loads(path.read_text())["evaluations"] for path in out.values())
+    assert [mixed[0]["scores"], mixed[-1]["scores"]] == [result["scores"] for result in apart]
+    assert mixed[1]["scores"] not in [mixed[0]["scores"], mixed[2]["scores"]]
+
+
+def test_all_that_is_wrong_is_said_at_once(run, corpus, model_path, tmp_path):
+    status, said = run(
+        *("evaluate", "nosuch.pt", model_path, "gone.jsonl", "--interpolate", "2", "--name", "a"),
+        *("--samples", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--device", "tpu"),
+    )
+    assert status == 2
+    for words in ("nosuch.pt: neither", "gone.jsonl: cannot be read", "--interpolate: 2.0: must",
+                  "--name: 1 different ones for 2", "--samples: 2 different ones for 1",
+                  "--device: tpu"):  # fmt: skip
+        assert words in said, words
+    assert "no manifest" in run("evaluate", model_path)[1]
+    assert "no checkpoint" in run("evaluate", corpus[0])[1]
+    assert "give two to mix" in run("evaluate", model_path, corpus[0], "--interpolate", "1")[1]
+    assert "comes twice" in run("evaluate", model_path, model_path, corpus[0])[1]
+
+
+def test_rows_whose_errors_differ_most_come_first():
+    def sample(place, reference, output):
+        return {"place": place, "language": "en", "task": "transcribe", "keywords": [],
+                "reference": reference, "prompt": {"right": "", "none": ""}, "segments": [],
+                "listed": {"right": [], "none": []}, "written": {"right": [], "none": []},
+                "output": {"right": output, "none": output}, "loss": {"right": [1, 1],
+                                                                      "none": [1, 1]}}  # fmt: skip
+
+    one = [sample("m:1", "a b c", "a b c"), sample("m:2", "a b c", "a"), sample("m:3", "a", "a")]
+    other = [
+        sample("m:1", "a b c", "a b"),
+        sample("m:2", "a b c", "a b c"),
+        sample("m:3", "a", "a"),
+    ]
+    told = most_different(("one", one, "right"), ("two", other, "right"), 5)
+    assert told == [
+        *("m:2: 2 -> 0 word errors", "  reference: a b c", "  one: a", "  two: a b c"),
+        *("m:1: 0 -> 1 word errors", "  reference: a b c", "  one: a b c", "  two: a b"),
+    ]
+    assert len(most_different(("one", one, "right"), ("two", other, "right"), 1)) == 4
+
+
+# ---- average
+
+
+def test_the_average_opens_with_whisper_and_lies_between(run, model_path, second, tmp_path):
+    out = tmp_path / "mixed.pt"
+    argv = ("average", model_path, second, "--weights", "0.25", "0.75", "--out", out)
+    status, said = run(*argv)
+    assert status == 0 and f"0.25 {model_path} + 0.75 {second}" in said
+    mixed = whisper.load_model(str(out), device="cpu").state_dict()
+    one, other = (load(str(path)).model.state_dict() for path in (model_path, second))
+    for name, tensor in mixed.items():
+        expected = (0.25 * one[name] + 0.75 * other[name]).half().float()
+        assert torch.equal(tensor, expected), name
+
+
+def test_without_weights_the_shares_are_equal(model_path, second):
+    ends = [load(str(path)) for path in (model_path, second)]
+    mixed = average(ends, [0.5, 0.5]).model.encoder.conv1.weight
+    middle = (ends[0].model.encoder.conv1.weight + ends[1].model.encoder.conv1.weight) / 2
+    assert torch.allclose(mixed, middle)
+
+
+def test_what_cannot_be_averaged_is_refused_with_the_remedy(run, model_path, second, tmp_path):
+    status, said = run("average", model_path, "nosuch.pt", "--weights", "1")
+    assert status == 2
+    for words in ("nosuch.pt: neither", "--weights: 1 for 2 checkpoints", "--out: not given"):
+        assert words in said
+    argv = ("average", model_path, second)
+    assert "add up to 1.5" in run(*argv, "--weights", ".5", "1", "--out", tmp_path / "o.pt")[1]
+    assert "is one of the checkpoints" in run(*argv, "--out", second)[1]
+    large = random_whisper(51866)
+    torch.save({"dims": vars(large.dims), "model_state_dict": large.state_dict()},
+               tmp_path / "large.pt")  # fmt: skip
+    said = run("average", model_path, tmp_path / "large.pt", "--out", tmp_path / "o.pt")[1]
+    assert "models of other sizes cannot be averaged" in said
+    assert not (tmp_path / "o.pt").exists()
