@@ -9,7 +9,7 @@ EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.
 TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
 
-.PHONY: help install ffmpeg demo table test clean
+.PHONY: help install tools demo table test clean
 
 help:
 	@echo "make demo    fine-tune tiny.en on data/ and compare it with stock"
@@ -23,16 +23,17 @@ install: .venv/installed
 .venv/installed: constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) torch setuptools wheel
-	$(PIP) --no-build-isolation --editable ".[dev,prepare,augment]"
+	$(PIP) --no-build-isolation --editable ".[dev,prepare,augment,plot]"
 	@touch $@
 
-ffmpeg:
-	@command -v ffmpeg >/dev/null || { \
-	  echo "ffmpeg, which whisper's own command needs, is missing; trying to install it"; \
-	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	    apt-get -qq update && apt-get -qq install -y ffmpeg >/dev/null; } || { \
-	  echo "install ffmpeg first: apt install ffmpeg, brew install ffmpeg, winget install ffmpeg"; \
-	  exit 1; }
+# What tests need beside Python: ffmpeg for whisper's own command, a browser for the report.
+tools:
+	@{ command -v ffmpeg && command -v chromedriver; } >/dev/null || { \
+	  echo "ffmpeg or chromedriver is missing; trying to install them"; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
+	    apt-get -qq install -y --no-install-recommends ffmpeg chromium chromium-driver >/dev/null; } || { \
+	  echo "install them first: apt install ffmpeg chromium chromium-driver, or" \
+	    "brew install ffmpeg chromedriver (beside Chrome)"; exit 1; }
 
 demo: install
 	$(EVALUATE) tiny.en data/test.jsonl --name "stock tiny.en" --json $(RUNS)/demo.stock.json
@@ -53,7 +54,7 @@ table: install
 	$(BIN)/python -m whisper_ft table data/results/stock.json data/results/without.json \
 	  data/results/with.json --into README.md
 
-test: install ffmpeg
+test: install tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

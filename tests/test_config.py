@@ -7,8 +7,9 @@ import os
 
 import pytest
 
-from whisper_ft.config import CheckConfig, EvaluateConfig, TrainConfig
+from whisper_ft.config import TrainConfig
 from whisper_ft.flags import flag, from_json, parse
+from whisper_ft.settings import CheckConfig, EvaluateConfig
 
 
 def test_flags_become_typed_fields_and_what_was_given_is_known():

@@ -9,10 +9,10 @@ PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
     {"config", "glossary", "audio", "intervals", "tokens", "model", "steps", "weights"},
-    {"prompts", "checkpoint", "packing", "augment", "doubts", "scores"},
-    {"data", "decode", "check", "conditions", "compare"},
-    {"evaluate", "optim", "plan", "show", "survey"},
-    {"training", "resuming", "longform", "evaluations"},
+    {"settings", "prompts", "checkpoint", "packing", "augment", "doubts", "scores"},
+    {"data", "decode", "check", "conditions", "compare", "curves"},
+    {"evaluate", "optim", "plan", "progress", "show", "survey"},
+    {"training", "resuming", "longform", "evaluations", "report"},
     {"__main__"},
 ]
 PREPARE = [

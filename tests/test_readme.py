@@ -31,7 +31,7 @@ def blocks(language):
 def shortened(command):
     command = command.replace("--model small", f"--model tiny.en {SHORT}")
     command = command.replace("runs/small", "runs/tiny.en")
-    command = command.replace("evaluate small", "evaluate tiny.en")
+    command = re.sub(r"(evaluate|average) small", r"\1 tiny.en", command)
     if " longform " in command:  # four rows, not eighty
         command = command.replace("data/test.jsonl", "my/dev.jsonl")
     return command + " --rows 1" if " evaluate " in command else command
@@ -68,7 +68,7 @@ def test_the_commands_run_in_the_readmes_order(workplace, monkeypatch):
         for line in block.splitlines()
         if line.startswith(("python ", "whisper "))
     ]
-    assert len(commands) == 13
+    assert len(commands) == 15
     for command in commands:
         if command.startswith("whisper"):
             (code,) = blocks("python")

@@ -10,9 +10,9 @@ import torch
 import whisper
 from conftest import lines, plan_of, random_whisper, write_manifest
 
-from whisper_ft import training
 from whisper_ft.conditions import PromptedRows
-from whisper_ft.training import Progress, train
+from whisper_ft.progress import Progress, told
+from whisper_ft.training import train
 
 ROOT = Path(__file__).parent.parent
 
@@ -175,15 +175,15 @@ def test_a_folder_that_holds_a_run_is_refused(argv, tmp_path):
 def test_the_end_tells_the_best_score_beside_the_starts_and_under_which_prompts():
     with_prompts = PromptedRows([None], ["Reid."], [None])
     progress = Progress(stock_score=0.2, best_score=0.1)
-    assert training._told(progress, with_prompts, "wer") == (
+    assert told(progress, with_prompts, "wer") == (
         "dev wer 10.0 % under right prompts, before the run 20.0 %"
     )
     worse = Progress(stock_score=0.1, best_score=0.2)
     without = PromptedRows([None], [""], [None])
-    told = training._told(worse, without, "wer")
-    assert told.startswith("dev wer 20.0 % without prompts, before the run 10.0 % (so it did harm")
-    assert "harm" not in training._told(worse, without, "keywords")  # more of them is better
-    assert training._told(Progress(), with_prompts, "wer") == "dev wer not defined"
+    said = told(worse, without, "wer")
+    assert said.startswith("dev wer 20.0 % without prompts, before the run 10.0 % (so it did harm")
+    assert "harm" not in told(worse, without, "keywords")  # more of them is better
+    assert told(Progress(), with_prompts, "wer") == "dev wer not defined"
 
 
 def test_a_run_tells_which_prompts_its_rows_have_and_when_they_have_none(argv, capsys):

@@ -16,21 +16,23 @@ from whisper_ft import evaluations, longform
 from whisper_ft.check import Checked, check_manifest, usable_rows
 from whisper_ft.checkpoint import refuse_unwritable, save_weights, write_json, write_lines
 from whisper_ft.compare import changes_table, evaluations_compared, prompts_compared
-from whisper_ft.config import (
-    AverageConfig,
-    CheckConfig,
-    CompareConfig,
-    EvaluateConfig,
-    LongformConfig,
-    TableConfig,
-)
 from whisper_ft.data import Examples, RowError
 from whisper_ft.flags import out_of_bounds, parse
 from whisper_ft.manifest import read_manifest
 from whisper_ft.model import pick_device
 from whisper_ft.prepare.commands import prepare
 from whisper_ft.prompts import coverage, coverage_line, parse_policy
+from whisper_ft.report import write_report
 from whisper_ft.scores import details, insert_table, score, table
+from whisper_ft.settings import (
+    AverageConfig,
+    CheckConfig,
+    CompareConfig,
+    EvaluateConfig,
+    LongformConfig,
+    ReportConfig,
+    TableConfig,
+)
 from whisper_ft.show import show
 from whisper_ft.survey import compare_manifests, listen, screen, survey
 from whisper_ft.weights import Vocabulary, average, load, vocabulary
@@ -214,6 +216,17 @@ def mix(argv: Sequence[str]) -> int:
     return 0
 
 
+def report(argv: Sequence[str]) -> int:
+    """Write a run's curves, scores and rows, with their sound, to one HTML file."""
+    config, _ = parse(ReportConfig, argv, "python -m whisper_ft report")
+    if wrong := out_of_bounds(config):
+        raise ValueError("\n".join(wrong))
+    folder = Path(config.run)
+    out = Path(config.out) if config.out else folder / "report.html"
+    print(write_report(folder, out, step=config.step, n_rows=config.rows))
+    return 0
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "average": mix,
     "check": check,
@@ -221,6 +234,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "evaluate": evaluate,
     "longform": transcribe,
     "prepare": prepare,
+    "report": report,
     "table": show_table,
 }
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Add JSON objects to a JSON Lines file, a line each."""
     with path.open("a", encoding="utf-8") as file:
         for record in records:
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(_line(record))
 
 
 def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
@@ -117,17 +118,21 @@ def refuse_unwritable(*paths: str) -> None:
 
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
     """Drop the other lines of a JSON Lines file, and one that an interruption cut."""
+    if path.exists():
+        kept = [record for record in read_lines(path) if keep(record)]
+        _write_text(path, "".join(map(_line, kept)))
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON Lines file, none where there is no file; a cut line is left out."""
     if not path.exists():
         return
-    kept = []
-    for line in path.read_text(encoding="utf-8").split("\n"):  # splitlines() would cut at U+2028
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if keep(record):
-            kept.append(line + "\n")
-    _write_text(path, "".join(kept))
+    with path.open(
+        encoding="utf-8", newline="\n"
+    ) as file:  # other breaks, such as U+2028, are text
+        for line in file:
+            with suppress(json.JSONDecodeError):
+                yield json.loads(line)
 
 
 def fingerprint(path: str | Path) -> dict[str, Any]:
@@ -158,6 +163,10 @@ def _write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(partial, path)
+
+
+def _line(record: dict[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _flush_folder(folder: Path) -> None:

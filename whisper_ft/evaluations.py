@@ -22,11 +22,11 @@ from whisper_ft.compare import (
     prompts_compared,
 )
 from whisper_ft.conditions import PromptedRows, evaluation_rows
-from whisper_ft.config import EvaluateConfig
 from whisper_ft.evaluate import decode_all
 from whisper_ft.flags import out_of_bounds
 from whisper_ft.model import cast, pick_device, pick_dtype
 from whisper_ft.scores import CONDITIONS, details, parts, score, shown, table
+from whisper_ft.settings import EvaluateConfig
 from whisper_ft.weights import average, load, vocabulary
 
 COMPARED = ("wer", "keywords")

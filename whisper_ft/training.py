@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +17,15 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
-from whisper_ft.conditions import PromptedRows
 from whisper_ft.data import Batch, RowError, WorkerError, make_loader
 from whisper_ft.evaluate import decode_all
 from whisper_ft.model import cast, pick_dtype
 from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
 from whisper_ft.plan import Plan
-from whisper_ft.scores import HIGHER_IS_BETTER, details, score, shown
+from whisper_ft.progress import Progress, told
+from whisper_ft.scores import HIGHER_IS_BETTER, details, score
 from whisper_ft.stopping import Stop, leave_children_be, stop_on_signals
 from whisper_ft.visits import batches_of
-
-
-@dataclass
-class Progress:
-    """How far a run is, and its best evaluation: all that the loop remembers beside tensors."""
-
-    step: int = 0  # optimiser steps taken, and so the position in the order of visits
-    updates: int = 0  # steps that changed weights: an fp16 overflow changes none
-    evaluated_at: int = -1  # step of the last evaluation
-    stock_score: float | None = None  # under right prompts, before the first step
-    best_step: int = -1
-    best_score: float | None = None  # by what --best-by names
-    best_loss: float = math.inf
-    n_worse: int = 0  # evaluations since the best one
-
-    def better(self, score: float | None, loss: float, *, higher: bool = False) -> bool:
-        """Record an evaluation after step 0; whether it is the best. Ties go to the lower loss."""
-        here, best = (
-            math.inf if value is None else -value if higher else value
-            for value in (score, self.best_score)
-        )
-        if (here, loss) < (best, self.best_loss):
-            self.best_step, self.best_score, self.best_loss = self.step, score, loss
-            self.n_worse = 0
-            return True
-        self.n_worse += 1
-        return False
 
 
 class Run:
@@ -174,13 +147,16 @@ class Run:
         progress.evaluated_at = progress.step
         name, right = plan.config.best_by, scores["right"]
         reached, higher = right[name]["rate"], name in HIGHER_IS_BETTER
-        if not progress.step:
+        best = False
+        if progress.step:
+            best = progress.better(reached, right["loss"]["rate"], higher=higher)
+        else:
             progress.stock_score = reached
-        elif progress.better(reached, right["loss"]["rate"], higher=higher):
+        if best:
             save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
         samples = [{"step": progress.step, **sample} for sample in samples]
         append_lines(plan.folder / "samples.jsonl", samples)
-        record = {"kind": "evaluation", "step": progress.step, "scores": scores}
+        record = {"kind": "evaluation", "step": progress.step, "best": best, "scores": scores}
         append_lines(plan.folder / "metrics.jsonl", [record])
 
     def finished(self) -> bool:
@@ -267,25 +243,11 @@ def _next(batches: Iterator[Batch | RowError]) -> Batch:
     return batch
 
 
-def _told(progress: Progress, dev: PromptedRows, name: str) -> str:
-    """The best evaluation's score beside the start's."""
-    best, stock = progress.best_score, progress.stock_score
-    if best is None:
-        return f"dev {name} not defined"
-    prompts = "under right prompts" if any(map(str.strip, dev.rights)) else "without prompts"
-    told = f"dev {name} {shown(name, {'rate': best})} {prompts}"
-    if stock is not None:
-        told += f", before the run {shown(name, {'rate': stock})}"
-        if (stock > best) if name in HIGHER_IS_BETTER else (stock < best):
-            told += " (so it did harm: try a lower --lr, or general speech mixed in)"
-    return told
-
-
 def _farewell(run: Run) -> str:
     folder, progress, heads = run.plan.folder, run.progress, run.plan.loaded.alignment_heads
     if run.plan.dev.rows:
         best = f"best.pt is of step {progress.best_step}: "
-        best += _told(progress, run.plan.dev, run.plan.config.best_by)
+        best += told(progress, run.plan.dev, run.plan.config.best_by)
     else:
         best = (
             f"best.pt is the last, of step {progress.step}: there were no --dev rows to choose by"

@@ -1,0 +1,50 @@
+"""How far a run is, and its best evaluation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from whisper_ft.conditions import PromptedRows
+from whisper_ft.scores import HIGHER_IS_BETTER, shown
+
+
+@dataclass
+class Progress:
+    """How far a run is, and its best evaluation: all that the loop remembers beside tensors."""
+
+    step: int = 0  # optimiser steps taken, and so the position in the order of visits
+    updates: int = 0  # steps that changed weights: an fp16 overflow changes none
+    evaluated_at: int = -1  # step of the last evaluation
+    stock_score: float | None = None  # under right prompts, before the first step
+    best_step: int = -1
+    best_score: float | None = None  # by what --best-by names
+    best_loss: float = math.inf
+    n_worse: int = 0  # evaluations since the best one
+
+    def better(self, score: float | None, loss: float, *, higher: bool = False) -> bool:
+        """Record an evaluation after step 0; whether it is the best. Ties go to the lower loss."""
+        here, best = (
+            math.inf if value is None else -value if higher else value
+            for value in (score, self.best_score)
+        )
+        if (here, loss) < (best, self.best_loss):
+            self.best_step, self.best_score, self.best_loss = self.step, score, loss
+            self.n_worse = 0
+            return True
+        self.n_worse += 1
+        return False
+
+
+def told(progress: Progress, dev: PromptedRows, name: str) -> str:
+    """The best evaluation's score beside the start's."""
+    best, stock = progress.best_score, progress.stock_score
+    if best is None:
+        return f"dev {name} not defined"
+    prompts = "under right prompts" if any(map(str.strip, dev.rights)) else "without prompts"
+    said = f"dev {name} {shown(name, {'rate': best})} {prompts}"
+    if stock is not None:
+        said += f", before the run {shown(name, {'rate': stock})}"
+        if (stock > best) if name in HIGHER_IS_BETTER else (stock < best):
+            said += " (so it did harm: try a lower --lr, or general speech mixed in)"
+    return said

@@ -1,0 +1,239 @@
+"""A run as one HTML file for a person: curves, scores, and rows to read and hear."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import soundfile
+
+from whisper_ft.audio import SAMPLE_RATE
+from whisper_ft.checkpoint import read_lines
+from whisper_ft.curves import charts
+from whisper_ft.data import RowError, hear
+from whisper_ft.manifest import Row, read_manifest
+from whisper_ft.metrics import alignment, term_count
+from whisper_ft.scores import CONDITIONS, SCORES, Sample, row_counts, shown
+from whisper_ft.tokens import is_unspaced
+
+EDGES = re.compile(r"^\W+|\W+$")
+LONG_WORD = 4  # letters of a prompt's word that is highlighted where no keywords are known
+OPUS_QUALITY = 0.9  # of libsndfile's compression, 0 to 1: about 3 kB a second of speech
+
+
+class Piece(NamedTuple):
+    """A word, or character, of an output beside the reference's."""
+
+    kind: str  # equal, spelling (case or punctuation apart), substitute, insert, delete
+    said: str
+    written: str
+    prompted: bool  # whether the prompt holds it
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """What the page tells of a row."""
+
+    sample: Sample
+    pieces: dict[str, list[Piece]]  # by condition
+    errors: dict[str, int | None]  # word errors by condition
+    audio: str  # a data URI, "" where it cannot be read
+
+    @property
+    def helped(self) -> int:
+        """Word errors that the right prompt saves."""
+        return (self.errors["none"] or 0) - (self.errors["right"] or 0)
+
+    @property
+    def harmed(self) -> int:
+        """Word errors that the wrong prompt costs."""
+        wrong = self.errors["wrong"]
+        return 0 if wrong is None else wrong - (self.errors["none"] or 0)
+
+
+def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> str:
+    """Write a run's page and tell what is in it.
+
+    Raises ValueError for a folder that holds no run, an evaluation that it lacks, and where the
+    extra `plot` is not installed.
+    """
+    page = _template()
+    if not (folder / "config.json").is_file():
+        raise ValueError(
+            f"{folder}: holds no run (no config.json): give the folder that --out named"
+        )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    log = list(read_lines(folder / "metrics.jsonl"))
+    evaluations = [line for line in log if line["kind"] == "evaluation"]
+    chosen = _chosen(folder, evaluations, step)
+    samples = [] if chosen is None else _samples(folder, chosen["step"])
+    rows = _shown_rows(samples, config["settings"], n_rows)
+    html = page.render(
+        name=folder.resolve().name,
+        settings=_told(config),
+        charts=charts(log),
+        evaluations=evaluations,
+        chosen=chosen,
+        rows=rows,
+        n_samples=len(samples),
+        conditions=CONDITIONS,
+        scores=SCORES,
+        shown=shown,
+    )
+    out.write_text(html, encoding="utf-8")
+    n_heard = sum(bool(row.audio) for row in rows)
+    return (
+        f"{out}: {len(evaluations)} evaluations, {len(rows)} rows"
+        + (f" of step {chosen['step']}" if chosen else "")
+        + f", {n_heard} with sound, {out.stat().st_size / 1e6:.1f} MB"
+    )
+
+
+def _template() -> Any:
+    try:
+        import jinja2
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"report needs {error.name}: pip install 'whisper-ft[plot]'") from None
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template(
+        "report.html"
+    )
+
+
+def _chosen(
+    folder: Path, evaluations: Sequence[dict[str, Any]], step: int | None
+) -> dict[str, Any] | None:
+    """The evaluation whose rows are shown: the one asked for, else the best, else the last."""
+    if step is None:
+        best = [line for line in evaluations if line.get("best")]
+        return next(reversed(best or evaluations), None)
+    for line in evaluations:
+        if line["step"] == step:
+            return line
+    there = " ".join(str(line["step"]) for line in evaluations) or "none"
+    raise ValueError(f"--step: {step}: {folder} has no evaluation of it: it has those of {there}")
+
+
+def _samples(folder: Path, step: int) -> list[Sample]:
+    samples = [sample for sample in read_lines(folder / "samples.jsonl") if sample["step"] == step]
+    if any("listed" not in sample for sample in samples):
+        raise ValueError(
+            f"{folder / 'samples.jsonl'}: of an older version: evaluate best.pt instead"
+        )
+    return samples
+
+
+def _told(config: dict[str, Any]) -> dict[str, str]:
+    """Settings that a reader asks for first; of paths the last part alone."""
+    settings = config["settings"]
+    told = {
+        "model": Path(settings["model"]).name,
+        "trained on": ", ".join(Path(path).name for path in settings["train"]),
+        "dev rows of": ", ".join(Path(path).name for path in settings["dev"]),
+        "prompts": settings["prompts"],
+        "rows a step": settings["batch_size"] * settings["accumulate"],
+        "learning rate": settings["lr"],
+        "seed": settings["seed"],
+    }
+    told |= {name: config["versions"].get(name) for name in ("whisper_ft", "torch")}
+    return {name: str(value) for name, value in told.items() if value not in (None, "")}
+
+
+# ---- rows
+
+
+def _shown_rows(samples: Sequence[Sample], settings: dict[str, Any], n_rows: int) -> list[ShownRow]:
+    """At most `n_rows` rows, those that the prompt changed most first."""
+    rows = [
+        ShownRow(
+            sample,
+            {c: pieces(sample, c) for c in CONDITIONS if sample["output"][c] is not None},
+            {c: _errors(sample, c) for c in CONDITIONS},
+            "",
+        )
+        for sample in samples
+    ]
+    rows.sort(key=lambda row: (-abs(row.helped), -abs(row.harmed), row.sample["number"]))
+    manifest_rows = _rows_by_place(settings)
+    return [
+        ShownRow(row.sample, row.pieces, row.errors, sound(manifest_rows.get(row.sample["place"])))
+        for row in rows[:n_rows]
+    ]
+
+
+def _errors(sample: Sample, condition: str) -> int | None:
+    if sample["output"][condition] is None:
+        return None
+    return int(row_counts(sample, condition, set())["wer"].part)
+
+
+def _rows_by_place(settings: dict[str, Any]) -> dict[str, Row]:
+    """Rows of the dev manifests as they are now."""
+    options = {"language": settings["language"], "task": settings["task"]}
+    return {
+        row.place: row
+        for path in settings["dev"]
+        if Path(path).is_file()
+        for row in read_manifest(path, **options).rows
+    }
+
+
+def sound(row: Row | None) -> str:
+    """A row's audio as a data URI of Ogg Opus; "" where it is gone."""
+    if row is None:
+        return ""
+    try:
+        samples, _ = hear(row, timestamps=True)
+    except RowError:
+        return ""
+    file = io.BytesIO()
+    soundfile.write(
+        file,
+        samples,
+        SAMPLE_RATE,
+        format="OGG",
+        subtype="OPUS",
+        compression_level=OPUS_QUALITY,
+    )
+    return "data:audio/ogg;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def pieces(sample: Sample, condition: str) -> list[Piece]:
+    """An output word by word beside the reference, letters without regard to case compared."""
+    unspaced = is_unspaced(sample["language"], sample["task"])
+    said, written = (
+        list("".join(text.split())) if unspaced else text.split()
+        for text in (sample["reference"], sample["output"][condition])
+    )
+    held = _prompt_words(sample, condition, unspaced)
+    found = []
+    for kind, *span in alignment([_key(word) for word in said], [_key(word) for word in written]):
+        start, end, hyp_start, hyp_end = span
+        for i in range(max(end - start, hyp_end - hyp_start)):
+            here = said[start + i] if start + i < end else ""
+            there = written[hyp_start + i] if hyp_start + i < hyp_end else ""
+            apart = "spelling" if kind == "equal" and here != there else kind
+            found.append(Piece(apart, here, there, _key(there) in held))
+    return found
+
+
+def _prompt_words(sample: Sample, condition: str, unspaced: bool) -> set[str]:
+    """Words worth highlighting: of the listed terms that the prompt holds, else its longer ones."""
+    prompt = sample["prompt"][condition] or ""
+    terms = [term for term in sample["listed"][condition] if term_count(term, prompt)]
+    if terms:
+        words: Iterable[str] = "".join(terms) if unspaced else " ".join(terms).split()
+        return {_key(word) for word in words}
+    return {_key(word) for word in prompt.split() if len(_key(word)) >= LONG_WORD}
+
+
+def _key(word: str) -> str:
+    """A word as it is compared: casefolded, without punctuation around it."""
+    return EDGES.sub("", word).casefold() or word
