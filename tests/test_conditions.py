@@ -9,6 +9,14 @@ from whisper_ft.glossary import PROMPT_ROOM, glossary
 from whisper_ft.metrics import term_count
 
 
+def test_a_rows_terms_are_its_keywords_and_those_of_others_that_a_prompt_holds():
+    first, second = row("Call Reid.", keywords=("Reid",)), row("Ask Mohr.", keywords=("Mohr", "Q"))
+    prompted = evaluation_rows([first, second], seed=0)
+    assert prompted.listed(first, "Reid, Mohr.") == ["Reid", "Mohr"]
+    assert prompted.listed(first, "Mohrs, Quill.") == ["Reid"]  # within longer words
+    assert prompted.listed(first, None) == prompted.listed(first, "") == ["Reid"]
+
+
 def test_right_prompts_of_an_evaluation_hold_40_distractors_the_same_every_time():
     one = evaluation_rows(NAMED_ROWS, seed=3)
     assert one == evaluation_rows(NAMED_ROWS, seed=3)

@@ -22,7 +22,7 @@ def test_flags_become_typed_fields_and_what_was_given_is_known():
 
 def test_positional_arguments_need_no_flag():
     config, _ = parse(EvaluateConfig, ["best.pt", "a.jsonl", "b.jsonl", "--rows", "5"], "evaluate")
-    assert config.checkpoint == "best.pt" and config.manifests == ("a.jsonl", "b.jsonl")
+    assert config.inputs == ("best.pt", "a.jsonl", "b.jsonl") and config.rows == 5
     assert parse(CheckConfig, ["a.jsonl"], "check")[0].manifests == ("a.jsonl",)
 
 

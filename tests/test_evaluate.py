@@ -1,9 +1,11 @@
 """Decoding under three prompts, and the scores of it."""
 
+import copy
 import json
 
 import pytest
 import soundfile
+import torch
 import whisper
 from conftest import random_whisper, tone, write_manifest
 
@@ -12,8 +14,9 @@ from whisper_ft.audio import log_mel, read_audio
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.data import RowError
 from whisper_ft.decode import Asked, decode
-from whisper_ft.evaluate import decode_rows
+from whisper_ft.evaluate import decode_all, decode_rows
 from whisper_ft.manifest import read_manifest
+from whisper_ft.model import cast
 
 
 @pytest.fixture
@@ -68,6 +71,35 @@ def test_a_multilingual_model_decodes_each_row_in_its_language(tmp_path):
     for sample, code in zip(samples, ("de", "ja"), strict=True):
         options = whisper.DecodingOptions(language=code, fp16=False)
         assert sample["output"]["none"] == whisper.decode(model, mel, options).text
+
+
+def test_a_beam_is_whispers_beam(model, prompted):
+    sample = next(decode_rows(model, prompted, beam_size=3))
+    mel = log_mel(read_audio(prompted.rows[sample["number"]].audio), 80)
+    options = whisper.DecodingOptions(language="en", beam_size=3, fp16=False)
+    assert sample["output"]["none"] == whisper.decode(model, mel, options).text
+
+
+def test_the_longest_texts_come_first_and_all_come_in_the_rows_order(model, prompted):
+    numbers = [sample["number"] for sample in decode_rows(model, prompted)]
+    texts = [len(prompted.rows[number].text) for number in numbers]
+    assert texts == sorted(texts, reverse=True) and numbers != sorted(numbers)
+    samples = decode_all(model, prompted, "decoding")
+    assert [sample["place"] for sample in samples] == [row.place for row in prompted.rows]
+    assert decode_all(model, prompted, "decoding", stop=lambda: True) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_matrices_kept_in_half_write_what_casts_at_every_use_write(model, prompted, dtype):
+    mel = log_mel(read_audio(prompted.rows[0].audio), 80)[None]
+    features = model.encoder(mel.to(dtype))
+    asked = [Asked(prompt=prompt) for prompt in ("", "Reid, Quill.")]
+    (expected, there), halved = decode(model, features, asked), cast(copy.deepcopy(model), dtype)
+    assert torch.equal(halved.encoder(mel.to(dtype)), features)
+    here = decode(halved, features, asked)
+    assert [here[0].tokens, here[1].tokens] == [expected.tokens, there.tokens]
+    samples = list(decode_rows(halved, prompted))
+    assert len(samples) == 5 and all(sample["loss"]["none"].part > 0 for sample in samples)
 
 
 def test_rows_decoded_together_score_as_they_do_alone(model, prompted, monkeypatch):

@@ -30,12 +30,13 @@ def decode_all(
     label: str,
     *,
     timestamps: bool = True,
+    beam_size: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Sample] | None:
     """The samples of `decode_rows` in the rows' order, behind a progress bar; None when stopped."""
     samples, seconds = [], 0.0
     with tqdm(total=len(prompted.rows), desc=label, unit="row", smoothing=0) as bar:
-        for sample in decode_rows(model, prompted, timestamps=timestamps):
+        for sample in decode_rows(model, prompted, timestamps=timestamps, beam_size=beam_size):
             samples.append(sample)
             seconds += sample["seconds"]
             speed = seconds / max(bar.format_dict["elapsed"], 1e-9)
@@ -48,20 +49,25 @@ def decode_all(
 
 @torch.no_grad()
 def decode_rows(
-    model: Whisper, prompted: PromptedRows, *, timestamps: bool = True
+    model: Whisper,
+    prompted: PromptedRows,
+    *,
+    timestamps: bool = True,
+    beam_size: int | None = None,
 ) -> Iterator[Sample]:
     """A sample of each row: its reference, and by condition the prompt, output and loss.
 
-    Greedy, temperature 0, the row's language given, transcribe's mel, in the dtype of the model's
-    matrices. Rows are decoded several at once, those of the longest references first, `number`
-    telling each one's place; the encoder runs once a row. Where the wrong prompt is None its output
-    is None; an empty right prompt shares the output without. Raises RowError naming an unreadable
-    row.
+    Greedy, or with a beam, at temperature 0, the row's language given, transcribe's mel, in the
+    dtype of the model's matrices. Rows are decoded several at once, those of the longest references
+    first, `number` telling each one's place; the encoder runs once a row. Where the wrong prompt is
+    None its output is None; an empty right prompt shares the output without. Raises RowError naming
+    an unreadable row.
     """
     size = _n_together(model)
     numbers = sorted(range(len(prompted.rows)), key=lambda n: -len(prompted.rows[n].text))
     for start in range(0, len(numbers), size):
-        yield from _decoded(model, prompted, numbers[start : start + size], timestamps)
+        some = numbers[start : start + size]
+        yield from _decoded(model, prompted, some, timestamps, beam_size)
 
 
 def _n_together(model: Whisper) -> int:
@@ -72,7 +78,11 @@ def _n_together(model: Whisper) -> int:
 
 
 def _decoded(
-    model: Whisper, prompted: PromptedRows, numbers: Sequence[int], timestamps: bool
+    model: Whisper,
+    prompted: PromptedRows,
+    numbers: Sequence[int],
+    timestamps: bool,
+    beam_size: int | None,
 ) -> Iterator[Sample]:
     rows = [prompted.rows[number] for number in numbers]
     # the words of a cut segment are not in the reference: nothing of it is heard
@@ -88,7 +98,7 @@ def _decoded(
         for prompt in dict.fromkeys(conditions.values())
         if prompt is not None
     ]
-    results = decode(model, features, asked)
+    results = decode(model, features, asked, beam_size=beam_size)
     losses = _losses(model, features, asked, rows, [segments for _, segments in heard])
     found: dict[tuple[int, Any], dict[str, Any]]
     found = {

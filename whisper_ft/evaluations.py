@@ -45,18 +45,19 @@ class Evaluation:
     device: torch.device
     dtype: torch.dtype
     timestamps: bool
+    beam_size: int | None
 
     def decoded(self) -> Iterator[tuple[str, Domains]]:
         """(name, samples) of each model, loaded when its turn comes."""
         for name, model in self._mixtures() if self.shares else self._models():
             ready = cast(model.to(self.device), self.dtype)
-            yield (
-                name,
-                {
-                    domain: decode_all(ready, rows, domain, timestamps=self.timestamps) or []
-                    for domain, rows in self.domains.items()
-                },
-            )
+            samples = {
+                domain: decode_all(
+                    ready, rows, domain, timestamps=self.timestamps, beam_size=self.beam_size
+                )
+                for domain, rows in self.domains.items()
+            }
+            yield name, {domain: held or [] for domain, held in samples.items()}
 
     def _models(self) -> Iterator[tuple[str, Whisper]]:
         for path, name in zip(self.checkpoints, self.names, strict=True):
@@ -117,6 +118,7 @@ def plan(config: EvaluateConfig) -> Evaluation:
         device,
         pick_dtype(config.dtype, device),
         not config.without_timestamps,
+        config.beam_size,
     )
 
 

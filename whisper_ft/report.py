@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -161,9 +161,9 @@ def _shown_rows(samples: Sequence[Sample], settings: dict[str, Any], n_rows: int
         for sample in samples
     ]
     rows.sort(key=lambda row: (-abs(row.helped), -abs(row.harmed), row.sample["number"]))
-    manifest_rows = _rows_by_place(settings)
+    manifest_rows = _manifest_rows(settings)
     return [
-        ShownRow(row.sample, row.pieces, row.errors, sound(manifest_rows.get(row.sample["place"])))
+        replace(row, audio=sound(manifest_rows.get((row.sample["place"], row.sample["reference"]))))
         for row in rows[:n_rows]
     ]
 
@@ -174,11 +174,11 @@ def _errors(sample: Sample, condition: str) -> int | None:
     return int(row_counts(sample, condition, set())["wer"].part)
 
 
-def _rows_by_place(settings: dict[str, Any]) -> dict[str, Row]:
-    """Rows of the dev manifests as they are now."""
+def _manifest_rows(settings: dict[str, Any]) -> dict[tuple[str, str], Row]:
+    """Rows of the dev manifests as they are now, by place and text: a run's may have changed."""
     options = {"language": settings["language"], "task": settings["task"]}
     return {
-        row.place: row
+        (row.place, row.text): row
         for path in settings["dev"]
         if Path(path).is_file()
         for row in read_manifest(path, **options).rows

@@ -31,6 +31,7 @@ class EvaluateConfig:
         None, "decode only this many rows, drawn by the seed (default: all)", at_least=1
     )
     without_timestamps: bool = option(False, "decode after <|notimestamps|>")
+    beam_size: int | None = option(None, "search with a beam as wide (default: greedy)", at_least=1)
     dtype: str = option(
         "auto",
         "precision of decoding; auto: float16 on a GPU, float32 on a CPU, as whisper does",
