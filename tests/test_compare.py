@@ -18,7 +18,7 @@ def sample(number, right, none, wrong, language="en", reference="alpha beta gamm
         "reference": reference,
         "prompt": {"right": "a", "none": "", "wrong": "b"},
         "output": {"right": right, "none": none, "wrong": wrong},
-        "listed": {"right": [], "none": [], "wrong": []},
+        "listed": [],
         "segments": [],
         "written": {"right": [], "none": [], "wrong": []},
         "loss": {name: [1.0, 4] for name in ("right", "none", "wrong")},
@@ -72,3 +72,35 @@ def test_the_command_reads_samples_and_says_what_is_none(tmp_path, monkeypatch, 
     path.write_text("{}\n")
     assert status(path) == 2
     assert "a.jsonl: not what evaluate --samples writes" in capsys.readouterr().err
+
+
+def verdicts(n, name="wer", keywords=(), better=LACKING, worse=FULL, recordings=()):
+    rows = [sample(i, better, worse, worse) | {"keywords": list(keywords)} for i in range(n)]
+    rows = [s | {"recording": recordings[i] if recordings else ""} for i, s in enumerate(rows)]
+    return [change["verdict"] for change in prompts_compared(rows, name)]
+
+
+def test_a_change_whose_whole_interval_is_on_one_side_is_judged_by_the_scores_direction():
+    assert verdicts(20, better=FULL, worse=LACKING) == ["better", ""]
+    assert verdicts(20, better=LACKING, worse=FULL) == ["worse", ""]
+    assert verdicts(20, "keywords", ["delta"], better=FULL, worse=LACKING) == ["better", ""]
+    assert verdicts(20, "keywords", ["delta"], better=LACKING, worse=FULL) == ["worse", ""]
+
+
+def test_of_few_rows_or_recordings_there_is_no_verdict():
+    assert verdicts(9, better=FULL, worse=LACKING)[0] == "too few to tell"
+    few = [f"r{i % 4}" for i in range(20)]
+    assert verdicts(20, better=FULL, worse=LACKING, recordings=few)[0] == "too few to tell"
+    many = [f"r{i % 12}" for i in range(24)]
+    assert verdicts(24, better=FULL, worse=LACKING, recordings=many)[0] == "better"
+
+
+def test_where_no_row_has_a_wrong_prompt_nothing_is_compared():
+    right, wrong = prompts_compared([sample(i, FULL, LACKING, None) for i in range(3)], "wer")
+    assert wrong["rows"] == 0 and wrong["interval"] is None and right["rows"] == 3
+    assert "-" in changes_table([wrong], "wer")
+
+
+def test_one_row_shows_its_change_without_an_interval():
+    said = changes_table(prompts_compared([sample(1, FULL, LACKING, FULL)], "wer"), "wer")
+    assert "25.0%      0.0%     -25.0\n" in said

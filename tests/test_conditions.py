@@ -4,17 +4,37 @@ from conftest import NAMED_ROWS, NAMES, row
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft import conditions
-from whisper_ft.conditions import evaluation_rows
+from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.glossary import PROMPT_ROOM, glossary
 from whisper_ft.metrics import term_count
 
 
 def test_a_rows_terms_are_its_keywords_and_those_of_others_that_a_prompt_holds():
     first, second = row("Call Reid.", keywords=("Reid",)), row("Ask Mohr.", keywords=("Mohr", "Q"))
-    prompted = evaluation_rows([first, second], seed=0)
-    assert prompted.listed(first, "Reid, Mohr.") == ["Reid", "Mohr"]
-    assert prompted.listed(first, "Mohrs, Quill.") == ["Reid"]  # within longer words
-    assert prompted.listed(first, None) == prompted.listed(first, "") == ["Reid"]
+    prompted = PromptedRows(
+        [first, second], ["Mohrs, Quill.", ""], [None, "reid,  Mohr"], ["Reid", "Mohr", "Q"]
+    )
+    assert prompted.listed(0) == ["Reid"]  # Mohr and Q stand within longer words
+    assert prompted.listed(1) == ["Mohr", "Q", "Reid"]
+
+
+def test_terms_are_found_in_prompts_whatever_their_case_spaces_and_normal_form():
+    terms = ["Zo\u00eb", "New York", "reid"]
+    prompted = PromptedRows([row("Hi.")], ["Zoe\u0308, New\nYork, REID"], [None], terms)
+    assert prompted.listed(0) == terms
+
+
+def test_a_wrong_prompt_is_of_the_language_and_of_another_recording():
+    rows = [
+        row("Call Reid.", prompt="Reid.", recording="r"),
+        row("Call Mohr.", prompt="Mohr.", recording="r"),
+        row("Ruf Vogt.", prompt="Vogt.", language="de"),
+        row("Call Smyth.", prompt="Smyth."),
+    ]
+    for seed in range(5):
+        wrongs = evaluation_rows(rows, seed=seed).wrongs
+        assert wrongs[0] == wrongs[1] == "Smyth." and wrongs[2] is None
+        assert wrongs[3] in ("Reid.", "Mohr.")
 
 
 def test_right_prompts_of_an_evaluation_hold_40_distractors_the_same_every_time():

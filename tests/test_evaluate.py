@@ -52,7 +52,7 @@ def test_without_a_wrong_prompt_nothing_is_decoded_and_without_a_right_one_once(
     model, prompted, monkeypatch
 ):
     calls = []
-    monkeypatch.setattr(evaluate, "decode", lambda *a: calls.append(a[2]) or decode(*a))
+    monkeypatch.setattr(evaluate, "decode", lambda *a, **k: calls.append(a[2]) or decode(*a, **k))
     alone = PromptedRows(prompted.rows[:1], [""], [None])
     (sample,) = decode_rows(model, alone)
     assert calls == [[Asked()]]
@@ -109,6 +109,12 @@ def test_rows_decoded_together_score_as_they_do_alone(model, prompted, monkeypat
         assert one["output"] == alone["output"]
         for condition, loss in one["loss"].items():
             assert loss == pytest.approx(alone["loss"][condition], rel=1e-5)
+
+
+def test_the_loss_is_of_the_texts_own_tokens_whatever_the_prompt(model, prompted, english):
+    for sample in decode_rows(model, prompted):
+        n_tokens = len(english.encode(" " + sample["reference"]))
+        assert {loss.total for loss in sample["loss"].values() if loss} == {n_tokens}
 
 
 def test_unreadable_audio_is_named(model, prompted):

@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 import whisper
-from conftest import lines, random_whisper
+from conftest import lines, random_whisper, write_manifest
 
 from whisper_ft.compare import most_different
-from whisper_ft.scores import score
+from whisper_ft.scores import CONDITIONS, score
 from whisper_ft.weights import average, load
 
 
@@ -44,7 +44,7 @@ def test_checkpoints_are_scored_on_the_same_rows_and_compared(run, corpus, model
     assert whats == ["right", "none", "wrong", str(corpus[1]), f"{corpus[1]}, right"]
     for words in ("one -> two", "| one |", "| two |", "WER on others"):
         assert words in said
-    assert f"| checkpoint | WER: right prompt | none | wrong | {corpus[1]} |" in said
+    assert f"| none | wrong | {corpus[1].parent.name}/{corpus[1].name} |" in said
 
 
 def test_a_checkpoint_beside_itself_shows_no_difference(run, corpus, model_path, tmp_path):
@@ -65,7 +65,11 @@ def test_mixtures_of_two_begin_and_end_as_they_do(run, corpus, model_path, secon
     assert status == 0 and "| 0.5 old + 0.5 new |" in said
     assert run("evaluate", model_path, second, corpus[0], "--json", out["apart"])[0] == 0
     mixed, apart = (json.loads(path.read_text())["evaluations"] for path in out.values())
-    assert [mixed[0]["scores"], mixed[-1]["scores"]] == [result["scores"] for result in apart]
+    for end, alone in zip((mixed[0], mixed[-1]), apart, strict=True):
+        for condition in CONDITIONS:
+            assert end["scores"][condition]["wer"] == alone["scores"][condition]["wer"]
+            losses = [one["scores"][condition]["loss"]["rate"] for one in (end, alone)]
+            assert losses[0] == pytest.approx(losses[1], rel=1e-3)  # saved in fp16
     assert mixed[1]["scores"] not in [mixed[0]["scores"], mixed[2]["scores"]]
 
 
@@ -82,14 +86,27 @@ def test_all_that_is_wrong_is_said_at_once(run, corpus, model_path, tmp_path):
     assert "no manifest" in run("evaluate", model_path)[1]
     assert "no checkpoint" in run("evaluate", corpus[0])[1]
     assert "give two to mix" in run("evaluate", model_path, corpus[0], "--interpolate", "1")[1]
-    assert "comes twice" in run("evaluate", model_path, model_path, corpus[0])[1]
+    assert "checkpoint comes twice" in run("evaluate", model_path, model_path, corpus[0])[1]
+    assert "manifest comes twice" in run("evaluate", model_path, corpus[0], corpus[0])[1]
+
+
+def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, tmp_path):
+    rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
+    write_manifest(corpus[0], [{"audio": row["audio"], "text": row["text"]} for row in rows])
+    out, samples = tmp_path / "o.json", tmp_path / "s.jsonl"
+    argv = ("evaluate", model_path, corpus[0], "--json", out, "--samples", samples)
+    status, said = run(*argv, "--beam-size", "1")
+    assert status == 0 and "no row has a wrong prompt" in said
+    (result,) = json.loads(out.read_text())["evaluations"]
+    assert result["scores"]["wrong"]["rows"] == 0 and result["beam_size"] == 1
+    assert run("compare", samples)[0] == 0
 
 
 def test_rows_whose_errors_differ_most_come_first():
     def sample(place, reference, output):
         return {"place": place, "language": "en", "task": "transcribe", "keywords": [],
                 "reference": reference, "prompt": {"right": "", "none": ""}, "segments": [],
-                "listed": {"right": [], "none": []}, "written": {"right": [], "none": []},
+                "listed": [], "written": {"right": [], "none": []},
                 "output": {"right": output, "none": output}, "loss": {"right": [1, 1],
                                                                       "none": [1, 1]}}  # fmt: skip
 
@@ -120,6 +137,13 @@ def test_the_average_opens_with_whisper_and_lies_between(run, model_path, second
     for name, tensor in mixed.items():
         expected = (0.25 * one[name] + 0.75 * other[name]).half().float()
         assert torch.equal(tensor, expected), name
+
+
+def test_weights_that_nearly_add_up_are_made_to(run, model_path, second, tmp_path):
+    out = tmp_path / "mixed.pt"
+    assert run("average", model_path, second, "--weights", ".4998", ".4998", "--out", out)[0] == 0
+    mixed, one = load(str(out)).model.state_dict(), load(str(model_path)).model.state_dict()
+    assert torch.equal(mixed["decoder.ln.weight"], one["decoder.ln.weight"])  # ones in both
 
 
 def test_without_weights_the_shares_are_equal(model_path, second):

@@ -54,3 +54,8 @@ def test_an_interval_is_the_percentiles_of_plain_resampling():
         drawn = [counts[i] for i in rng.integers(30, size=30)]
         rates.append(sum(c.part for c in drawn) / sum(c.total for c in drawn))
     assert interval(counts) == pytest.approx(tuple(np.percentile(rates, [2.5, 97.5])))
+
+
+def test_of_nothing_there_is_no_interval():
+    assert paired_interval([], []) is None
+    assert intervals([]) == [None]

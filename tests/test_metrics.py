@@ -171,7 +171,33 @@ def test_loops_are_third_and_later_copies_that_the_reference_lacks():
 
 @given(words, st.integers(3, 6))
 def test_copies_of_anything_loop(unit, n):
-    assert looped_words(unit, unit * n).part >= (n - 2) * len(unit) - 2 * len(unit)
+    assert looped_words([], unit * n).part >= (n - 2) * len(unit)
+
+
+@given(words, words, words)
+def test_a_leak_is_in_a_run_of_the_prompt_that_the_reference_lacks(prompt, reference, hypothesis):
+    """Every word counted alone, against all runs there are."""
+    copied = set()
+    for start in range(len(hypothesis)):
+        for end in range(start + min(4, max(2, len(prompt))), len(hypothesis) + 1):
+            run = hypothesis[start:end]
+            held, said = (
+                any(run == text[i : i + len(run)] for i in range(len(text)))
+                for text in (prompt, reference)
+            )
+            longer = any(
+                hypothesis[s:e] == prompt[i : i + e - s]
+                for s in range(start + 1)
+                for e in range(end, len(hypothesis) + 1)
+                for i in range(len(prompt))
+                if e - s > len(run)
+            )
+            if held and not said and not longer:
+                copied.update(range(start, end))
+    for kind, _, _, first, last in alignment(reference, hypothesis):
+        if kind == "equal":
+            copied -= set(range(first, last))
+    assert leaked_words(prompt, reference, hypothesis) == Count(len(copied), len(hypothesis))
 
 
 def test_boundaries_are_compared_before_and_after_the_same_words():

@@ -136,7 +136,7 @@ def test_words_are_told_apart_and_those_of_the_prompt_marked():
         "reference": "Ask Smyth and Reid now please.",
         "output": {"right": "so ask Smith Reid now", "none": ""},
         "prompt": {"right": "Smyth, Reid", "none": ""},
-        "listed": {"right": ["Smyth", "Reid", "Mohr"], "none": []},
+        "listed": ["Smyth", "Reid", "Mohr"],
     }
     told = [(p.kind, p.said, p.written, p.prompted) for p in pieces(sample, "right")]
     assert told == [
@@ -158,7 +158,7 @@ def test_without_keywords_the_prompts_longer_words_are_marked_and_japanese_goes_
         "reference": "東京 都",
         "output": {"right": "東都"},
         "prompt": {"right": "vandelmohr"},
-        "listed": {"right": []},
+        "listed": [],
     }
     assert [p.kind for p in pieces(sample, "right")] == ["equal", "delete", "equal"]
     sample |= {"language": "en", "output": {"right": "the Vandelmohr"}}

@@ -85,6 +85,15 @@ def test_a_stop_in_an_evaluation_leaves_it_due(argv, tmp_path, monkeypatch, n_de
     assert_same_run(tmp_path / "whole", folder)
 
 
+def test_a_state_of_another_version_is_refused_in_words(argv, tmp_path):
+    train(plan_of(argv))
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    state["progress"]["best_wer"] = state["progress"].pop("best_score")
+    torch.save(state, tmp_path / "run" / "state.pt")
+    with pytest.raises(ValueError, match=r"state.pt: of another version: .* from best.pt"):
+        train(resumed(tmp_path / "run"))
+
+
 def test_a_second_ctrl_c_does_not_wait(argv, tmp_path, monkeypatch):
     def twice(*_):
         signal.raise_signal(signal.SIGINT)

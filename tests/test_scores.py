@@ -27,7 +27,7 @@ def sample(reference, right, none, wrong, keywords=(), prompt=("", "", ""), **fi
         "keywords": list(keywords),
         "reference": reference,
         "prompt": by_condition(prompt),
-        "listed": by_condition([list(keywords)] * 3),
+        "listed": list(keywords),
         "segments": [],
         "written": by_condition([[]] * 3),
         "output": by_condition([right, none, wrong]),
@@ -59,15 +59,22 @@ def test_the_normaliser_hides_what_raw_scores_show():
     assert none["u_wer"]["part"] == 1  # now
 
 
-def test_a_model_that_ignores_prompts_shows_no_difference():
-    same = [sample("Call Reid.", *["Call Reed."] * 3, ["Reid"])] * 5
-    scores = score(same)
-    assert scores["right"]["wer"] == scores["none"]["wer"] == scores["wrong"]["wer"]
+def test_a_model_that_ignores_prompts_shows_no_difference_in_any_score():
+    same = sample("Ask Reid now.", *["Ask for Mohr, Reid."] * 3, ["Reid"],
+                  prompt=("Reid, Quill.", "", "Mohr, Vandel."), listed=["Reid", "Quill", "Mohr"],
+                  segments=[(0.0, 1.0, "Ask Reid now.")],
+                  written=by_condition([[(0.0, 1.5, "Ask for Mohr, Reid.")]] * 3),
+                  loss=by_condition([[1.0, 4]] * 3))  # fmt: skip
+    silent = sample("", *["Thank you."] * 3, loss=by_condition([[0.0, 0]] * 3))
+    scores = score([same, silent] * 5)
+    assert scores["right"] == scores["none"] == scores["wrong"]
+    assert [name for name in SCORES if scores["right"][name]["rate"] is None] == []
 
 
 def test_chinese_is_scored_by_character_and_lower_case_corpora_without_case():
     scores = score([sample("今天天气好", "今天天汽好", "", "", language="zh")])
     assert (scores["right"]["wer"]["part"], scores["right"]["wer"]["total"]) == (1, 5)
+    assert scores["right"]["u_wer"]["total"] == 0  # a sentence is no word
     for reference in ("call reid", "CALL REID"):
         one_case = score([sample(reference, "Call Reid.", "", "", [reference.split()[1]])])
         assert one_case["right"]["keywords"]["rate"] == 1.0
@@ -104,8 +111,15 @@ def test_a_checkpoint_that_copies_its_prompt_is_caught_by_the_leak_score():
     assert [score([copying])[c]["leak"]["rate"] for c in CONDITIONS] == [1, 0, 1]
 
 
+def test_ten_characters_leak_where_words_have_no_spaces_and_seven_do_not():
+    prompts = ("昨日の会議では予算案", "", "")
+    for n, leaked in ((10, 10), (7, 0)):
+        one = sample("ええ", prompts[0][:n], "", "", prompt=prompts, language="ja")
+        assert score([one])["right"]["leak"]["part"] == leaked
+
+
 def test_a_prompts_word_that_was_not_said_costs_precision_not_recall():
-    listed = by_condition([["Reid", "Mohr"], ["Reid", "Mohr"], ["Reid", "Quill"]])
+    listed = ["Reid", "Mohr", "Quill"]
     scores = score([sample("Ask Reid.", "Ask Reid, Mohr.", "ask", "Ask Quill.", ["Reid"],
                            listed=listed)])  # fmt: skip
     assert [scores[c]["keywords"]["rate"] for c in CONDITIONS] == [1, 0, 0]
@@ -132,6 +146,7 @@ def test_times_are_compared_where_a_row_has_segments_of_its_own():
     assert scores["right"]["times"]["rate"] == pytest.approx((0.2 + 0.4) / 4)
     assert scores["none"]["times"]["rate"] == pytest.approx((0 + 1) / 2)
     assert scores["wrong"]["times"]["rate"] is None
+    assert [scores[c]["timed"]["rate"] for c in CONDITIONS] == [1, 0.5, 0]  # what was not written
 
 
 def test_languages_and_corpora_are_scored_apart_each_with_its_own_case():
@@ -146,6 +161,8 @@ def test_languages_and_corpora_are_scored_apart_each_with_its_own_case():
     assert [len(held) for held in found.values()] == [2, 1, 2, 1]
     both = score([english, lower])["none"]["keywords"]  # wrong case counts where case is mixed
     assert (both["part"], both["total"]) == (1, 2)
+    few = [{**lower, "reference": text} for text in ("call reid", "ask reid", "I saw reid")]
+    assert score(few)["none"]["keywords"]["rate"] == 1.0  # one capital makes no cased corpus
 
 
 def test_every_score_that_is_named_is_counted_and_nothing_else():

@@ -99,6 +99,13 @@ def test_the_best_checkpoint_is_so_by_the_score_that_was_named(argv, tmp_path):
     assert losses[progress["best_step"]] == min(losses.values())
 
 
+def test_a_score_that_dev_rows_lack_cannot_choose(argv, corpus):
+    rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
+    write_manifest(corpus[1], [{"audio": row["audio"], "text": row["text"]} for row in rows])
+    with pytest.raises(ValueError, match="--best-by: keywords: no dev row has keywords"):
+        plan_of([*argv, "--best-by", "keywords"])
+
+
 def test_patience_ends_a_run_that_gets_no_better(argv, tmp_path):
     argv[argv.index("--lr") + 1] = "1e-12"
     argv[argv.index("--eval-every") + 1] = "1"

@@ -91,15 +91,10 @@ def evaluate(argv: Sequence[str]) -> int:
         for path in config.samples[len(results) - 1 : len(results)]:
             write_lines(Path(path), [s for held in samples.values() for s in held])
     changes = evaluations.changes(done)
-    print(evaluations.compared(results, done, changes, config.differing))
     if config.json:
-        settings = {
-            "manifests": [Path(path).name for path in asked.manifests],
-            "seed": config.seed,
-            "timestamps": not config.without_timestamps,
-        }
-        evaluated = [settings | result for result in results]
+        evaluated = [asked.settings | result for result in results]
         write_json(Path(config.json), {"evaluations": evaluated, "changes": changes})
+    print(evaluations.compared(results, done, changes, config.differing))
     return 0
 
 
@@ -207,6 +202,7 @@ def mix(argv: Sequence[str]) -> int:
     if problems:
         raise ValueError("\n".join(problems))
     refuse_unwritable(config.out)
+    shares = tuple(share / sum(shares) for share in shares)
     mixed = average([load(path) for path in config.checkpoints], shares)
     save_weights(mixed.model, out, mixed.alignment_heads)
     print(

@@ -9,15 +9,16 @@ from whisper_ft.intervals import Interval, paired_interval
 from whisper_ft.metrics import Count
 from whisper_ft.scores import (
     CONDITIONS,
-    HIGHER_IS_BETTER,
-    NO_SHARE,
+    SCORES,
     Sample,
     cased_corpora,
     groups_of,
     parts,
-    row_counts,
+    row_count,
+    short,
 )
 
+ENOUGH = 10  # rows, or recordings, for a verdict
 Samples = Sequence[Sample]
 
 
@@ -48,20 +49,20 @@ def evaluations_compared(before: Samples, after: Samples, name: str) -> list[dic
 
 def changes_table(changes: Sequence[dict[str, Any]], name: str) -> str:
     """A table of changes for a terminal; those whose interval is on one side of 0 are judged."""
-    width = max([22, *(len(change["what"]) + 1 for change in changes)])
+    width = max([22, *(len(short(change["what"])) + 1 for change in changes)])
     lines = [f"{name:{width}}{'rows':>6}{'before':>10}{'after':>10}{'change':>10}   95 % interval"]
-    scale, form, unit = (1, ".2f", " ") if name in NO_SHARE else (100, ".1f", "%")
+    scale, form, unit = (100, ".1f", "%") if SCORES[name].share else (1, ".2f", " ")
     for change in changes:
-        line = f"{change['what']:{width}}{change['rows']:>6}"
-        if change["interval"] is None:
+        line = f"{short(change['what']):{width}}{change['rows']:>6}"
+        if change["before"] is None or change["after"] is None:
             lines.append(f"{line}{'-':>10}{'-':>10}")
             continue
         before, after = scale * change["before"], scale * change["after"]
-        low, high = (scale * bound for bound in change["interval"])
-        lines.append(
-            f"{line}{before:>9{form}}{unit}{after:>9{form}}{unit}{after - before:>+10{form}}   "
-            f"[{low:+{form}}, {high:+{form}}] {change['verdict']}".rstrip()
-        )
+        line += f"{before:>9{form}}{unit}{after:>9{form}}{unit}{after - before:>+10{form}}"
+        if change["interval"] is not None:
+            low, high = (scale * bound for bound in change["interval"])
+            line += f"   [{low:+{form}}, {high:+{form}}] {change['verdict']}".rstrip()
+        lines.append(line)
     return "\n".join(lines)
 
 
@@ -74,7 +75,7 @@ def most_different(
         if a["output"][before[2]] is None or b["output"][after[2]] is None:
             continue
         errors, there = (
-            row_counts(sample, condition, set())["wer"].part
+            row_count(sample, condition, "wer", set()).part
             for sample, condition in ((a, before[2]), (b, after[2]))
         )
         if errors != there:
@@ -82,7 +83,7 @@ def most_different(
     differing.sort(key=lambda found: -abs(found[1] - found[0]))
     lines = []
     for errors, there, a, b in differing[:n]:
-        lines.append(f"{a['place']}: {errors} -> {there} word errors")
+        lines.append(f"{short(a['place'])}: {errors} -> {there} word errors")
         lines.append(f"  reference: {a['reference']}")
         lines.append(f"  {before[0]}: {a['output'][before[2]]}")
         lines.append(f"  {after[0]}: {b['output'][after[2]]}")
@@ -101,21 +102,29 @@ def change(
         if a["output"][before[1]] is not None and b["output"][after[1]] is not None
     ]
     cased = cased_corpora(before[0])
-    counts_before = [row_counts(a, before[1], cased)[name] for a, _ in pairs]
-    counts_after = [row_counts(b, after[1], cased)[name] for _, b in pairs]
-    interval = paired_interval(counts_before, counts_after, groups_of([a for a, _ in pairs]))
+    counts_before = [row_count(a, before[1], name, cased) for a, _ in pairs]
+    counts_after = [row_count(b, after[1], name, cased) for _, b in pairs]
+    groups = groups_of([a for a, _ in pairs])
+    interval = paired_interval(counts_before, counts_after, groups)
     return {
         "what": what,
         "rows": len(pairs),
         "before": Count.sum(counts_before).rate,
         "after": Count.sum(counts_after).rate,
         "interval": interval,
-        "verdict": _verdict(name, interval),
+        "drawn": len(set(groups)) or len(pairs),  # rows, or recordings
+        "verdict": _verdict(name, interval, len(set(groups)) or len(pairs)),
     }
 
 
-def _verdict(name: str, interval: Interval | None) -> str:
-    """Better or worse where the whole interval says so, else ""."""
+def _verdict(name: str, interval: Interval | None, n_drawn: int) -> str:
+    """Better or worse where the whole interval says so, else ""; of few rows neither.
+
+    Bootstraps of few are too narrow: where nothing differs, intervals of 5 recordings exclude 0
+    in 13 % of cases and those of 12 in 9 %, instead of 5.
+    """
     if interval is None or interval[0] <= 0 <= interval[1]:
         return ""
-    return "better" if (interval[0] > 0) == (name in HIGHER_IS_BETTER) else "worse"
+    if n_drawn < ENOUGH:
+        return "too few to tell"
+    return "better" if (interval[0] > 0) == SCORES[name].higher_is_better else "worse"

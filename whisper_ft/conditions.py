@@ -6,13 +6,13 @@ import random
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.glossary import glossary
 from whisper_ft.manifest import Row
-from whisper_ft.metrics import term_count
+from whisper_ft.metrics import plain, term_count
 from whisper_ft.prompts import is_wrong, visit_rng
 
 MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
@@ -27,11 +27,20 @@ class PromptedRows:
     wrongs: Sequence[str | None]  # None, which is not scored, where no other row's prompt is wrong
     terms: Sequence[str] = ()  # keywords of all rows, drawn or not
 
-    def listed(self, row: Row, prompt: str | None) -> list[str]:
-        """A row's keywords, and those of other rows that stand in a prompt."""
-        held = prompt or ""
-        found = (t for t in self.terms if t in held and term_count(t, held))  # the cheap test first
-        return list(dict.fromkeys([*row.keywords, *found]))
+    def listed(self, number: int) -> list[str]:
+        """A row's keywords, and those of other rows that stand in its right or wrong prompt."""
+        prompts = f"{self.rights[number]}\n{self.wrongs[number] or ''}"
+        held = plain(prompts, cased=False)
+        found = (
+            term
+            for term, key in self._keys
+            if key in held and term_count(key, held)  # the cheap test first
+        )
+        return list(dict.fromkeys([*self.rows[number].keywords, *found]))
+
+    @cached_property
+    def _keys(self) -> list[tuple[str, str]]:
+        return [(term, plain(term, cased=False)) for term in self.terms]
 
 
 def evaluation_rows(
@@ -40,7 +49,8 @@ def evaluation_rows(
     """Rows for an evaluation, at most `n_rows` of them, drawn by the seed; prompts by it too.
 
     Right: the row's own prompt, else its keywords among 40 distractors, else "". Wrong: the next
-    right prompt, in a seeded permutation, that is not empty and holds none of the row's keywords.
+    right prompt, in a seeded permutation, that is not empty, of another recording and the same
+    language, and holds none of the row's keywords.
     Prompts come from all rows, drawn or not, and fit whichever vocabulary a model has.
     """
     both = (get_tokenizer(False), get_tokenizer(True))
@@ -61,8 +71,14 @@ def evaluation_rows(
     for i in drawn:
         first = bisect_right(ring, place_of[i])
         turns = range(first, first + min(len(ring), MAX_TRIES))
-        following = (right(order[ring[turn % len(ring)]]) for turn in turns)
-        given = (prompt for prompt in following if prompt.strip())
+        following = (order[ring[turn % len(ring)]] for turn in turns)
+        given = (right(j) for j in following if _apart(rows[i], rows[j]) and right(j).strip())
         wrongs.append(next((p for p in given if is_wrong(p, right(i), rows[i])), None))
     terms = list(dict.fromkeys(term for row in rows for term in row.keywords))
     return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrongs, terms)
+
+
+def _apart(row: Row, other: Row) -> bool:
+    """Whether another row's prompt can be wrong: of the text's language, and no neighbour's."""
+    same = bool(row.recording) and row.recording == other.recording
+    return not same and row.written_language == other.written_language

@@ -56,7 +56,7 @@ def decode(
     active = groups
     while True:
         _rule(active, logits, tokens, size)
-        tokens, order = _update(active, logits, tokens, sums, size)
+        tokens, order = _update(active, logits, tokens, sums, beam_size)
         n_sampled = tokens.shape[1] - 1
         for number, group in enumerate(active):
             if group.completed or n_sampled >= group.n_at_most:
@@ -153,17 +153,17 @@ def _rule(active: Sequence[_Group], logits: Tensor, tokens: Tensor, size: int) -
 
 
 def _update(
-    active: Sequence[_Group], logits: Tensor, tokens: Tensor, sums: Tensor, size: int
+    active: Sequence[_Group], logits: Tensor, tokens: Tensor, sums: Tensor, beam_size: int | None
 ) -> tuple[Tensor, list[int]]:
     """(tokens with one more of each sequence, the sequence that each goes on from)."""
-    if size == 1:  # one search for all: they do not depend on each other
+    if beam_size is None:  # one search for all: they do not depend on each other
         decoder = active[0].task.decoder
         tokens, _ = decoder.update(tokens, logits, sums)
         ended = (tokens[:, -1] == decoder.eot).tolist()
         for group, completed in zip(active, ended, strict=True):
             group.completed = completed
         return tokens, list(range(len(active)))
-    parts, order = [], []
+    size, parts, order = beam_size, [], []
     for number, group in enumerate(active):
         span = slice(number * size, (number + 1) * size)
         part, group.completed = group.task.decoder.update(tokens[span], logits[span], sums[span])

@@ -17,7 +17,7 @@ from whisper_ft.decode import Asked, decode
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.metrics import Count
 from whisper_ft.model import row_losses
-from whisper_ft.scores import CONDITIONS, Sample
+from whisper_ft.scores import Sample
 from whisper_ft.tokens import IGNORE, build_example, written_segments
 from whisper_ft.weights import vocabulary_of
 
@@ -112,7 +112,6 @@ def _decoded(
     nothing: dict[str, Any] = dict.fromkeys(("output", "written", "loss"))
     for i, (row, (samples, segments)) in enumerate(zip(rows, heard, strict=True)):
         by_condition = {c: found.get((i, p), nothing) for c, p in prompts[i].items()}
-        lists = {c: prompts[i]["right" if c == "none" else c] for c in CONDITIONS}
         yield {
             "number": numbers[i],
             "place": row.place,
@@ -124,7 +123,7 @@ def _decoded(
             "reference": row.text,
             "segments": [s for s in segments if s.end is not None] if row.segments else [],
             "prompt": prompts[i],
-            "listed": {c: prompted.listed(row, prompt) for c, prompt in lists.items()},
+            "listed": prompted.listed(numbers[i]),
             **{name: {c: held[name] for c, held in by_condition.items()} for name in nothing},
         }
 
@@ -143,8 +142,12 @@ def _losses(
     rows: Sequence[Row],
     segments: Sequence[Sequence[Segment]],
 ) -> list[Count]:
-    """(summed cross-entropy in nats, learned tokens) of each row's text after each prompt."""
+    """(summed cross-entropy in nats, tokens) of each row's text after each prompt.
+
+    Of the text alone: a plain prompt makes timestamps unlikely, which decoding forces all the same.
+    """
     tokenizer_of = vocabulary_of(model.dims).tokenizer
+    eot = tokenizer_of().eot  # the first id that is no text
     examples = [
         build_example(
             tokenizer_of(language=one.language, task=one.task),
@@ -157,6 +160,7 @@ def _losses(
         for one in asked
     ]
     tokens, targets = (ids.to(features.device) for ids in padded(examples))
+    targets[targets >= eot] = IGNORE
     of_each = features[[one.recording for one in asked]]
     nats = row_losses(model, of_each, tokens, targets).tolist()
     n_learned = (targets != IGNORE).sum(dim=1).tolist()

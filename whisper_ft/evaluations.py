@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluate import decode_all
 from whisper_ft.flags import out_of_bounds
 from whisper_ft.model import cast, pick_device, pick_dtype
-from whisper_ft.scores import CONDITIONS, details, parts, score, shown, table
+from whisper_ft.scores import CONDITIONS, cell, details, parts, score, short, shown, table
 from whisper_ft.settings import EvaluateConfig
 from whisper_ft.weights import average, load, vocabulary
 
@@ -39,13 +40,13 @@ class Evaluation:
 
     checkpoints: tuple[str, ...]
     names: tuple[str, ...]
-    manifests: tuple[str, ...]
     domains: dict[str, PromptedRows]
     shares: tuple[float, ...]
     device: torch.device
     dtype: torch.dtype
     timestamps: bool
     beam_size: int | None
+    settings: dict[str, Any]  # by which results are to be compared
 
     def decoded(self) -> Iterator[tuple[str, Domains]]:
         """(name, samples) of each model, loaded when its turn comes."""
@@ -67,29 +68,15 @@ class Evaluation:
         ends = [load(path) for path in self.checkpoints]
         for share in self.shares:
             name = f"{1 - share:g} {self.names[0]} + {share:g} {self.names[1]}"
-            yield name, average(ends, [1 - share, share]).model
+            mixed = average(ends, [1 - share, share]).model
+            yield name, mixed.half().float()  # as `average` saves it
 
 
 def plan(config: EvaluateConfig) -> Evaluation:
     """What to decode. Raises ValueError with all that is wrong with flags, models and rows."""
     checkpoints = tuple(filter(is_checkpoint, config.inputs))
     manifests = tuple(path for path in config.inputs if path not in checkpoints)
-    n_models = len(config.interpolate) or len(checkpoints)
-    wrong = out_of_bounds(config)
-    if not checkpoints:
-        wrong.append("no checkpoint: give a .pt or an official name before the manifests")
-    if not manifests:
-        wrong.append("no manifest: give one after the checkpoints")
-    if config.interpolate and len(checkpoints) != 2:
-        wrong.append(f"--interpolate: {len(checkpoints)} checkpoints: give two to mix")
-    for flag, given, wanted in (
-        ("--name", config.name, len(checkpoints)),
-        ("--samples", config.samples, n_models),
-    ):
-        if given and len(set(given)) != wanted:
-            wrong.append(f"{flag}: {len(set(given))} different ones for {wanted}: give one each")
-    if len(set(checkpoints)) < len(checkpoints):
-        wrong.append("a checkpoint comes twice: give each once")
+    wrong = _problems(config, checkpoints, manifests)
     vocabularies = []
     for path in checkpoints:
         try:
@@ -107,19 +94,53 @@ def plan(config: EvaluateConfig) -> Evaluation:
         task=config.task,
         wrong=wrong,
     )
+    dtype = pick_dtype(config.dtype, device)
     domains = {", ".join(manifests): [row for path in manifests for row in rows[path]]}
     domains |= {path: rows[path] for path in config.others}
     return Evaluation(
         checkpoints,
         config.name or checkpoints,
-        manifests,
         {d: evaluation_rows(r, seed=config.seed, n_rows=config.rows) for d, r in domains.items()},
         config.interpolate,
         device,
-        pick_dtype(config.dtype, device),
+        dtype,
         not config.without_timestamps,
         config.beam_size,
+        {
+            "manifests": [Path(path).name for path in manifests],
+            "seed": config.seed,
+            "timestamps": not config.without_timestamps,
+            "dtype": str(dtype).removeprefix("torch."),
+            "beam_size": config.beam_size,
+        },
     )
+
+
+def _problems(
+    config: EvaluateConfig, checkpoints: Sequence[str], manifests: Sequence[str]
+) -> list[str]:
+    """What is wrong with the flags and what stands beside them."""
+    wrong = out_of_bounds(config)
+    if not checkpoints:
+        wrong.append("no checkpoint: give a .pt or an official name before the manifests")
+    if not manifests:
+        wrong.append("no manifest: give one after the checkpoints")
+    if config.interpolate and len(checkpoints) != 2:
+        wrong.append(f"--interpolate: {len(checkpoints)} checkpoints: give two to mix")
+    n_models = len(config.interpolate) or len(checkpoints)
+    for flag, names, wanted in (
+        ("--name", config.name, len(checkpoints)),
+        ("--samples", config.samples, n_models),
+    ):
+        if names and len(set(names)) != wanted:
+            wrong.append(f"{flag}: {len(set(names))} different ones for {wanted}: give one each")
+    given: dict[str, Sequence[object]] = {
+        "checkpoint": checkpoints,
+        "manifest": [os.path.abspath(path) for path in (*manifests, *config.others)],
+        "share of --interpolate": config.interpolate,
+    }
+    twice = [what for what, values in given.items() if len(set(values)) < len(values)]
+    return wrong + [f"a {what} comes twice: give each once" for what in twice]
 
 
 def is_checkpoint(name: str) -> bool:
@@ -153,7 +174,7 @@ def _wer_lines(title: str, scores_of: dict[str, Any]) -> str:
     lines = [f"{title:34}{'rows':>6}" + "".join(f"{c:>20}" for c in CONDITIONS)]
     for name, scores in scores_of.items():
         cells = [f"{shown('wer', scores[c]['wer'], interval=True):>20}" for c in CONDITIONS]
-        lines.append(f"{name[-33:]:34}{scores['none']['rows']:>6}{''.join(cells)}")
+        lines.append(f"{short(name)[-33:]:34}{scores['none']['rows']:>6}{''.join(cells)}")
     return "\n".join(lines)
 
 
@@ -208,7 +229,8 @@ def overview(results: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]
     Bold is what differs from the first model's beyond the 95 % interval.
     """
     others = list(results[0]["others"])
-    lines = ["| checkpoint | WER: right prompt | none | wrong | " + " | ".join(others) + " |"]
+    heads = ["checkpoint", "WER: right prompt", "none", "wrong", *map(short, others)]
+    lines = ["| " + " | ".join(map(cell, heads)) + " |"]
     lines.append("|---|" + "---:|" * (3 + len(others)))
     for result in results:
         sure = {
@@ -216,12 +238,12 @@ def overview(results: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]
             for held in changed
             if (held["to"], held["score"]) == (result["name"], "wer")
             for change in held["changes"]
-            if change["verdict"]
+            if change["verdict"] in ("better", "worse")
         }
         entries = {c: result["scores"][c]["wer"] for c in CONDITIONS}
         entries |= {other: result["others"][other]["none"]["wer"] for other in others}
         cells = [
             f"**{shown('wer', e)}**" if n in sure else shown("wer", e) for n, e in entries.items()
         ]
-        lines.append(f"| {result['name']} | " + " | ".join(cells) + " |")
+        lines.append(f"| {cell(result['name'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

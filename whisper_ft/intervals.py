@@ -39,6 +39,8 @@ def paired_interval(
     Both are counts of the same rows: what is hard about a row drops out of the difference.
     """
     pairs = list(zip(before, after, strict=True))
+    if not pairs:
+        return None
     rates = _resampled(pairs, groups, n_samples, seed)
     return _middle(rates[:, 1] - rates[:, 0])
 

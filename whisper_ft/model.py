@@ -69,7 +69,7 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
 
 
 def cast(model: Whisper, dtype: torch.dtype) -> Whisper:
-    """Keep a model's matrices in a dtype, to which whisper would cast them at every use.
+    """Keep a model's matrices in a dtype, to which whisper casts all but embeddings at every use.
 
     Layer norms and the decoder's positions are added up in float32, as whisper does.
     """

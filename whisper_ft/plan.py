@@ -227,17 +227,24 @@ def assemble(
             bpe_dropout=config.bpe_dropout,
         ),
         order=order,
-        dev=evaluation_rows(
-            [row for checked in dev for row in checked.rows],
-            seed=config.seed,
-            n_rows=config.eval_rows,
-        ),
+        dev=_dev_rows(config, [row for checked in dev for row in checked.rows]),
         total_visits=total_visits,
         total_steps=total_steps,
         warmup=total_steps // 10 if config.warmup is None else config.warmup,
         peak_lr=peak,
         eval_every=config.eval_every or math.ceil(order.epoch_length / step_size),
     )
+
+
+def _dev_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRows:
+    """The rows of every evaluation. Raises ValueError where they cannot choose the best."""
+    prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.eval_rows)
+    of_keywords = config.best_by in ("keywords", "b_wer")
+    if rows and of_keywords and not any(row.keywords for row in prompted.rows):
+        raise ValueError(
+            f"--best-by: {config.best_by}: no dev row has keywords to choose by: give some, or wer"
+        )
+    return prompted
 
 
 def _packed(rows: Sequence[Row], config: TrainConfig, vocabulary: Vocabulary) -> list[Row]:

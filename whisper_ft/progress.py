@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from whisper_ft.conditions import PromptedRows
-from whisper_ft.scores import HIGHER_IS_BETTER, shown
+from whisper_ft.scores import SCORES, shown
 
 
 @dataclass
@@ -45,6 +45,6 @@ def told(progress: Progress, dev: PromptedRows, name: str) -> str:
     said = f"dev {name} {shown(name, {'rate': best})} {prompts}"
     if stock is not None:
         said += f", before the run {shown(name, {'rate': stock})}"
-        if (stock > best) if name in HIGHER_IS_BETTER else (stock < best):
+        if (stock > best) if SCORES[name].higher_is_better else (stock < best):
             said += " (so it did harm: try a lower --lr, or general speech mixed in)"
     return said

@@ -19,7 +19,7 @@ from whisper_ft.curves import charts
 from whisper_ft.data import RowError, hear
 from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.metrics import alignment, term_count
-from whisper_ft.scores import CONDITIONS, SCORES, Sample, row_counts, shown
+from whisper_ft.scores import CONDITIONS, SCORES, Sample, row_count, shown
 from whisper_ft.tokens import is_unspaced
 
 EDGES = re.compile(r"^\W+|\W+$")
@@ -83,7 +83,7 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
         rows=rows,
         n_samples=len(samples),
         conditions=CONDITIONS,
-        scores=SCORES,
+        counted={} if chosen is None else _counted(chosen["scores"]),
         shown=shown,
     )
     out.write_text(html, encoding="utf-8")
@@ -119,6 +119,15 @@ def _chosen(
             return line
     there = " ".join(str(line["step"]) for line in evaluations) or "none"
     raise ValueError(f"--step: {step}: {folder} has no evaluation of it: it has those of {there}")
+
+
+def _counted(scores: dict[str, Any]) -> dict[str, str]:
+    """The scores of which something was counted, and what they mean."""
+    return {
+        name: score.meaning
+        for name, score in SCORES.items()
+        if any(name in scores[c] and scores[c][name]["total"] for c in CONDITIONS)
+    }
 
 
 def _samples(folder: Path, step: int) -> list[Sample]:
@@ -171,7 +180,7 @@ def _shown_rows(samples: Sequence[Sample], settings: dict[str, Any], n_rows: int
 def _errors(sample: Sample, condition: str) -> int | None:
     if sample["output"][condition] is None:
         return None
-    return int(row_counts(sample, condition, set())["wer"].part)
+    return int(row_count(sample, condition, "wer", set()).part)
 
 
 def _manifest_rows(settings: dict[str, Any]) -> dict[tuple[str, str], Row]:
@@ -227,7 +236,7 @@ def pieces(sample: Sample, condition: str) -> list[Piece]:
 def _prompt_words(sample: Sample, condition: str, unspaced: bool) -> set[str]:
     """Words worth highlighting: of the listed terms that the prompt holds, else its longer ones."""
     prompt = sample["prompt"][condition] or ""
-    terms = [term for term in sample["listed"][condition] if term_count(term, prompt)]
+    terms = [term for term in sample["listed"] if term_count(term, prompt)]
     if terms:
         words: Iterable[str] = "".join(terms) if unspaced else " ".join(terms).split()
         return {_key(word) for word in words}

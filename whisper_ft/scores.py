@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
@@ -25,25 +27,112 @@ from whisper_ft.metrics import (
 from whisper_ft.tokens import is_unspaced
 
 CONDITIONS = ("right", "none", "wrong")
-SCORES = {
-    "wer": "word errors, normalised as whisper does",
-    "raw_wer": "word errors of the text as it is",
-    "cer": "character errors, normalised",
-    "b_wer": "word errors on keywords",
-    "u_wer": "word errors on the rest",
-    "keywords": "keywords that are written exactly",
-    "precision": "written prompt words that were said",
-    "leak": "written words copied from the prompt",
-    "repetition": "written words that repeat in loops",
-    "empty": "rows of which nothing is written",
-    "invented": "silent rows of which something is",
-    "times": "seconds by which segments start and end off",
-    "loss": "nats a token, of the reference",
-}
-HIGHER_IS_BETTER = ("keywords", "precision")
-NO_SHARE = ("times", "loss")  # rates that are not shown as per cents
 MARK = "<!-- table -->"
 Sample = dict[str, Any]  # what evaluate.decode_rows yields
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What a sample should say and what it says, in the forms in which scores compare them."""
+
+    sample: Sample
+    condition: str
+    cased: bool  # whether case counts in keywords
+
+    @cached_property
+    def reference(self) -> str:
+        return self.sample["reference"]
+
+    @cached_property
+    def output(self) -> str:
+        return self.sample["output"][self.condition]
+
+    @cached_property
+    def normalised(self) -> tuple[str, str]:
+        """(reference, output) as whisper normalises them."""
+        normalise = normaliser(self.sample["language"], self.sample["task"])
+        return normalise(self.reference), normalise(self.output)
+
+    @cached_property
+    def unspaced(self) -> bool:
+        return is_unspaced(self.sample["language"], self.sample["task"])
+
+    @cached_property
+    def words(self) -> tuple[list[str], list[str]]:
+        """The same in words, or characters where the language is written without spaces."""
+        return split(self.sample, self.reference), split(self.sample, self.output)
+
+    @property
+    def errors(self) -> Callable[[str, str], Count]:
+        return character_errors if self.unspaced else word_errors
+
+    def biased(self) -> tuple[Count, Count]:
+        """Word errors on the words of keywords, and on the rest; no words, no counts."""
+        if self.unspaced:
+            return Count(), Count()
+        normalise = normaliser(self.sample["language"], self.sample["task"])
+        terms = self.sample["keywords"]
+        return split_word_errors(
+            *self.normalised, {word for term in terms for word in normalise(term).split()}
+        )
+
+    def hits(self) -> Count:
+        return keyword_hits(self.sample["keywords"], self.reference, self.output, cased=self.cased)
+
+    def precision(self) -> Count:
+        return term_precision(self.sample["listed"], self.reference, self.output, cased=self.cased)
+
+    def leak(self) -> Count:
+        prompt = split(self.sample, self.sample["prompt"][self.condition] or "")
+        return leaked_words(prompt, *self.words, 2 * LEAK_WORDS if self.unspaced else LEAK_WORDS)
+
+    def empty(self, *, silent: bool) -> Count:
+        """Whether nothing is written, if something is said; or something, if nothing is."""
+        said, written = map(bool, self.words)
+        return Count() if said == silent else Count(int(written == silent), 1)
+
+    def times(self) -> tuple[Count, Count]:
+        """(seconds off, of times; times found), where a row has segments of its own."""
+        segments, written = self.sample["segments"], self.sample["written"][self.condition]
+        if not segments or written is None:
+            return Count(), Count()
+        said, wrote = (timed(held, lambda t: split(self.sample, t)) for held in (segments, written))
+        return boundary_errors(said, wrote)
+
+
+class Score(NamedTuple):
+    """One way to count what a sample says."""
+
+    meaning: str
+    counted: Callable[[Texts], Count]
+    higher_is_better: bool = False
+    share: bool = True  # shown as per cent
+
+
+SCORES = {
+    "wer": Score("word errors, normalised as whisper does", lambda t: t.errors(*t.normalised)),
+    "raw_wer": Score("word errors of the text as it is", lambda t: t.errors(t.reference, t.output)),
+    "cer": Score("character errors, normalised", lambda t: character_errors(*t.normalised)),
+    "b_wer": Score("word errors on keywords", lambda t: t.biased()[0]),
+    "u_wer": Score("word errors on the rest", lambda t: t.biased()[1]),
+    "keywords": Score("keywords that are written exactly", Texts.hits, higher_is_better=True),
+    "precision": Score(
+        "written terms of the prompts that were said", Texts.precision, higher_is_better=True
+    ),
+    "leak": Score("written words copied from the prompt", Texts.leak),
+    "repetition": Score("written words that repeat in loops", lambda t: looped_words(*t.words)),
+    "empty": Score("rows of which nothing is written", lambda t: t.empty(silent=False)),
+    "invented": Score("silent rows of which something is", lambda t: t.empty(silent=True)),
+    "times": Score("seconds that segments' times are off", lambda t: t.times()[0], share=False),
+    "timed": Score(
+        "segments' times that are written too", lambda t: t.times()[1], higher_is_better=True
+    ),
+    "loss": Score(
+        "nats a token of the reference's text",
+        lambda t: Count(*t.sample["loss"][t.condition]),
+        share=False,
+    ),
+}
 
 
 def score(samples: Sequence[Sample]) -> dict[str, Any]:
@@ -54,15 +143,16 @@ def score(samples: Sequence[Sample]) -> dict[str, Any]:
     there are several. Languages written without spaces are scored by character, as in the Whisper
     paper. What of `SCORES` was not counted has no rate.
     """
-    cased = cased_corpora(samples)
+    cased, counts = cased_corpora(samples), [one.counted for one in SCORES.values()]
     result: dict[str, Any] = {}
     for condition in CONDITIONS:
         scored = [sample for sample in samples if sample["output"][condition] is not None]
-        table = [list(row_counts(sample, condition, cased).values()) for sample in scored]
+        texts = [Texts(sample, condition, corpus_of(sample) in cased) for sample in scored]
+        table = [[count(one) for count in counts] for one in texts]
         ranges = intervals(table, groups_of(scored)) if table else [None] * len(SCORES)
         result[condition] = {"rows": len(scored)}
         for i, name in enumerate(SCORES):
-            pooled = Count.sum(counts[i] for counts in table)
+            pooled = Count.sum(line[i] for line in table)
             result[condition][name] = {**pooled._asdict(), "rate": pooled.rate}
             result[condition][name]["interval"] = ranges[i]
     return result
@@ -88,13 +178,19 @@ def corpus_of(sample: Sample) -> str:
     return sample["place"].rpartition(":")[0]
 
 
+def short(path: str) -> str:
+    """The last two parts of a path, by which people tell corpora apart."""
+    return "/".join(Path(path).parts[-2:])
+
+
 def cased_corpora(samples: Sequence[Sample]) -> set[str]:
-    """Corpora whose references mix upper and lower case, so that case counts in keywords."""
-    return {
-        corpus_of(sample)
-        for sample in samples
-        if sample["reference"] not in (sample["reference"].lower(), sample["reference"].upper())
-    }
+    """Corpora most of whose references mix upper and lower case: there it counts in keywords."""
+    mixed: dict[str, list[bool]] = {}
+    for sample in samples:
+        text = sample["reference"]
+        if text.strip():
+            mixed.setdefault(corpus_of(sample), []).append(text not in (text.lower(), text.upper()))
+    return {corpus for corpus, held in mixed.items() if 2 * sum(held) > len(held)}
 
 
 def groups_of(samples: Sequence[Sample]) -> list[str]:
@@ -103,51 +199,15 @@ def groups_of(samples: Sequence[Sample]) -> list[str]:
     return groups if all(groups) and len(set(groups)) > 1 else []
 
 
-def row_counts(sample: Sample, condition: str, cased: set[str]) -> dict[str, Count]:
-    """Each score's count of one sample, in the order of `SCORES`."""
-    reference, output = sample["reference"], sample["output"][condition]
-    prompt, listed = sample["prompt"][condition] or "", sample["listed"][condition]
-    normalise = normaliser(sample["language"], sample["task"])
-    words, written = normalise(reference), normalise(output)
-    unspaced = is_unspaced(sample["language"], sample["task"])
-    errors = character_errors if unspaced else word_errors
-    keyword_words = {word for term in sample["keywords"] for word in normalise(term).split()}
-    biased, unbiased = split_word_errors(words, written, keyword_words)
-    case = corpus_of(sample) in cased
-    said, wrote = split(sample, reference), split(sample, output)
-    least = 2 * LEAK_WORDS if unspaced else LEAK_WORDS
-    silent, mute = not reference.strip(), not output.strip()
-    return {
-        "wer": errors(words, written),
-        "raw_wer": errors(reference, output),
-        "cer": character_errors(words, written),
-        "b_wer": biased,
-        "u_wer": unbiased,
-        "keywords": keyword_hits(sample["keywords"], reference, output, cased=case),
-        "precision": term_precision(listed, reference, output, cased=case),
-        "leak": leaked_words(split(sample, prompt), said, wrote, least),
-        "repetition": looped_words(said, wrote),
-        "empty": Count() if silent else Count(int(mute), 1),
-        "invented": Count(int(not mute), 1) if silent else Count(),
-        "times": _times(sample, condition),
-        "loss": Count(*sample["loss"][condition]),
-    }
+def row_count(sample: Sample, condition: str, name: str, cased: set[str]) -> Count:
+    """One score's count of one sample."""
+    return SCORES[name].counted(Texts(sample, condition, corpus_of(sample) in cased))
 
 
 def split(sample: Sample, text: str) -> list[str]:
     """Normalised words, or characters where the language is written without spaces."""
     words = normaliser(sample["language"], sample["task"])(text).split()
     return list("".join(words)) if is_unspaced(sample["language"], sample["task"]) else words
-
-
-def _times(sample: Sample, condition: str) -> Count:
-    if not sample["segments"] or not sample["written"][condition]:
-        return Count()
-    said, written = (
-        timed(segments, lambda text: split(sample, text))
-        for segments in (sample["segments"], sample["written"][condition])
-    )
-    return boundary_errors(said, written)[0]
 
 
 @cache
@@ -169,7 +229,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
             for name in ("wer", "keywords")
             for condition in CONDITIONS
         ]
-        lines.append(f"| {_cell(result['name'])} | " + " | ".join(cells) + " |")
+        lines.append(f"| {cell(result['name'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -199,7 +259,7 @@ def shown(name: str, entry: dict[str, Any], *, interval: bool = False) -> str:
     """A score for a person, with its interval or without."""
     if entry["rate"] is None:
         return "-"
-    scale, form, unit = (1, ".2f", "") if name in NO_SHARE else (100, ".1f", " %")
+    scale, form, unit = (100, ".1f", " %") if SCORES[name].share else (1, ".2f", "")
     rate = f"{scale * entry['rate']:{form}}{unit}"
     if not interval or not entry["interval"]:
         return rate
@@ -207,5 +267,6 @@ def shown(name: str, entry: dict[str, Any], *, interval: bool = False) -> str:
     return f"{rate} [{low:{form}}, {high:{form}}]"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A text in a Markdown table."""
     return text.replace("|", "\\|")

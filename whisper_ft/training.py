@@ -21,9 +21,9 @@ from whisper_ft.data import Batch, RowError, WorkerError, make_loader
 from whisper_ft.evaluate import decode_all
 from whisper_ft.model import cast, pick_dtype
 from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
-from whisper_ft.plan import Plan
+from whisper_ft.plan import Plan, Refused
 from whisper_ft.progress import Progress, told
-from whisper_ft.scores import HIGHER_IS_BETTER, details, score
+from whisper_ft.scores import SCORES, details, score
 from whisper_ft.stopping import Stop, leave_children_be, stop_on_signals
 from whisper_ft.visits import batches_of
 
@@ -48,7 +48,12 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.scaler.is_enabled() and state["scaler"]:  # the device, and so fp16, may differ
             self.scaler.load_state_dict(state["scaler"])
-        self.progress = Progress(**state["progress"])
+        try:
+            self.progress = Progress(**state["progress"])
+        except TypeError:
+            raise Refused(
+                [f"{path}: of another version: resume with that, or start anew from best.pt"]
+            ) from None
         self.saved = replace(self.progress)
         torch.set_rng_state(state["rng"]["cpu"].clone())
         if self.plan.device.type == "cuda" and state["rng"]["cuda"] is not None:
@@ -146,7 +151,7 @@ class Run:
         print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{details(scores)}\n")
         progress.evaluated_at = progress.step
         name, right = plan.config.best_by, scores["right"]
-        reached, higher = right[name]["rate"], name in HIGHER_IS_BETTER
+        reached, higher = right[name]["rate"], SCORES[name].higher_is_better
         best = False
         if progress.step:
             best = progress.better(reached, right["loss"]["rate"], higher=higher)

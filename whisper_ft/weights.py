@@ -102,7 +102,7 @@ def average(ends: Sequence[Loaded], shares: Sequence[float]) -> Loaded:
             for name in states[0]
         }
     )
-    return Loaded(model, ends[0].alignment_heads)
+    return Loaded(model, next((end.alignment_heads for end in ends if end.alignment_heads), None))
 
 
 def fetch(name: str) -> Path:
