@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,8 +15,12 @@ from whisper_ft.checkpoint import (
     find_state,
     fingerprint,
     keep_lines,
+    read_lines,
+    refuse_outputs,
     save_state,
     save_weights,
+    write_json,
+    write_lines,
 )
 
 
@@ -128,3 +133,25 @@ def test_a_folders_fingerprint_changes_with_its_files(tmp_path):
     (tmp_path / "b.wav").rename(tmp_path / "c.wav")
     seen.append(fingerprint(tmp_path))
     assert len({one["sha256"] for one in seen}) == 4
+
+
+def test_outputs_that_would_spoil_an_input_or_each_other_are_refused(tmp_path):
+    (tmp_path / "in.jsonl").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "in.jsonl")
+    for outputs in (["in.jsonl"], ["link"], ["a", "./a"]):
+        with pytest.raises(ValueError, match="is read or written twice"):
+            refuse_outputs([f"{tmp_path}/{name}" for name in outputs], [f"{tmp_path}/in.jsonl"])
+    with pytest.raises(OSError):
+        refuse_outputs([str(tmp_path / ("x" * 250))])  # too long with what is written first
+    refuse_outputs(["", str(tmp_path / "new" / "a"), "/dev/null", "/dev/null"], ["tiny.en"])
+    assert (tmp_path / "in.jsonl").read_text() == "x" and list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_link_stays_one_and_a_device_too(tmp_path):
+    (tmp_path / "real").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_lines(tmp_path / "link", [{"a": "\u2028"}])
+    assert (tmp_path / "link").is_symlink()
+    assert list(read_lines(tmp_path / "real")) == [{"a": "\u2028"}]
+    write_json(Path("/dev/null"), {})
+    assert Path("/dev/null").is_char_device()

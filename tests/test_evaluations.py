@@ -8,6 +8,7 @@ import whisper
 from conftest import lines, random_whisper, write_manifest
 
 from whisper_ft.compare import most_different
+from whisper_ft.evaluate import decode_all
 from whisper_ft.scores import CONDITIONS, score
 from whisper_ft.weights import average, load
 
@@ -90,6 +91,87 @@ def test_all_that_is_wrong_is_said_at_once(run, corpus, model_path, tmp_path):
     assert "manifest comes twice" in run("evaluate", model_path, corpus[0], corpus[0])[1]
 
 
+def test_a_second_checkpoint_that_cannot_be_read_is_refused_before_the_first_decodes(
+    run, corpus, model_path, second, monkeypatch
+):
+    content = torch.load(second)
+    content["model_state_dict"].popitem()
+    torch.save(content, second)
+    monkeypatch.setattr("whisper_ft.evaluations.decode_all", None)
+    status, said = run("evaluate", model_path, second, corpus[0])
+    assert status == 2 and "second.pt: its weights do not fit its dims" in said
+
+
+def test_what_was_scored_is_kept_when_the_next_checkpoint_is_interrupted(
+    run, corpus, model_path, second, tmp_path, monkeypatch
+):
+    calls = []
+
+    def interrupted(*args, **options):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return decode_all(*args, **options)
+
+    monkeypatch.setattr("whisper_ft.evaluations.decode_all", interrupted)
+    out = tmp_path / "o.json"
+    status, said = run("evaluate", model_path, second, corpus[0], "--json", out)
+    assert status == 130 and "stopped" in said
+    assert [r["name"] for r in json.loads(out.read_text())["evaluations"]] == [str(model_path)]
+
+
+def test_what_is_no_model_and_no_manifest_is_named_for_what_it_was_meant(
+    run, corpus, model_path, tmp_path
+):
+    assert (
+        "tiny.em: neither a file nor an official name" in run("evaluate", "tiny.em", corpus[0])[1]
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.pt").write_text("")
+    assert "a run's folder: give" in run("evaluate", tmp_path / "run", corpus[0])[1]
+    said = run("evaluate", model_path, corpus[0], "--others", model_path)[1]
+    assert "random.pt: a checkpoint: name manifests" in said and said.count("\n") == 1
+    assert "after the checkpoints" in run("evaluate", model_path, "--name", "x", corpus[0])[1]
+    before = corpus[0].read_bytes()
+    assert run("evaluate", model_path, corpus[0], "--json", corpus[0])[0] == 2
+    assert corpus[0].read_bytes() == before
+    shares = ("--interpolate", ".33333333", ".33333334")
+    assert (
+        "share of --interpolate comes twice" in run("evaluate", model_path, corpus[0], *shares)[1]
+    )
+
+
+def test_compare_keeps_the_domains_of_a_file_apart(run, corpus, model_path, second, tmp_path):
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    argv = ("evaluate", model_path, second, corpus[0], "--others", corpus[1], "--samples", *files)
+    evaluated = run(*argv)[1]
+    compared = run("compare", *files)[1].strip()
+    assert compared in evaluated
+    assert [line.split()[:2] for line in compared.splitlines()[1:4]] == [
+        ["right", "5"], ["none", "5"], ["wrong", "5"]
+    ]  # fmt: skip
+    alone = run("compare", files[0])[1]
+    assert f"{corpus[1].name} no prompt -> right" in alone and "5" in alone.splitlines()[1]
+
+
+def test_compare_reads_any_line_separator_in_a_text_and_a_runs_last_step(run, tmp_path):
+    def line(step, text):
+        by_condition = dict.fromkeys(CONDITIONS, text)
+        return {"step": step, "place": "m:1", "language": "en", "task": "transcribe",
+                "recording": "", "keywords": [], "listed": [], "segments": [], "reference": "a",
+                "prompt": by_condition, "output": by_condition,
+                "written": {c: [] for c in CONDITIONS},
+                "loss": {c: [1, 1] for c in CONDITIONS}}  # fmt: skip
+
+    path = tmp_path / "samples.jsonl"
+    path.write_text("".join(json.dumps(line(step, "b\u2028c"), ensure_ascii=False) + "\n"
+                            for step in (0, 5)))  # fmt: skip
+    status, said = run("compare", path)
+    assert status == 0 and "no prompt -> right         1    200.0%    200.0%" in said
+    path.write_text(json.dumps({**line(0, "b"), "reference": None}) + "\n")
+    assert "not what evaluate --samples writes" in run("compare", path)[1]
+
+
 def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, tmp_path):
     rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
     write_manifest(corpus[0], [{"audio": row["audio"], "text": row["text"]} for row in rows])
@@ -160,7 +242,7 @@ def test_what_cannot_be_averaged_is_refused_with_the_remedy(run, model_path, sec
         assert words in said
     argv = ("average", model_path, second)
     assert "add up to 1.5" in run(*argv, "--weights", ".5", "1", "--out", tmp_path / "o.pt")[1]
-    assert "is one of the checkpoints" in run(*argv, "--out", second)[1]
+    assert "is read or written twice" in run(*argv, "--out", second)[1]
     large = random_whisper(51866)
     torch.save({"dims": vars(large.dims), "model_state_dict": large.state_dict()},
                tmp_path / "large.pt")  # fmt: skip

@@ -11,7 +11,7 @@ FLOORS = [
     {"config", "glossary", "audio", "intervals", "tokens", "model", "steps", "weights"},
     {"settings", "prompts", "checkpoint", "packing", "augment", "doubts", "scores"},
     {"data", "decode", "check", "conditions", "compare", "curves"},
-    {"evaluate", "optim", "plan", "progress", "show", "survey"},
+    {"evaluate", "optim", "plan", "progress", "results", "show", "survey"},
     {"training", "resuming", "longform", "evaluations", "report"},
     {"__main__"},
 ]

@@ -92,7 +92,7 @@ def test_the_filter_keeps_rows_with_all_its_words_and_tells_how_many(page):
     box.send_keys("reid1 smyth")  # the first is of its prompt, which is folded away
     assert ["Ask Smyth." in row for row in visible_rows(page)] == [True]
     box.clear()
-    box.send_keys("nowhere")
+    box.send_keys("prompt")  # of the page, not of the rows
     assert visible_rows(page) == []
 
 
@@ -175,7 +175,7 @@ def test_a_row_whose_audio_is_gone_has_no_sound(run, run_folder, tmp_path, page)
     status, said = run("report", run_folder, "--out", tmp_path / "r.html")
     (tmp_path / "0.wav").rename(audio)
     assert status == 0 and "2 with sound" in said
-    assert "(its audio cannot be read)" in (tmp_path / "r.html").read_text()
+    assert "(its audio is gone, or" in (tmp_path / "r.html").read_text()
 
 
 def test_a_run_without_evaluations_has_curves_alone(run, run_folder, tmp_path):
@@ -187,16 +187,47 @@ def test_a_run_without_evaluations_has_curves_alone(run, run_folder, tmp_path):
     assert "No evaluation yet" in (tmp_path / "report.html").read_text()
 
 
+def test_a_changed_manifest_gives_no_sound_rather_than_another_rows(run, run_folder, tmp_path):
+    manifest = run_folder.parent / "rows.jsonl"
+    before = manifest.read_text()
+    manifest.write_text(before.replace("0.wav", "1.wav"))
+    status, said = run("report", run_folder, "--out", tmp_path / "r.html")
+    manifest.write_text(before)
+    assert status == 0 and "0 with sound" in said
+    assert "or its manifest has changed" in (tmp_path / "r.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "{}"),
+        ("config.json", "{bad"),
+        ("metrics.jsonl", "5\n"),
+        ("metrics.jsonl", '{"kind": "evaluation", "step": 1}\n'),
+        ("samples.jsonl", '{"place": "m:1"}\n'),
+    ],
+)
+def test_a_damaged_run_is_named(run, run_folder, tmp_path, name, content):
+    for file in ("config.json", "metrics.jsonl", "samples.jsonl"):
+        shutil.copy(run_folder / file, tmp_path)
+    (tmp_path / name).write_text(content)
+    status, said = run("report", tmp_path)
+    assert status == 2 and f"{tmp_path}: config.json, metrics.jsonl or samples.jsonl is" in said
+
+
 def test_wrong_input_is_named(run, run_folder, tmp_path, monkeypatch):
     assert "holds no run" in run("report", tmp_path)[1]
     status, said = run("report", run_folder, "--step", "7")
     assert status == 2 and "--step: 7" in said and "those of 0 1 2" in said
     assert "--rows: -1: must be at least 0" in run("report", run_folder, "--rows", "-1")[1]
     assert run("report", run_folder, "--out", tmp_path / "no" / "r.html")[0] == 2
+    assert "ends in .html" in run("report", run_folder, "--out", run_folder / "config.json")[1]
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "pip install 'whisper-ft[plot]'" in run("report", run_folder)[1]
 
 
 def test_any_evaluation_and_any_number_of_rows_can_be_asked_for(run, run_folder, tmp_path):
-    status, said = run("report", run_folder, "--step", "1", "--rows", "2", "--out", tmp_path / "r")
+    status, said = run(
+        "report", run_folder, "--step", "1", "--rows", "2", "--out", tmp_path / "r.html"
+    )
     assert status == 0 and "2 rows of step 1, 2 with sound" in said

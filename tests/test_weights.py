@@ -34,12 +34,21 @@ def test_a_path_loads_in_float32_with_the_heads_it_carries(tmp_path, model):
     model = whisper.model.Whisper(
         whisper.model.ModelDimensions(80, 1500, 24, 6, 1, 51864, 448, 24, 6, 4)
     )
+    torch.nn.init.zeros_(model.decoder.positional_embedding)  # whisper leaves it empty
     content = {"dims": vars(model.dims), "model_state_dict": model.half().state_dict()}
     torch.save({**content, "alignment_heads": heads.decode()}, tmp_path / "a.pt")
     loaded = load(str(tmp_path / "a.pt"))
     assert loaded.alignment_heads == heads.decode()
     assert loaded.model.alignment_heads.indices().shape[1] == 8  # tiny.en's, not the default half
     assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path, model):
+    model.decoder.ln.weight.data[0] = torch.nan
+    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()},
+               tmp_path / "nan.pt")  # fmt: skip
+    with pytest.raises(ValueError, match=r"nan.pt: some weights are not finite"):
+        load(str(tmp_path / "nan.pt"))
 
 
 def test_a_foreign_or_damaged_checkpoint_is_refused_with_the_reason(tmp_path, model_path):

@@ -12,10 +12,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from whisper_ft import evaluations, longform
+from whisper_ft import evaluations, longform, results
 from whisper_ft.check import Checked, check_manifest, usable_rows
-from whisper_ft.checkpoint import refuse_unwritable, save_weights, write_json, write_lines
-from whisper_ft.compare import changes_table, evaluations_compared, prompts_compared
+from whisper_ft.checkpoint import refuse_outputs, save_weights, write_json, write_lines
+from whisper_ft.compare import changes_table, prompts_compared
 from whisper_ft.data import Examples, RowError
 from whisper_ft.flags import out_of_bounds, parse
 from whisper_ft.manifest import read_manifest
@@ -44,7 +44,7 @@ def check(argv: Sequence[str]) -> int:
     policy = parse_policy(config.prompts, config.distractors)
     vocabulary_here, wrong = _vocabulary(config.model)
     wrong += out_of_bounds(config)
-    refuse_unwritable(config.json)
+    refuse_outputs([config.json], config.manifests)
     checked = _read(config, vocabulary_here)
     if not wrong:
         listen(checked, config.listen, config.seed)
@@ -81,20 +81,21 @@ def evaluate(argv: Sequence[str]) -> int:
     """Score what checkpoints write under right, no and wrong prompts, and what differs."""
     config, _ = parse(EvaluateConfig, argv, "python -m whisper_ft evaluate")
     asked = evaluations.plan(config)
-    refuse_unwritable(config.json, *config.samples)
-    done: dict[str, evaluations.Domains] = {}
-    results = []
+    refuse_outputs([config.json, *config.samples], [*config.inputs, *config.others])
+    done: dict[str, results.Domains] = {}
+    evaluated: list[dict[str, Any]] = []
     for name, samples in asked.decoded():
         done[name] = samples
-        results.append(evaluations.result_of(name, samples))
-        print(f"\n{name}\n{evaluations.told(results[-1])}\n")
-        for path in config.samples[len(results) - 1 : len(results)]:
-            write_lines(Path(path), [s for held in samples.values() for s in held])
-    changes = evaluations.changes(done)
+        evaluated.append(asked.settings | results.result_of(name, samples))
+        print(f"\n{name}\n{results.told(evaluated[-1])}\n")
+        for path in config.samples[len(evaluated) - 1 : len(evaluated)]:
+            write_lines(Path(path), results.lines(samples))
+        if config.json:
+            write_json(Path(config.json), {"evaluations": evaluated, "changes": []})
+    changes = results.changes(done)
     if config.json:
-        evaluated = [asked.settings | result for result in results]
         write_json(Path(config.json), {"evaluations": evaluated, "changes": changes})
-    print(evaluations.compared(results, done, changes, config.differing))
+    print(results.compared(evaluated, done, changes, config.differing))
     return 0
 
 
@@ -109,7 +110,7 @@ def transcribe(argv: Sequence[str]) -> int:
         task=config.task,
         wrong=wrong,
     )
-    refuse_unwritable(config.json, config.samples)
+    refuse_outputs([config.json, config.samples], [config.checkpoint, *config.manifests])
     rows = longform.recordings([row for rows in held.values() for row in rows])
     model = load(config.checkpoint, pick_device(config.device)).model
     transcripts = longform.transcripts(model, rows)
@@ -130,18 +131,24 @@ def transcribe(argv: Sequence[str]) -> int:
 def show_table(argv: Sequence[str]) -> int:
     """Print the table of some evaluations, or write it into a document."""
     config, _ = parse(TableConfig, argv, "python -m whisper_ft table")
-    results = []
+    evaluated: list[dict[str, Any]] = []
     for path in config.results:
         try:
-            results += json.loads(Path(path).read_text(encoding="utf-8"))["evaluations"]
-            table(results)
-        except (ValueError, KeyError, TypeError):
-            raise ValueError(f"{path}: not what evaluate --json writes: make it again") from None
+            held = json.loads(Path(path).read_text(encoding="utf-8"))["evaluations"]
+            table(held)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            held = []
+        if not held:
+            raise ValueError(f"{path}: not what evaluate --json writes: make it again")
+        evaluated += held
     if not config.into:
-        print(table(results))
+        print(table(evaluated))
         return 0
     document = Path(config.into)
-    text = insert_table(document.read_text(encoding="utf-8"), table(results))
+    try:
+        text = insert_table(document.read_text(encoding="utf-8"), table(evaluated))
+    except ValueError as error:
+        raise ValueError(f"{document}: {error}") from None
     document.write_text(text, encoding="utf-8")
     return 0
 
@@ -154,18 +161,24 @@ def compare(argv: Sequence[str]) -> int:
     held = []
     for path in config.samples:
         try:
-            lines = Path(path).read_text(encoding="utf-8").splitlines()
-            held.append([json.loads(line) for line in lines])
-            details(score(held[-1]))
-        except (ValueError, KeyError, TypeError):
+            lines = Path(path).read_text(encoding="utf-8").split("\n")
+            samples = [json.loads(line) for line in lines if line]
+            held.append(results.domains(samples))
+            for domain in held[-1].values():
+                details(score(domain))
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise ValueError(f"{path}: not what evaluate --samples writes: make it again") from None
-        if not held[-1]:
+        if not samples:
             raise ValueError(f"{path}: holds no samples: make it again with evaluate --samples")
     if len(held) == 1:
-        changes = prompts_compared(held[0], config.score)
+        found = [
+            change | {"what": f"{domain} {change['what']}".strip()}
+            for domain, samples in held[0].items()
+            for change in prompts_compared(samples, config.score)
+        ]
     else:
-        changes = evaluations_compared(held[0], held[1], config.score)
-    print(changes_table(changes, config.score))
+        found = results.domain_changes(held[0], held[1], config.score)
+    print(changes_table(found, config.score))
     return 0
 
 
@@ -197,13 +210,11 @@ def mix(argv: Sequence[str]) -> int:
         problems.append(f"--weights: they add up to {sum(shares):g}: they must add up to 1")
     if not config.out:
         problems.append("--out: not given: name the .pt to write")
-    elif any(out.exists() and Path(p).exists() and out.samefile(p) for p in config.checkpoints):
-        problems.append(f"--out: {out}: is one of the checkpoints: give another name")
     if problems:
         raise ValueError("\n".join(problems))
-    refuse_unwritable(config.out)
     shares = tuple(share / sum(shares) for share in shares)
     mixed = average([load(path) for path in config.checkpoints], shares)
+    refuse_outputs([config.out], config.checkpoints)
     save_weights(mixed.model, out, mixed.alignment_heads)
     print(
         f"{out}: "
@@ -217,6 +228,8 @@ def report(argv: Sequence[str]) -> int:
     config, _ = parse(ReportConfig, argv, "python -m whisper_ft report")
     if wrong := out_of_bounds(config):
         raise ValueError("\n".join(wrong))
+    if config.out and not config.out.endswith(".html"):  # which keeps it off the run's own files
+        raise ValueError(f"--out: {config.out}: name a file that ends in .html")
     folder = Path(config.run)
     out = Path(config.out) if config.out else folder / "report.html"
     print(write_report(folder, out, step=config.step, n_rows=config.rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -101,19 +101,27 @@ def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
 
 
 def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """JSON objects to a JSON Lines file of their own."""
-    path.unlink(missing_ok=True)
-    append_lines(path, records)
+    """JSON objects to a JSON Lines file of their own, as `write_json` writes."""
+    _write_text(path, "".join(map(_line, records)))
 
 
-def refuse_unwritable(*paths: str) -> None:
-    """Raises OSError before the work for what could not be written after it; "" is no path."""
-    for path in map(Path, filter(None, paths)):
+def refuse_outputs(outputs: Sequence[str], inputs: Sequence[str] = ()) -> None:
+    """Raises before the work what would spoil an input or another output, or fail after it.
+
+    That is ValueError or OSError; "" is no path.
+    """
+    paths = [Path(path) for path in outputs if path]
+    real = [os.path.realpath(path) for path in (*filter(None, outputs), *inputs)]
+    for path in paths:
+        if real.count(os.path.realpath(path)) > 1 and (not path.exists() or path.is_file()):
+            raise ValueError(f"{path}: is read or written twice: give the output another name")
+    for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        was_there = path.exists()
-        path.open("a").close()
-        if not was_there:
-            path.unlink()
+        for file in (path, _partial(path)):
+            was_there = file.exists()
+            file.open("a").close()
+            if not was_there:
+                file.unlink()
 
 
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
@@ -147,8 +155,12 @@ def fingerprint(path: str | Path) -> dict[str, Any]:
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
+def _partial(path: Path) -> Path:
+    return path.with_name(path.name + ".partial")
+
+
 def _write_partial(path: Path, content: Any) -> Path:
-    partial = path.with_name(path.name + ".partial")
+    partial = _partial(path)
     with partial.open("wb") as file:
         torch.save(content, file)
         file.flush()
@@ -157,12 +169,15 @@ def _write_partial(path: Path, content: Any) -> Path:
 
 
 def _write_text(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
+    path = Path(os.path.realpath(path))  # a link stays one
+    if path.exists() and not path.is_file():  # /dev/stdout and the like
+        path.write_text(text, encoding="utf-8")
+        return
+    with _partial(path).open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, path)
+    os.replace(_partial(path), path)
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from whisper.model import Whisper
 
 from whisper_ft.audio import SAMPLE_RATE, log_mel
 from whisper_ft.conditions import PromptedRows
-from whisper_ft.data import hear, padded
+from whisper_ft.data import RowError, hear, padded
 from whisper_ft.decode import Asked, decode
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.metrics import Count
@@ -164,4 +165,8 @@ def _losses(
     of_each = features[[one.recording for one in asked]]
     nats = row_losses(model, of_each, tokens, targets).tolist()
     n_learned = (targets != IGNORE).sum(dim=1).tolist()
+    for one, loss in zip(asked, nats, strict=True):
+        if not math.isfinite(loss):
+            place = rows[one.recording].place
+            raise RowError(f"{place}: its loss is {loss} in {features.dtype}: decode in float32")
     return [Count(*pair) for pair in zip(nats, n_learned, strict=True)]

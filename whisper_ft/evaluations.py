@@ -1,4 +1,4 @@
-"""Checkpoints on the same rows: what each scores, what differs, and what was forgotten."""
+"""Checkpoints, or mixtures of two, on the same rows: which, and what they write."""
 
 from __future__ import annotations
 
@@ -14,24 +14,14 @@ import whisper
 from whisper.model import Whisper
 
 from whisper_ft.check import usable_rows
-from whisper_ft.compare import (
-    Samples,
-    change,
-    changes_table,
-    evaluations_compared,
-    most_different,
-    prompts_compared,
-)
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluate import decode_all
 from whisper_ft.flags import out_of_bounds
 from whisper_ft.model import cast, pick_device, pick_dtype
-from whisper_ft.scores import CONDITIONS, cell, details, parts, score, short, shown, table
+from whisper_ft.results import Domains
+from whisper_ft.scores import short
 from whisper_ft.settings import EvaluateConfig
 from whisper_ft.weights import average, load, vocabulary
-
-COMPARED = ("wer", "keywords")
-Domains = dict[str, Samples]  # by manifests; the first is what was trained for
 
 
 @dataclass(frozen=True)
@@ -81,6 +71,8 @@ def plan(config: EvaluateConfig) -> Evaluation:
     for path in checkpoints:
         try:
             vocabularies.append(vocabulary(path))
+            if len(checkpoints) > 1:  # the last is found to be damaged before the first decodes
+                load(path)
         except ValueError as error:
             wrong.append(str(error))
     try:
@@ -88,7 +80,7 @@ def plan(config: EvaluateConfig) -> Evaluation:
     except ValueError as error:
         wrong.append(str(error))
     rows = usable_rows(
-        [*manifests, *config.others],
+        [*manifests, *(path for path in config.others if not is_checkpoint(path))],
         vocabularies,
         language=config.language,
         task=config.task,
@@ -107,7 +99,7 @@ def plan(config: EvaluateConfig) -> Evaluation:
         not config.without_timestamps,
         config.beam_size,
         {
-            "manifests": [Path(path).name for path in manifests],
+            "manifests": [short(path) for path in manifests],
             "seed": config.seed,
             "timestamps": not config.without_timestamps,
             "dtype": str(dtype).removeprefix("torch."),
@@ -133,117 +125,30 @@ def _problems(
         ("--samples", config.samples, n_models),
     ):
         if names and len(set(names)) != wanted:
-            wrong.append(f"{flag}: {len(set(names))} different ones for {wanted}: give one each")
+            wrong.append(
+                f"{flag}: {len(set(names))} different ones for {wanted}: give one each, after the "
+                "checkpoints and manifests"
+            )
+    if not all(map(str.strip, config.name)):
+        wrong.append("--name: an empty one: give words")
+    wrong += [
+        f"--others: {path}: a checkpoint: name manifests"
+        for path in config.others
+        if is_checkpoint(path)
+    ]
     given: dict[str, Sequence[object]] = {
-        "checkpoint": checkpoints,
-        "manifest": [os.path.abspath(path) for path in (*manifests, *config.others)],
-        "share of --interpolate": config.interpolate,
+        "checkpoint": [os.path.realpath(p) if Path(p).exists() else p for p in checkpoints],
+        "manifest": [os.path.realpath(path) for path in (*manifests, *config.others)],
+        "share of --interpolate": [f"{share:g}" for share in config.interpolate],
     }
     twice = [what for what, values in given.items() if len(set(values)) < len(values)]
     return wrong + [f"a {what} comes twice: give each once" for what in twice]
 
 
 def is_checkpoint(name: str) -> bool:
-    """Whether an argument is a model and no manifest: by its name, or as a file of torch's."""
+    """Whether an argument is meant as a model and not as a manifest, be it there or not."""
+    path = Path(name)
+    if path.is_file():
+        return name.endswith(".pt") or zipfile.is_zipfile(path)
     official = name in whisper.available_models()
-    return official or name.endswith(".pt") or (Path(name).is_file() and zipfile.is_zipfile(name))
-
-
-def result_of(name: str, samples: Domains) -> dict[str, Any]:
-    """What one model scores, for JSON: on the first domain, its parts, and the other domains."""
-    first, *others = samples
-    return {
-        "name": name,
-        "rows": len(samples[first]),
-        "scores": score(samples[first]),
-        "parts": {part: score(held) for part, held in parts(samples[first]).items()},
-        "others": {other: score(samples[other]) for other in others},
-    }
-
-
-def told(result: dict[str, Any]) -> str:
-    """The scores of one model for a terminal."""
-    blocks = [details(result["scores"]), _wer_lines("WER by part", result["parts"])]
-    blocks.append(_wer_lines("WER on others", result["others"]))
-    return "\n\n".join(filter(None, blocks))
-
-
-def _wer_lines(title: str, scores_of: dict[str, Any]) -> str:
-    if not scores_of:
-        return ""
-    lines = [f"{title:34}{'rows':>6}" + "".join(f"{c:>20}" for c in CONDITIONS)]
-    for name, scores in scores_of.items():
-        cells = [f"{shown('wer', scores[c]['wer'], interval=True):>20}" for c in CONDITIONS]
-        lines.append(f"{short(name)[-33:]:34}{scores['none']['rows']:>6}{''.join(cells)}")
-    return "\n".join(lines)
-
-
-def changes(done: dict[str, Domains]) -> list[dict[str, Any]]:
-    """How scores change from the first model to each other: by prompt, part and other domain."""
-    (first, before), *later = done.items()
-    return [
-        {"from": first, "to": name, "score": compared, "changes": _changes(before, after, compared)}
-        for name, after in later
-        for compared in COMPARED
-    ]
-
-
-def _changes(before: Domains, after: Domains, name: str) -> list[dict[str, Any]]:
-    first, *others = before
-    found = evaluations_compared(before[first], after[first], name)
-    for domain in others:
-        found.append(change(domain, (before[domain], "none"), (after[domain], "none"), name))
-        if any(sample["prompt"]["right"] for sample in before[domain]):
-            with_prompts = (before[domain], "right"), (after[domain], "right")
-            found.append(change(f"{domain}, right", *with_prompts, name))
-    return found
-
-
-def compared(
-    results: Sequence[dict[str, Any]],
-    done: dict[str, Domains],
-    changed: Sequence[dict[str, Any]],
-    n_rows: int,
-) -> str:
-    """What differs between models, or between prompts where there is one: tables, then rows."""
-    samples = [(name, next(iter(domains.values()))) for name, domains in done.items()]
-    if len(samples) > 1:
-        one, other = (*samples[0], "right"), (*samples[-1], "right")
-        blocks = [
-            f"{c['from']} -> {c['to']}\n{changes_table(c['changes'], c['score'])}" for c in changed
-        ]
-    else:
-        one, other = ("no prompt", samples[0][1], "none"), ("right prompt", samples[0][1], "right")
-        blocks = [changes_table(prompts_compared(samples[0][1], "wer"), "wer")]
-    if rows := most_different(one, other, n_rows):
-        blocks.append("rows that differ most\n" + "\n".join(rows))
-    blocks.append(table(results))
-    if results[0]["others"]:
-        blocks.append(overview(results, changed))
-    return "\n\n".join(blocks)
-
-
-def overview(results: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table of WER on what was trained for, by prompt, and on others, without.
-
-    Bold is what differs from the first model's beyond the 95 % interval.
-    """
-    others = list(results[0]["others"])
-    heads = ["checkpoint", "WER: right prompt", "none", "wrong", *map(short, others)]
-    lines = ["| " + " | ".join(map(cell, heads)) + " |"]
-    lines.append("|---|" + "---:|" * (3 + len(others)))
-    for result in results:
-        sure = {
-            change["what"]
-            for held in changed
-            if (held["to"], held["score"]) == (result["name"], "wer")
-            for change in held["changes"]
-            if change["verdict"] in ("better", "worse")
-        }
-        entries = {c: result["scores"][c]["wer"] for c in CONDITIONS}
-        entries |= {other: result["others"][other]["none"]["wer"] for other in others}
-        cells = [
-            f"**{shown('wer', e)}**" if n in sure else shown("wer", e) for n, e in entries.items()
-        ]
-        lines.append(f"| {cell(result['name'])} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    return official or (path / "best.pt").exists() or path.suffix not in (".jsonl", ".json")

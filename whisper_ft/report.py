@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import regex
 import soundfile
 
 from whisper_ft.audio import SAMPLE_RATE
-from whisper_ft.checkpoint import read_lines
+from whisper_ft.checkpoint import fingerprint, read_lines
 from whisper_ft.curves import charts
 from whisper_ft.data import RowError, hear
 from whisper_ft.manifest import Row, read_manifest
@@ -46,6 +47,11 @@ class ShownRow:
     audio: str  # a data URI, "" where it cannot be read
 
     @property
+    def space(self) -> str:
+        """Between words."""
+        return "" if is_unspaced(self.sample["language"], self.sample["task"]) else " "
+
+    @property
     def helped(self) -> int:
         """Word errors that the right prompt saves."""
         return (self.errors["none"] or 0) - (self.errors["right"] or 0)
@@ -64,6 +70,19 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
     extra `plot` is not installed.
     """
     page = _template()
+    try:
+        html, summary = _page(page, folder, step, n_rows)
+    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(
+            f"{folder}: config.json, metrics.jsonl or samples.jsonl is damaged, or of another "
+            f"version ({type(error).__name__}: {error}): restore it"
+        ) from None
+    out.write_text(html, encoding="utf-8")
+    return f"{out}: {summary}, {out.stat().st_size / 1e6:.1f} MB"
+
+
+def _page(page: Any, folder: Path, step: int | None, n_rows: int) -> tuple[str, str]:
+    """(HTML, what is in it)."""
     if not (folder / "config.json").is_file():
         raise ValueError(
             f"{folder}: holds no run (no config.json): give the folder that --out named"
@@ -73,25 +92,25 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
     evaluations = [line for line in log if line["kind"] == "evaluation"]
     chosen = _chosen(folder, evaluations, step)
     samples = [] if chosen is None else _samples(folder, chosen["step"])
-    rows = _shown_rows(samples, config["settings"], n_rows)
+    rows = _shown_rows(samples, config, n_rows)
+    best = [line["step"] for line in evaluations if line.get("best")]
     html = page.render(
         name=folder.resolve().name,
         settings=_told(config),
         charts=charts(log),
         evaluations=evaluations,
         chosen=chosen,
+        best=best[-1] if best else None,
         rows=rows,
         n_samples=len(samples),
         conditions=CONDITIONS,
         counted={} if chosen is None else _counted(chosen["scores"]),
         shown=shown,
     )
-    out.write_text(html, encoding="utf-8")
     n_heard = sum(bool(row.audio) for row in rows)
-    return (
-        f"{out}: {len(evaluations)} evaluations, {len(rows)} rows"
-        + (f" of step {chosen['step']}" if chosen else "")
-        + f", {n_heard} with sound, {out.stat().st_size / 1e6:.1f} MB"
+    of_step = f" of step {chosen['step']}" if chosen else ""
+    return html, (
+        f"{len(evaluations)} evaluations, {len(rows)} rows{of_step}, {n_heard} with sound"
     )
 
 
@@ -147,6 +166,7 @@ def _told(config: dict[str, Any]) -> dict[str, str]:
         "trained on": ", ".join(Path(path).name for path in settings["train"]),
         "dev rows of": ", ".join(Path(path).name for path in settings["dev"]),
         "prompts": settings["prompts"],
+        "best by": settings.get("best_by"),
         "rows a step": settings["batch_size"] * settings["accumulate"],
         "learning rate": settings["lr"],
         "seed": settings["seed"],
@@ -158,7 +178,7 @@ def _told(config: dict[str, Any]) -> dict[str, str]:
 # ---- rows
 
 
-def _shown_rows(samples: Sequence[Sample], settings: dict[str, Any], n_rows: int) -> list[ShownRow]:
+def _shown_rows(samples: Sequence[Sample], config: dict[str, Any], n_rows: int) -> list[ShownRow]:
     """At most `n_rows` rows, those that the prompt changed most first."""
     rows = [
         ShownRow(
@@ -170,10 +190,9 @@ def _shown_rows(samples: Sequence[Sample], settings: dict[str, Any], n_rows: int
         for sample in samples
     ]
     rows.sort(key=lambda row: (-abs(row.helped), -abs(row.harmed), row.sample["number"]))
-    manifest_rows = _manifest_rows(settings)
+    manifest_rows = _manifest_rows(config)
     return [
-        replace(row, audio=sound(manifest_rows.get((row.sample["place"], row.sample["reference"]))))
-        for row in rows[:n_rows]
+        replace(row, audio=sound(manifest_rows.get(row.sample["place"]))) for row in rows[:n_rows]
     ]
 
 
@@ -183,13 +202,14 @@ def _errors(sample: Sample, condition: str) -> int | None:
     return int(row_count(sample, condition, "wer", set()).part)
 
 
-def _manifest_rows(settings: dict[str, Any]) -> dict[tuple[str, str], Row]:
-    """Rows of the dev manifests as they are now, by place and text: a run's may have changed."""
+def _manifest_rows(config: dict[str, Any]) -> dict[str, Row]:
+    """Rows of the dev manifests by place, of those that are as they were in the run."""
+    settings, known = config["settings"], config["manifests"]
     options = {"language": settings["language"], "task": settings["task"]}
     return {
-        (row.place, row.text): row
+        row.place: row
         for path in settings["dev"]
-        if Path(path).is_file()
+        if Path(path).is_file() and fingerprint(path) == known.get(path)
         for row in read_manifest(path, **options).rows
     }
 
@@ -218,8 +238,7 @@ def pieces(sample: Sample, condition: str) -> list[Piece]:
     """An output word by word beside the reference, letters without regard to case compared."""
     unspaced = is_unspaced(sample["language"], sample["task"])
     said, written = (
-        list("".join(text.split())) if unspaced else text.split()
-        for text in (sample["reference"], sample["output"][condition])
+        _split(text, unspaced) for text in (sample["reference"], sample["output"][condition])
     )
     held = _prompt_words(sample, condition, unspaced)
     found = []
@@ -233,12 +252,19 @@ def pieces(sample: Sample, condition: str) -> list[Piece]:
     return found
 
 
+def _split(text: str, unspaced: bool) -> list[str]:
+    """Words, or what a reader takes for characters."""
+    return regex.findall(r"\X", "".join(text.split())) if unspaced else text.split()
+
+
 def _prompt_words(sample: Sample, condition: str, unspaced: bool) -> set[str]:
     """Words worth highlighting: of the listed terms that the prompt holds, else its longer ones."""
     prompt = sample["prompt"][condition] or ""
     terms = [term for term in sample["listed"] if term_count(term, prompt)]
     if terms:
-        words: Iterable[str] = "".join(terms) if unspaced else " ".join(terms).split()
+        words: Iterable[str] = (
+            regex.findall(r"\X", "".join(terms)) if unspaced else " ".join(terms).split()
+        )
         return {_key(word) for word in words}
     return {_key(word) for word in prompt.split() if len(_key(word)) >= LONG_WORD}
 

@@ -247,7 +247,7 @@ def details(scores: dict[str, Any]) -> str:
     for name in SCORES:
         entries = [scores[condition][name] for condition in CONDITIONS]
         if any(entry["total"] for entry in entries):
-            cells = [f"{shown(name, entry, interval=True):>24}" for entry in entries]
+            cells = [f" {shown(name, entry, interval=True):>23}" for entry in entries]
             lines.append(f"{name:10}{''.join(cells)}")
     lines.append(f"{'rows':10}" + "".join(f"{scores[c]['rows']:>24}" for c in CONDITIONS))
     if scores["none"]["rows"] and not scores["wrong"]["rows"]:
@@ -269,4 +269,4 @@ def shown(name: str, entry: dict[str, Any], *, interval: bool = False) -> str:
 
 def cell(text: str) -> str:
     """A text in a Markdown table."""
-    return text.replace("|", "\\|")
+    return " ".join(text.split()).replace("|", "\\|")

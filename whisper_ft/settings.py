@@ -31,7 +31,9 @@ class EvaluateConfig:
         None, "decode only this many rows, drawn by the seed (default: all)", at_least=1
     )
     without_timestamps: bool = option(False, "decode after <|notimestamps|>")
-    beam_size: int | None = option(None, "search with a beam as wide (default: greedy)", at_least=1)
+    beam_size: int | None = option(
+        None, "search with a beam as wide (default: greedy)", at_least=1, at_most=100
+    )
     dtype: str = option(
         "auto",
         "precision of decoding; auto: float16 on a GPU, float32 on a CPU, as whisper does",
@@ -68,7 +70,9 @@ class AverageConfig:
     """Mix checkpoints of one size: between stock and fine-tuned lies what forgets less."""
 
     checkpoints: tuple[str, ...] = option((), ".pt files or official names", positional=True)
-    weights: tuple[float, ...] = option((), "their shares, which add up to 1 (default: equal)")
+    weights: tuple[float, ...] = option(
+        (), "their shares, which add up to 1 (default: equal)", at_least=0, at_most=1
+    )
     out: str = option("", "the .pt to write")
 
 
@@ -128,7 +132,7 @@ class CompareConfig:
             "keywords",
             "precision",
             "leak",
-            "loss",
+            *("repetition", "empty", "invented", "times", "timed", "loss"),
         ),
     )
 

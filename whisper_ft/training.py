@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import random
+import shlex
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -193,7 +194,7 @@ def train(plan: Plan) -> int:
         run.save()
     if stop.signal is not None and not run.finished():
         print(f"\n{stop.signal.name}: step {run.progress.step} is saved; go on with:")
-        print(f"  python train.py --resume {plan.folder}")
+        print(f"  python train.py --resume {shlex.quote(str(plan.folder))}")
         return 128 + stop.signal
     print(_farewell(run))
     return 0
@@ -263,5 +264,6 @@ def _farewell(run: Run) -> str:
         f'    model = whisper.load_model("{folder / "best.pt"}")\n'
         f"{word_times if heads else ''}"
         '    model.transcribe("call.wav", initial_prompt="Kathryn Smyth, Jon Reid.")\n'
-        f'    $ whisper call.wav --model {folder / "best.pt"} --initial_prompt "Kathryn Smyth."'
+        f"    $ whisper call.wav --model {shlex.quote(str(folder / 'best.pt'))} "
+        '--initial_prompt "Kathryn Smyth."'
     )

@@ -73,6 +73,8 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
         model.load_state_dict(checkpoint["model_state_dict"])
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"{name}: its weights do not fit its dims ({error})") from None
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise ValueError(f"{name}: some weights are not finite: give a checkpoint from before that")
     heads = checkpoint.get("alignment_heads")
     if official:
         heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
@@ -91,9 +93,12 @@ def average(ends: Sequence[Loaded], shares: Sequence[float]) -> Loaded:
     fine-tuning of zero-shot models"). Raises ValueError where the models' sizes differ.
     """
     dims = ends[0].model.dims
-    if any(end.model.dims != dims for end in ends):
-        sizes = " and ".join(f"{vars(end.model.dims)}" for end in ends)
-        raise ValueError(f"models of other sizes cannot be averaged: {sizes}")
+    for name in vars(dims):
+        sizes = [getattr(end.model.dims, name) for end in ends]
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                f"models of other sizes cannot be averaged ({name}: {sizes}): give some of one size"
+            )
     states = [end.model.state_dict() for end in ends]
     model = Whisper(dims)
     model.load_state_dict(
