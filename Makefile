@@ -31,7 +31,7 @@ tools:
 	@{ command -v ffmpeg && command -v chromedriver; } >/dev/null || { \
 	  echo "ffmpeg or chromedriver is missing; trying to install them"; \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
-	    apt-get -qq install -y --no-install-recommends ffmpeg chromium chromium-driver >/dev/null; } || { \
+	    apt-get -qq install -y ffmpeg chromium chromium-driver >/dev/null; } || { \
 	  echo "install them first: apt install ffmpeg chromium chromium-driver, or" \
 	    "brew install ffmpeg chromedriver (beside Chrome)"; exit 1; }
 
