@@ -88,9 +88,13 @@ def test_a_change_whose_whole_interval_is_on_one_side_is_judged_by_the_scores_di
 
 
 def test_of_few_rows_or_recordings_there_is_no_verdict():
-    assert verdicts(9, better=FULL, worse=LACKING)[0] == "too few to tell"
+    assert verdicts(9, better=FULL, worse=LACKING)[0] == ""
+    said = changes_table(
+        prompts_compared([sample(i, FULL, LACKING, FULL) for i in range(9)], "wer"), "wer"
+    )
+    assert said.endswith("of fewer than 10 rows or recordings nothing is called better or worse")
     few = [f"r{i % 4}" for i in range(20)]
-    assert verdicts(20, better=FULL, worse=LACKING, recordings=few)[0] == "too few to tell"
+    assert verdicts(20, better=FULL, worse=LACKING, recordings=few)[0] == ""
     many = [f"r{i % 12}" for i in range(24)]
     assert verdicts(24, better=FULL, worse=LACKING, recordings=many)[0] == "better"
 

@@ -68,7 +68,7 @@ def test_the_commands_run_in_the_readmes_order(workplace, monkeypatch):
         for line in block.splitlines()
         if line.startswith(("python ", "whisper "))
     ]
-    assert len(commands) == 15
+    assert len(commands) == 16
     for command in commands:
         if command.startswith("whisper"):
             (code,) = blocks("python")

@@ -92,6 +92,8 @@ def evaluate(argv: Sequence[str]) -> int:
             write_lines(Path(path), results.lines(samples))
         if config.json:
             write_json(Path(config.json), {"evaluations": evaluated, "changes": []})
+        if kept := [*filter(None, [config.json]), *config.samples[: len(evaluated)]]:
+            print(f"kept so far, whatever comes next: {' '.join(kept)}\n")
     changes = results.changes(done)
     if config.json:
         write_json(Path(config.json), {"evaluations": evaluated, "changes": changes})
@@ -178,7 +180,7 @@ def compare(argv: Sequence[str]) -> int:
         ]
     else:
         found = results.domain_changes(held[0], held[1], config.score)
-    print(changes_table(found, config.score))
+    print(f"{' -> '.join(config.samples)}\n{changes_table(found, config.score)}")
     return 0
 
 

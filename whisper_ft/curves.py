@@ -40,6 +40,7 @@ def _scaled(score: str, rate: float | None) -> float | None:
 def _chart(name: str, curves: dict[str, tuple[list[int], list[float | None]]]) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     colours = {"right": "#0a7d33", "no": "#555555", "wrong": "#c0392b"}
     with rc_context({"svg.hashsalt": name, "font.size": 9}):
@@ -53,6 +54,7 @@ def _chart(name: str, curves: dict[str, tuple[list[int], list[float | None]]]) -
                 x, values, label=label, color=colour, marker=mark, markersize=4, linewidth=1.3
             )
         axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         if name.startswith("word"):

@@ -41,7 +41,7 @@ def decode_all(
             samples.append(sample)
             seconds += sample["seconds"]
             speed = seconds / max(bar.format_dict["elapsed"], 1e-9)
-            bar.set_postfix_str(f"{speed:.1f} h of audio an hour", refresh=False)
+            bar.set_postfix_str(f"{speed:.1f} hours of audio/hour", refresh=False)
             bar.update()
             if stop():
                 return None

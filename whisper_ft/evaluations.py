@@ -44,7 +44,11 @@ class Evaluation:
             ready = cast(model.to(self.device), self.dtype)
             samples = {
                 domain: decode_all(
-                    ready, rows, domain, timestamps=self.timestamps, beam_size=self.beam_size
+                    ready,
+                    rows,
+                    f"{name}, {short(domain)}",
+                    timestamps=self.timestamps,
+                    beam_size=self.beam_size,
                 )
                 for domain, rows in self.domains.items()
             }
@@ -58,6 +62,7 @@ class Evaluation:
         ends = [load(path) for path in self.checkpoints]
         for share in self.shares:
             name = f"{1 - share:g} {self.names[0]} + {share:g} {self.names[1]}"
+            name = {0.0: self.names[0], 1.0: self.names[1]}.get(share, name)
             mixed = average(ends, [1 - share, share]).model
             yield name, mixed.half().float()  # as `average` saves it
 
@@ -126,8 +131,8 @@ def _problems(
     ):
         if names and len(set(names)) != wanted:
             wrong.append(
-                f"{flag}: {len(set(names))} different ones for {wanted}: give one each, after the "
-                "checkpoints and manifests"
+                f"{flag}: {len(set(names))} given for {wanted} checkpoints: give each its own, "
+                "after the manifests"
             )
     if not all(map(str.strip, config.name)):
         wrong.append("--name: an empty one: give words")

@@ -59,10 +59,10 @@ def told(result: dict[str, Any]) -> str:
 def _wer_lines(title: str, scores_of: dict[str, Any]) -> str:
     if not scores_of:
         return ""
-    lines = [f"{title:34}{'rows':>6}" + "".join(f"{c:>24}" for c in CONDITIONS)]
+    lines = [f"{title:22}{'rows':>6}" + "".join(f"{c:>23}" for c in CONDITIONS)]
     for name, scores in scores_of.items():
-        cells = [f" {shown('wer', scores[c]['wer'], interval=True):>23}" for c in CONDITIONS]
-        lines.append(f"{short(name)[-33:]:34}{scores['none']['rows']:>6}{''.join(cells)}")
+        cells = [f" {shown('wer', scores[c]['wer'], interval=True):>22}" for c in CONDITIONS]
+        lines.append(f"{short(name)[-21:]:22}{scores['none']['rows']:>6}{''.join(cells)}")
     return "\n".join(lines)
 
 
@@ -91,7 +91,8 @@ def domain_changes(before: Domains, after: Domains, name: str) -> list[dict[str,
     first, *others = before
     found = evaluations_compared(before[first], after[first], name)
     for domain in others:
-        found.append(change(domain, (before[domain], "none"), (after[domain], "none"), name))
+        without = (before[domain], "none"), (after[domain], "none")
+        found.append(change(f"{domain}, none", *without, name))
         if any(sample["prompt"]["right"] for sample in before[domain]):
             with_prompts = (before[domain], "right"), (after[domain], "right")
             found.append(change(f"{domain}, right", *with_prompts, name))
@@ -108,14 +109,16 @@ def compared(
     samples = [(name, next(iter(domains.values()))) for name, domains in done.items()]
     if len(samples) > 1:
         one, other = (*samples[0], "right"), (*samples[-1], "right")
+        under = " under right prompts"
         blocks = [
             f"{c['from']} -> {c['to']}\n{changes_table(c['changes'], c['score'])}" for c in changed
         ]
     else:
+        under = ""
         one, other = ("no prompt", samples[0][1], "none"), ("right prompt", samples[0][1], "right")
         blocks = [changes_table(prompts_compared(samples[0][1], "wer"), "wer")]
     if rows := most_different(one, other, n_rows):
-        blocks.append("rows that differ most\n" + "\n".join(rows))
+        blocks.append(f"rows that differ most{under}\n" + "\n".join(rows))
     blocks.append(table(results))
     if results[0]["others"]:
         blocks.append(overview(results, changed))
@@ -128,7 +131,13 @@ def overview(results: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]
     Bold is what differs from the first model's beyond the 95 % interval.
     """
     others = list(results[0]["others"])
-    heads = ["checkpoint", "WER: right prompt", "none", "wrong", *map(short, others)]
+    heads = [
+        "checkpoint",
+        "WER: right prompt",
+        "none",
+        "wrong",
+        *(f"{short(other)}, none" for other in others),
+    ]
     lines = ["| " + " | ".join(map(cell, heads)) + " |"]
     lines.append("|---|" + "---:|" * (3 + len(others)))
     for result in results:
@@ -140,7 +149,7 @@ def overview(results: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]
             if change["verdict"] in ("better", "worse")
         }
         entries = {c: result["scores"][c]["wer"] for c in CONDITIONS}
-        entries |= {other: result["others"][other]["none"]["wer"] for other in others}
+        entries |= {f"{other}, none": result["others"][other]["none"]["wer"] for other in others}
         cells = [
             f"**{shown('wer', e)}**" if n in sure else shown("wer", e) for n, e in entries.items()
         ]

@@ -28,7 +28,7 @@ class EvaluateConfig:
         at_most=1,
     )
     rows: int | None = option(
-        None, "decode only this many rows, drawn by the seed (default: all)", at_least=1
+        None, "decode only this many rows of each, drawn by the seed (default: all)", at_least=1
     )
     without_timestamps: bool = option(False, "decode after <|notimestamps|>")
     beam_size: int | None = option(
