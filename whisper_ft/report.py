@@ -6,8 +6,8 @@ import base64
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,12 +39,15 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class ShownRow:
-    """What the page tells of a row."""
+    """What the page tells of a row; its words and sound are made only of rows that are shown."""
 
     sample: Sample
-    pieces: dict[str, list[Piece]]  # by condition
-    errors: dict[str, int | None]  # word errors by condition
-    audio: str  # a data URI, "" where it cannot be read
+    errors: dict[str, int]  # word errors by condition, of those that were decoded
+
+    @property
+    def pieces(self) -> dict[str, list[Piece]]:
+        """Each output beside the reference, by condition."""
+        return {condition: pieces(self.sample, condition) for condition in self.errors}
 
     @property
     def space(self) -> str:
@@ -54,13 +57,12 @@ class ShownRow:
     @property
     def helped(self) -> int:
         """Word errors that the right prompt saves."""
-        return (self.errors["none"] or 0) - (self.errors["right"] or 0)
+        return self.errors["none"] - self.errors["right"]
 
     @property
     def harmed(self) -> int:
         """Word errors that the wrong prompt costs."""
-        wrong = self.errors["wrong"]
-        return 0 if wrong is None else wrong - (self.errors["none"] or 0)
+        return self.errors.get("wrong", self.errors["none"]) - self.errors["none"]
 
 
 def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> str:
@@ -91,8 +93,10 @@ def _page(page: Any, folder: Path, step: int | None, n_rows: int) -> tuple[str, 
     log = list(read_lines(folder / "metrics.jsonl"))
     evaluations = [line for line in log if line["kind"] == "evaluation"]
     chosen = _chosen(folder, evaluations, step)
-    samples = [] if chosen is None else _samples(folder, chosen["step"])
-    rows = _shown_rows(samples, config, n_rows)
+    written = read_lines(folder / "samples.jsonl")
+    samples = [s for s in written if chosen is not None and s["step"] == chosen["step"]]
+    rows, manifest_rows = _by_change(samples)[:n_rows], _manifest_rows(config)
+    sounds = [sound(manifest_rows.get(row.sample["place"])) for row in rows]
     best = [line["step"] for line in evaluations if line.get("best")]
     html = page.render(
         name=folder.resolve().name,
@@ -102,17 +106,15 @@ def _page(page: Any, folder: Path, step: int | None, n_rows: int) -> tuple[str, 
         chosen=chosen,
         best=best[-1] if best else None,
         chosen_by=dict.fromkeys(["wer", config["settings"].get("best_by", "wer")]),
-        rows=rows,
+        rows=list(zip(rows, sounds, strict=True)),
         n_samples=len(samples),
         conditions=CONDITIONS,
         counted={} if chosen is None else _counted(chosen["scores"]),
         shown=shown,
     )
-    n_heard = sum(bool(row.audio) for row in rows)
     of_step = f" of step {chosen['step']}" if chosen else ""
-    return html, (
-        f"{len(evaluations)} evaluations, {len(rows)} rows{of_step}, {n_heard} with sound"
-    )
+    shown_rows = f"{len(rows)} rows{of_step}, {sum(map(bool, sounds))} with sound"
+    return html, f"{len(evaluations)} evaluations, {shown_rows}"
 
 
 def _template() -> Any:
@@ -150,15 +152,6 @@ def _counted(scores: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _samples(folder: Path, step: int) -> list[Sample]:
-    samples = [sample for sample in read_lines(folder / "samples.jsonl") if sample["step"] == step]
-    if any("listed" not in sample for sample in samples):
-        raise ValueError(
-            f"{folder / 'samples.jsonl'}: of an older version: evaluate best.pt instead"
-        )
-    return samples
-
-
 def _told(config: dict[str, Any]) -> dict[str, str]:
     """Settings that a reader asks for first; of paths the last part alone."""
     settings = config["settings"]
@@ -179,28 +172,20 @@ def _told(config: dict[str, Any]) -> dict[str, str]:
 # ---- rows
 
 
-def _shown_rows(samples: Sequence[Sample], config: dict[str, Any], n_rows: int) -> list[ShownRow]:
-    """At most `n_rows` rows, those that the prompt changed most first."""
+def _by_change(samples: Sequence[Sample]) -> list[ShownRow]:
+    """Rows, those that the prompt changed most first."""
     rows = [
         ShownRow(
             sample,
-            {c: pieces(sample, c) for c in CONDITIONS if sample["output"][c] is not None},
-            {c: _errors(sample, c) for c in CONDITIONS},
-            "",
+            {
+                condition: int(row_count(sample, condition, "wer", set()).part)
+                for condition in CONDITIONS
+                if sample["output"][condition] is not None
+            },
         )
         for sample in samples
     ]
-    rows.sort(key=lambda row: (-abs(row.helped), -abs(row.harmed), row.sample["number"]))
-    manifest_rows = _manifest_rows(config)
-    return [
-        replace(row, audio=sound(manifest_rows.get(row.sample["place"]))) for row in rows[:n_rows]
-    ]
-
-
-def _errors(sample: Sample, condition: str) -> int | None:
-    if sample["output"][condition] is None:
-        return None
-    return int(row_count(sample, condition, "wer", set()).part)
+    return sorted(rows, key=lambda row: (-abs(row.helped), -abs(row.harmed), row.sample["number"]))
 
 
 def _manifest_rows(config: dict[str, Any]) -> dict[str, Row]:
@@ -263,10 +248,7 @@ def _prompt_words(sample: Sample, condition: str, unspaced: bool) -> set[str]:
     prompt = sample["prompt"][condition] or ""
     terms = [term for term in sample["listed"] if term_count(term, prompt)]
     if terms:
-        words: Iterable[str] = (
-            regex.findall(r"\X", "".join(terms)) if unspaced else " ".join(terms).split()
-        )
-        return {_key(word) for word in words}
+        return {_key(word) for term in terms for word in _split(term, unspaced)}
     return {_key(word) for word in prompt.split() if len(_key(word)) >= LONG_WORD}
 
 
