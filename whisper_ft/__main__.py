@@ -15,7 +15,7 @@ from tqdm import tqdm
 from whisper_ft import evaluations, longform, results
 from whisper_ft.check import Checked, check_manifest, usable_rows
 from whisper_ft.checkpoint import refuse_outputs, save_weights, write_json, write_lines
-from whisper_ft.compare import changes_table, prompts_compared
+from whisper_ft.compare import changes_table
 from whisper_ft.data import Examples, RowError
 from whisper_ft.flags import out_of_bounds, parse
 from whisper_ft.manifest import read_manifest
@@ -23,7 +23,7 @@ from whisper_ft.model import pick_device
 from whisper_ft.prepare.commands import prepare
 from whisper_ft.prompts import coverage, coverage_line, parse_policy
 from whisper_ft.report import write_report
-from whisper_ft.scores import details, insert_table, score, table
+from whisper_ft.scores import insert_table, table
 from whisper_ft.settings import (
     AverageConfig,
     CheckConfig,
@@ -160,28 +160,30 @@ def compare(argv: Sequence[str]) -> int:
     config, _ = parse(CompareConfig, argv, "python -m whisper_ft compare")
     if len(config.samples) > 2:
         raise ValueError("give one file of samples, or two: before and after")
-    held = []
-    for path in config.samples:
-        try:
-            lines = Path(path).read_text(encoding="utf-8").split("\n")
-            samples = [json.loads(line) for line in lines if line]
-            held.append(results.domains(samples))
-            for domain in held[-1].values():
-                details(score(domain))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise ValueError(f"{path}: not what evaluate --samples writes: make it again") from None
-        if not samples:
-            raise ValueError(f"{path}: holds no samples: make it again with evaluate --samples")
-    if len(held) == 1:
-        found = [
-            change | {"what": f"{domain} {change['what']}".strip()}
-            for domain, samples in held[0].items()
-            for change in prompts_compared(samples, config.score)
-        ]
-    else:
-        found = results.domain_changes(held[0], held[1], config.score)
+    held = [_read_samples(path) for path in config.samples]
+    try:
+        if len(held) == 2:
+            found = results.domain_changes(held[0], held[1], config.score)
+        else:
+            found = results.prompt_changes(held[0], config.score)
+    except (KeyError, TypeError, AttributeError):
+        raise ValueError(_NO_SAMPLES.format(" ".join(config.samples))) from None
     print(f"{' -> '.join(config.samples)}\n{changes_table(found, config.score)}")
     return 0
+
+
+_NO_SAMPLES = "{}: not what evaluate --samples writes: make it again"
+
+
+def _read_samples(path: str) -> results.Domains:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").split("\n")  # a U+2028 is text
+        found = results.domains([json.loads(line) for line in lines if line])
+    except (ValueError, AttributeError):
+        raise ValueError(_NO_SAMPLES.format(path)) from None
+    if not found:
+        raise ValueError(f"{path}: holds no samples: make it again with evaluate --samples")
+    return found
 
 
 def _vocabulary(model: str) -> tuple[Vocabulary | None, list[str]]:

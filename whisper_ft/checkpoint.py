@@ -135,9 +135,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON Lines file, none where there is no file; a cut line is left out."""
     if not path.exists():
         return
-    with path.open(
-        encoding="utf-8", newline="\n"
-    ) as file:  # other breaks, such as U+2028, are text
+    with path.open(encoding="utf-8", newline="\n") as file:  # any other break is text
         for line in file:
             with suppress(json.JSONDecodeError):
                 yield json.loads(line)

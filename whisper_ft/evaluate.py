@@ -101,24 +101,16 @@ def _decoded(
     ]
     results = decode(model, features, asked, beam_size=beam_size)
     losses = _losses(model, features, asked, rows, [segments for _, segments in heard])
-    found: dict[tuple[int, Any], dict[str, Any]]
-    found = {
-        (one.recording, one.prompt): {
-            "output": result.text,
-            "written": _written(model, one, result.tokens),
-            "loss": loss,
-        }
-        for one, result, loss in zip(asked, results, losses, strict=True)
-    }
+    done: dict[tuple[int, Any], dict[str, Any]] = {}
+    for one, result, loss in zip(asked, results, losses, strict=True):
+        written = _written(model, one, result.tokens)
+        done[one.recording, one.prompt] = {"output": result.text, "written": written, "loss": loss}
     nothing: dict[str, Any] = dict.fromkeys(("output", "written", "loss"))
     for i, (row, (samples, segments)) in enumerate(zip(rows, heard, strict=True)):
-        by_condition = {c: found.get((i, p), nothing) for c, p in prompts[i].items()}
+        by_condition = {c: done.get((i, prompt), nothing) for c, prompt in prompts[i].items()}
         yield {
             "number": numbers[i],
-            "place": row.place,
-            "language": row.language,
-            "task": row.task,
-            "recording": row.recording,
+            **{name: getattr(row, name) for name in ("place", "language", "task", "recording")},
             "seconds": len(samples) / SAMPLE_RATE,
             "keywords": list(row.keywords),
             "reference": row.text,

@@ -99,6 +99,15 @@ def domain_changes(before: Domains, after: Domains, name: str) -> list[dict[str,
     return found
 
 
+def prompt_changes(samples: Domains, name: str) -> list[dict[str, Any]]:
+    """How a score changes with prompts within one model's samples, on each domain."""
+    return [
+        change | {"what": f"{domain} {change['what']}".strip()}
+        for domain, held in samples.items()
+        for change in prompts_compared(held, name)
+    ]
+
+
 def compared(
     results: Sequence[dict[str, Any]],
     done: dict[str, Domains],

@@ -39,13 +39,21 @@ class Texts:
     condition: str
     cased: bool  # whether case counts in keywords
 
-    @cached_property
+    @property
     def reference(self) -> str:
         return self.sample["reference"]
 
-    @cached_property
+    @property
     def output(self) -> str:
         return self.sample["output"][self.condition]
+
+    @property
+    def unspaced(self) -> bool:
+        return is_unspaced(self.sample["language"], self.sample["task"])
+
+    @property
+    def errors(self) -> Callable[[str, str], Count]:
+        return character_errors if self.unspaced else word_errors
 
     @cached_property
     def normalised(self) -> tuple[str, str]:
@@ -54,18 +62,11 @@ class Texts:
         return normalise(self.reference), normalise(self.output)
 
     @cached_property
-    def unspaced(self) -> bool:
-        return is_unspaced(self.sample["language"], self.sample["task"])
-
-    @cached_property
     def words(self) -> tuple[list[str], list[str]]:
         """The same in words, or characters where the language is written without spaces."""
         return split(self.sample, self.reference), split(self.sample, self.output)
 
-    @property
-    def errors(self) -> Callable[[str, str], Count]:
-        return character_errors if self.unspaced else word_errors
-
+    @cached_property
     def biased(self) -> tuple[Count, Count]:
         """Word errors on the words of keywords, and on the rest; no words, no counts."""
         if self.unspaced:
@@ -75,6 +76,15 @@ class Texts:
         return split_word_errors(
             *self.normalised, {word for term in terms for word in normalise(term).split()}
         )
+
+    @cached_property
+    def times(self) -> tuple[Count, Count]:
+        """(seconds off, of times; times found), where a row has segments of its own."""
+        segments, written = self.sample["segments"], self.sample["written"][self.condition]
+        if not segments or written is None:
+            return Count(), Count()
+        said, wrote = (timed(held, lambda t: split(self.sample, t)) for held in (segments, written))
+        return boundary_errors(said, wrote)
 
     def hits(self) -> Count:
         return keyword_hits(self.sample["keywords"], self.reference, self.output, cased=self.cased)
@@ -91,14 +101,6 @@ class Texts:
         said, written = map(bool, self.words)
         return Count() if said == silent else Count(int(written == silent), 1)
 
-    def times(self) -> tuple[Count, Count]:
-        """(seconds off, of times; times found), where a row has segments of its own."""
-        segments, written = self.sample["segments"], self.sample["written"][self.condition]
-        if not segments or written is None:
-            return Count(), Count()
-        said, wrote = (timed(held, lambda t: split(self.sample, t)) for held in (segments, written))
-        return boundary_errors(said, wrote)
-
 
 class Score(NamedTuple):
     """One way to count what a sample says."""
@@ -113,8 +115,8 @@ SCORES = {
     "wer": Score("word errors, normalised as whisper does", lambda t: t.errors(*t.normalised)),
     "raw_wer": Score("word errors of the text as it is", lambda t: t.errors(t.reference, t.output)),
     "cer": Score("character errors, normalised", lambda t: character_errors(*t.normalised)),
-    "b_wer": Score("word errors on keywords", lambda t: t.biased()[0]),
-    "u_wer": Score("word errors on the rest", lambda t: t.biased()[1]),
+    "b_wer": Score("word errors on keywords", lambda t: t.biased[0]),
+    "u_wer": Score("word errors on the rest", lambda t: t.biased[1]),
     "keywords": Score("keywords that are written exactly", Texts.hits, higher_is_better=True),
     "precision": Score(
         "written terms of the prompts that were said", Texts.precision, higher_is_better=True
@@ -123,9 +125,9 @@ SCORES = {
     "repetition": Score("written words that repeat in loops", lambda t: looped_words(*t.words)),
     "empty": Score("rows of which nothing is written", lambda t: t.empty(silent=False)),
     "invented": Score("silent rows of which something is", lambda t: t.empty(silent=True)),
-    "times": Score("seconds that segments' times are off", lambda t: t.times()[0], share=False),
+    "times": Score("seconds that segments' times are off", lambda t: t.times[0], share=False),
     "timed": Score(
-        "segments' times that are written too", lambda t: t.times()[1], higher_is_better=True
+        "segments' times that are written too", lambda t: t.times[1], higher_is_better=True
     ),
     "loss": Score(
         "nats a token of the reference's text",
@@ -251,7 +253,7 @@ def details(scores: dict[str, Any]) -> str:
             lines.append(f"{name:10}{''.join(cells)}")
     lines.append(f"{'rows':10}" + "".join(f"{scores[c]['rows']:>24}" for c in CONDITIONS))
     if scores["none"]["rows"] and not scores["wrong"]["rows"]:
-        lines.append("no row has a wrong prompt: none of another row's holds none of its keywords")
+        lines.append("no row has a wrong prompt: no other row's is fit for one")
     return "\n".join(lines)
 
 
