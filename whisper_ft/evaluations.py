@@ -15,6 +15,7 @@ from whisper.model import Whisper
 
 from whisper_ft.check import usable_rows
 from whisper_ft.conditions import PromptedRows, evaluation_rows
+from whisper_ft.cpu import attend_head_by_head
 from whisper_ft.evaluate import decode_all
 from whisper_ft.flags import out_of_bounds
 from whisper_ft.model import cast, pick_device, pick_dtype
@@ -42,6 +43,7 @@ class Evaluation:
         """(name, samples) of each model, loaded when its turn comes."""
         for name, model in self._mixtures() if self.shares else self._models():
             ready = cast(model.to(self.device), self.dtype)
+            attend_head_by_head(ready)
             samples = {
                 domain: decode_all(
                     ready,

@@ -18,6 +18,7 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
+from whisper_ft.cpu import keep_freed_memory
 from whisper_ft.data import Batch, RowError, WorkerError, make_loader
 from whisper_ft.evaluate import decode_all
 from whisper_ft.model import cast, pick_dtype
@@ -178,6 +179,8 @@ def train(plan: Plan) -> int:
     A signal, an unreadable row and a dead worker come between steps: the position is saved. A
     loss that is not finite and a lack of memory come within one: the last saved state stays.
     """
+    if plan.device.type == "cpu":
+        keep_freed_memory()
     run = Run(plan)
     print(plan.summary())
     with stop_on_signals() as stop:

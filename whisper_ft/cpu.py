@@ -1,0 +1,98 @@
+"""What makes a CPU faster: attention a head at a time, and memory that the process keeps."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from whisper.model import MultiHeadAttention, Whisper
+
+N_GLANCED = 96  # of a row's keys, to guess each query's largest score
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc, malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what is freed: each step asks for the same gigabytes again.
+
+    New pages, which the system must clear first, took a twentieth of a step.
+    """
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+class HeadByHead(torch.autograd.Function):
+    """softmax(q k^T) v of scaled q [B, T, n_heads, d] and k, v [B, S, n_heads, d] in bfloat16.
+
+    One head's weights [T, S] stay in the processor's cache between large matrix products, where
+    the fused kernel does many small ones. Backward computes them again, so that none are kept.
+
+    A product's result is rounded to bfloat16, which would spoil large scores. They are shifted
+    before it by about the largest of their query, as any softmax allows: those that matter are
+    then small, and errors are those of the fused kernel.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        out, shifts = torch.empty_like(q), torch.empty_like(q[..., :1])
+        weights = q.new_empty(q.shape[1], k.shape[1])
+        every = max(1, k.shape[1] // N_GLANCED)
+        for q1, k1, v1, shift1, out1 in _heads(q, k, v, shifts, out):
+            torch.amax(torch.mm(q1, k1[::every].t()), -1, keepdim=True, out=shift1).neg_()
+            torch.addmm(shift1, q1, k1.t(), out=weights)
+            torch.softmax(weights, -1, out=weights)
+            torch.mm(weights, v1, out=out1)
+        ctx.save_for_backward(q, k, v, shifts)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v, shifts = ctx.saved_tensors
+        d_q, d_k, d_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
+        weights, d_weights = (q.new_empty(q.shape[1], k.shape[1]) for _ in range(2))
+        for q1, k1, v1, shift1, d_out1, d_q1, d_k1, d_v1 in _heads(
+            q, k, v, shifts, d_out, d_q, d_k, d_v
+        ):
+            torch.addmm(shift1, q1, k1.t(), out=weights)
+            torch.softmax(weights, -1, out=weights)
+            torch.mm(weights.t(), d_out1, out=d_v1)
+            torch.mm(d_out1, v1.t(), out=d_weights)
+            torch.ops.aten._softmax_backward_data.out(
+                d_weights, weights, -1, q.dtype, grad_input=d_weights
+            )
+            torch.mm(d_weights, k1, out=d_q1)
+            torch.mm(d_weights.t(), q1, out=d_k1)
+        return d_q, d_k, d_v
+
+
+def attend_head_by_head(model: Whisper) -> None:
+    """Have a model attend so where it can: unmasked, in bfloat16, on a CPU. The rest stays."""
+    for module in model.modules():
+        if isinstance(module, MultiHeadAttention):
+            module.qkv_attention = MethodType(_qkv_attention, module)
+
+
+def _qkv_attention(
+    self: MultiHeadAttention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """`MultiHeadAttention.qkv_attention` of q [B, T, n_state] and k, v [B, S, n_state]."""
+    here = q.device.type == "cpu" and q.dtype == torch.bfloat16
+    if mask is not None or not here or not MultiHeadAttention.use_sdpa:
+        return MultiHeadAttention.qkv_attention(self, q, k, v, mask)
+    scale = (q.shape[-1] // self.n_head) ** -0.5
+    q, k, v = (tensor.unflatten(-1, (self.n_head, -1)) for tensor in (q * scale, k, v))
+    return HeadByHead.apply(q, k, v).flatten(2), None
+
+
+def _heads(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The [T, d] of each row and head of tensors [B, T, n_heads, d], as views."""
+    n_rows, _, n_heads, _ = tensors[0].shape
+    for row in range(n_rows):
+        for head in range(n_heads):
+            yield tuple(tensor[row, :, head] for tensor in tensors)
