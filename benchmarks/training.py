@@ -23,11 +23,11 @@ from whisper.model import Whisper
 
 from whisper_ft.check import usable_rows
 from whisper_ft.config import SAMPLE, TrainConfig
-from whisper_ft.cpu import attend_head_by_head, keep_freed_memory
 from whisper_ft.data import Examples, collate
 from whisper_ft.model import freeze_encoder, parameter_groups, pick_amp, pick_device
 from whisper_ft.optim import BETAS, EPS, MAX_GRAD_NORM, WEIGHT_DECAY, make_optimizer, train_step
 from whisper_ft.prompts import parse_policy
+from whisper_ft.speed import keep_freed_memory, speed_up
 from whisper_ft.tokens import IGNORE
 from whisper_ft.visits import Visit
 from whisper_ft.weights import dims_of, load, vocabulary_of
@@ -56,7 +56,7 @@ THEIRS = (
 
 def ours(model, batches, done):
     """whisper_ft's step, with the model and memory as it prepares them."""
-    attend_head_by_head(model)
+    speed_up(model)
     if device.type == "cpu":
         keep_freed_memory()
     optimizer, scaler = make_optimizer(model, LR), GradScaler(device.type, enabled=fp16)

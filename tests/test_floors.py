@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
-    {"config", "cpu", "glossary", "audio", "intervals", "tokens", "model", "steps", "weights"},
+    {"config", "glossary", "audio", "intervals", "tokens", "model", "speed", "steps", "weights"},
     {"settings", "prompts", "checkpoint", "packing", "augment", "doubts", "scores"},
     {"data", "decode", "check", "conditions", "compare", "curves"},
     {"evaluate", "optim", "plan", "progress", "results", "show", "survey"},

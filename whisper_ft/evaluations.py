@@ -15,13 +15,13 @@ from whisper.model import Whisper
 
 from whisper_ft.check import usable_rows
 from whisper_ft.conditions import PromptedRows, evaluation_rows
-from whisper_ft.cpu import attend_head_by_head
 from whisper_ft.evaluate import decode_all
 from whisper_ft.flags import out_of_bounds
 from whisper_ft.model import cast, pick_device, pick_dtype
 from whisper_ft.results import Domains
 from whisper_ft.scores import short
 from whisper_ft.settings import EvaluateConfig
+from whisper_ft.speed import speed_up
 from whisper_ft.weights import average, load, vocabulary
 
 
@@ -43,7 +43,7 @@ class Evaluation:
         """(name, samples) of each model, loaded when its turn comes."""
         for name, model in self._mixtures() if self.shares else self._models():
             ready = cast(model.to(self.device), self.dtype)
-            attend_head_by_head(ready)
+            speed_up(ready)
             samples = {
                 domain: decode_all(
                     ready,

@@ -21,7 +21,6 @@ from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
-from whisper_ft.cpu import attend_head_by_head
 from whisper_ft.data import Examples
 from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.model import (
@@ -34,6 +33,7 @@ from whisper_ft.model import (
 )
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import coverage_line, parse_policy
+from whisper_ft.speed import speed_up
 from whisper_ft.visits import VisitOrder, by_language
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
@@ -188,7 +188,7 @@ def assemble(
     dims = loaded.model.dims
     peak = config.lr or peak_lr(dims)
     loaded.model.to(decided["device"])
-    attend_head_by_head(loaded.model)
+    speed_up(loaded.model)
     if config.freeze_encoder:
         freeze_encoder(loaded.model)
     if config.stochastic_depth:

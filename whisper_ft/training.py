@@ -18,7 +18,6 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
-from whisper_ft.cpu import keep_freed_memory
 from whisper_ft.data import Batch, RowError, WorkerError, make_loader
 from whisper_ft.evaluate import decode_all
 from whisper_ft.model import cast, pick_dtype
@@ -26,6 +25,7 @@ from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, trai
 from whisper_ft.plan import Plan, Refused
 from whisper_ft.progress import Progress, told
 from whisper_ft.scores import SCORES, details, score
+from whisper_ft.speed import keep_freed_memory
 from whisper_ft.stopping import Stop, leave_children_be, stop_on_signals
 from whisper_ft.visits import batches_of
 
