@@ -9,9 +9,9 @@ PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
     {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
     {"config", "glossary", "audio", "intervals", "tokens", "model", "speed", "steps", "weights"},
-    {"settings", "prompts", "checkpoint", "packing", "augment", "doubts", "scores"},
+    {"settings", "prompts", "checkpoint", "packing", "augment", "features", "doubts", "scores"},
     {"data", "decode", "check", "conditions", "compare", "curves"},
-    {"evaluate", "optim", "plan", "progress", "results", "show", "survey"},
+    {"evaluate", "encoding", "optim", "plan", "progress", "results", "show", "survey"},
     {"training", "resuming", "longform", "evaluations", "report"},
     {"__main__"},
 ]

@@ -54,6 +54,16 @@ class TrainConfig(PromptSettings):
         False, "train the decoder only: faster, and up to a third less memory", group="model"
     )
 
+    feature_cache: str = option(
+        "",
+        "folder in which the output of a frozen encoder is kept, computed once a row: later "
+        "epochs, and runs on the same audio, then train the decoder only",
+        group="model",
+    )
+    feature_cache_gb: float = option(
+        100.0, "gigabytes that a run may add to that folder", group="model", above=0
+    )
+
     train: tuple[str, ...] = option(
         (), "manifests to train on (default: the sample in data/)", group="data"
     )
@@ -196,6 +206,11 @@ class TrainConfig(PromptSettings):
                 f"--train-weights: {len(self.train_weights)} numbers for {len(self.train)} "
                 "manifests of --train: give one a manifest"
             )
+        if self.feature_cache and not self.freeze_encoder:
+            found.append(
+                f"--feature-cache: {self.feature_cache}: an encoder that is trained gives other "
+                "features at each step: add --freeze-encoder, or leave this out"
+            )
         return found
 
     def resolved(self) -> "TrainConfig":
@@ -209,6 +224,7 @@ class TrainConfig(PromptSettings):
             train=tuple(map(os.path.abspath, train)),
             dev=tuple(map(os.path.abspath, dev)),
             noise=os.path.abspath(self.noise) if self.noise else "",
+            feature_cache=os.path.abspath(self.feature_cache) if self.feature_cache else "",
             reverb=os.path.abspath(self.reverb) if self.reverb else "",
             out=self.out or str(Path("runs") / Path(self.model).name.removesuffix(".pt")),
         )

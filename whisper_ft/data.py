@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from whisper.tokenizer import Tokenizer
 from whisper_ft.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel, read_audio
 from whisper_ft.augment import PLAIN, Augmentation, begins_too_late, draw_warp, masked, moved
 from whisper_ft.bpe_dropout import DroppingTokenizer
+from whisper_ft.features import read_features
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.prompts import Prompt, PromptPolicy, visit_rng
 from whisper_ft.tokens import IGNORE, build_example, encode_prompt
@@ -30,11 +32,12 @@ BLANK_RATE = 0.25
 
 
 class Example(NamedTuple):
-    mel: Tensor  # [n_mels, 3000]
+    mel: Tensor | None  # [n_mels, 3000]; None where the features are known
     tokens: list[int]
     targets: list[int]
     place: str  # of the row, for messages
     n_fallbacks: int  # drawn variants that did not fit, so that the plain one stands
+    features: Tensor | None = None  # float16 [n_audio_ctx, n_audio_state], see features.py
 
 
 class RowError(Exception):
@@ -47,11 +50,12 @@ class WorkerError(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    mel: Tensor  # float32 [B, n_mels, 3000]
+    mel: Tensor | None  # float32 [B, n_mels, 3000]; None where the features are known
     tokens: Tensor  # int64 [B, T], padded to the right with 0, which no learned position sees
     targets: Tensor  # int64 [B, T], padded with -100
     places: tuple[str, ...]  # of the rows
     n_fallbacks: int = 0
+    features: Tensor | None = None  # float16 [B, n_audio_ctx, n_audio_state]
 
     @property
     def n_targets(self) -> int:
@@ -66,7 +70,11 @@ class Batch:
 
     def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
-            self, mel=change(self.mel), tokens=change(self.tokens), targets=change(self.targets)
+            self,
+            mel=None if self.mel is None else change(self.mel),
+            features=None if self.features is None else change(self.features),
+            tokens=change(self.tokens),
+            targets=change(self.targets),
         )
 
 
@@ -83,6 +91,7 @@ class Examples(Dataset):
     seed: int
     augmentation: Augmentation = PLAIN
     bpe_dropout: float = 0.0
+    encoded: Mapping[tuple[int, bool], Path] | None = None  # (row, with timestamps) to its features
 
     def __getitem__(self, visit: Visit) -> Example | RowError:
         """The example of a visit, or, as a value that crosses processes whole, what went wrong."""
@@ -94,9 +103,22 @@ class Examples(Dataset):
             return RowError(f"{self.rows[visit.row].place}: {error}")
 
     def _example(self, visit: Visit) -> Example:
-        row, augmentation = self.rows[visit.row], self.augmentation
+        row = self.rows[visit.row]
         tokenizer, prompt, timestamps = self.draw(visit)
-        samples, segments = hear(row, timestamps=timestamps)
+        mel = features = None
+        n_fallbacks = 0
+        if self.encoded is None:
+            mel, segments, n_fallbacks = self._heard(visit, timestamps)
+        else:
+            features, seconds = read_features(self.encoded[visit.row, timestamps])
+            segments = row.resolved_segments(seconds)
+        tokens, targets, fits = self._written(visit, tokenizer, prompt, segments, timestamps)
+        return Example(mel, tokens, targets, row.place, n_fallbacks + (not fits), features)
+
+    def _heard(self, visit: Visit, timestamps: bool) -> tuple[Tensor, tuple[Segment, ...], int]:
+        """(mel, segments, drawn variants that did not fit) of a visit, augmented."""
+        augmentation = self.augmentation
+        samples, segments = hear(self.rows[visit.row], timestamps=timestamps)
         n_fallbacks = 0
         if augmentation.speed:
             rng = self._chance("speed", visit)
@@ -114,10 +136,9 @@ class Examples(Dataset):
                 else:
                     mel, segments = warp.mel(mel), changed
             mel = masked(mel, n_frames, rng)
-        tokens, targets, fits = self._encoded(visit, tokenizer, prompt, segments, timestamps)
-        return Example(mel, tokens, targets, row.place, n_fallbacks + (not fits))
+        return mel, segments, n_fallbacks
 
-    def _encoded(
+    def _written(
         self,
         visit: Visit,
         tokenizer: Tokenizer,
@@ -192,9 +213,10 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
     for example in examples:
         if isinstance(example, RowError):
             return example
-    mels, tokens, targets, places, n_fallbacks = zip(*examples, strict=True)
+    mels, tokens, targets, places, n_fallbacks, features = zip(*examples, strict=True)
     ids = padded(list(zip(tokens, targets, strict=True)))
-    return Batch(torch.stack(mels), *ids, places, sum(n_fallbacks))
+    mel, known = (None if s[0] is None else torch.stack(s) for s in (mels, features))
+    return Batch(mel, *ids, places, sum(n_fallbacks), known)
 
 
 def padded(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
@@ -218,7 +240,7 @@ def make_loader(
         num_workers=workers,
         collate_fn=collate,
         pin_memory=pin_memory,
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=quiet_worker,
     )
 
 
@@ -232,7 +254,7 @@ class _Once:
         return self.batches
 
 
-def _quiet_worker(_: int) -> None:
+def quiet_worker(_: int) -> None:
     """Leave signals to the main process, which saves first: they may reach the whole group."""
     signal(SIGINT, SIG_IGN)
     signal(SIGTERM, SIG_IGN)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.amp import GradScaler
 from torch.optim import AdamW, Optimizer
 from whisper.model import Whisper
@@ -55,7 +55,7 @@ def train_step(
     for batch in batches:
         on_device = batch.to(device)
         with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
-            features = encode(model, on_device.mel)
+            features = _features(model, on_device, amp_dtype)
             loss = summed_loss(model, features, on_device.tokens, on_device.targets) / n_targets
         scaler.scale(loss).backward()
         losses.append(loss.detach())
@@ -79,6 +79,14 @@ def train_step(
         "n_fallbacks": sum(batch.n_fallbacks for batch in batches),
         "skipped": scaler.get_scale() < scale,
     }
+
+
+def _features(model: Whisper, batch: Batch, amp_dtype: torch.dtype | None) -> Tensor:
+    """What the decoder listens to, in the precision that the encoder would give it."""
+    if batch.features is not None:
+        return batch.features.to(amp_dtype or torch.float32)
+    assert batch.mel is not None
+    return encode(model, batch.mel)
 
 
 def _places(batches: Sequence[Batch]) -> str:

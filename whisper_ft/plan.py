@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from whisper.model import Whisper
 
 from whisper_ft import __version__
-from whisper_ft.augment import Augmentation, refuse
+from whisper_ft.augment import PLAIN, Augmentation, refuse
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Examples
+from whisper_ft.features import FeatureCache, Wanted, feature_bytes
 from whisper_ft.manifest import Row, read_manifest
 from whisper_ft.model import (
     drop_layers,
@@ -59,6 +61,7 @@ class Plan:
     warmup: int
     peak_lr: float
     eval_every: int
+    unencoded: frozenset[Path] = frozenset()  # features to compute before the first step
     state_path: Path | None = None
 
     @property
@@ -81,6 +84,12 @@ class Plan:
             lines.append(prompts)
         if n_dev := len(self.dev.rows):
             lines.append(f"evaluation every {self.eval_every} steps on {n_dev} dev rows")
+        if (known := self.examples.encoded) is not None:
+            size = len(self.unencoded) * feature_bytes(model.dims)
+            lines.append(
+                f"{self.config.feature_cache}: features of {len(set(known.values()))} stretches of "
+                f"audio, {len(self.unencoded)} of them to be written: {size / 1e9:.2f} GB"
+            )
         lines.append(
             f"{self.folder}: a state of {state_bytes(model) / 1e9:.2f} GB, two are kept; "
             f"{shutil.disk_usage(self.folder).free / 1e9:.1f} GB are free"
@@ -211,6 +220,11 @@ def assemble(
     total_steps = math.ceil(total_visits / step_size)
     if config.warmup is not None and config.warmup >= total_steps:
         raise ValueError(f"--warmup: {config.warmup}: the run has {total_steps} steps: give fewer")
+    known, unencoded = None, frozenset[Path]()
+    rows = [row for rows in manifests for row in rows]
+    if config.feature_cache:
+        visited = sorted({visit.row for visit in order.between(0, total_visits)})
+        known, unencoded = _features(config, decided, loaded.model, rows, visited)
     return Plan(
         config=config,
         folder=Path(config.out),
@@ -218,7 +232,7 @@ def assemble(
         amp_dtype=decided["amp"],
         loaded=loaded,
         examples=Examples(
-            rows=[row for rows in manifests for row in rows],
+            rows=rows,
             policy=decided["policy"],
             tokenizer_of=vocabulary_here.tokenizer,
             n_mels=dims.n_mels,
@@ -227,6 +241,7 @@ def assemble(
             seed=config.seed,
             augmentation=decided["augmentation"],
             bpe_dropout=config.bpe_dropout,
+            encoded=known,
         ),
         order=order,
         dev=_dev_rows(config, [row for checked in dev for row in checked.rows]),
@@ -235,7 +250,38 @@ def assemble(
         warmup=total_steps // 10 if config.warmup is None else config.warmup,
         peak_lr=peak,
         eval_every=config.eval_every or math.ceil(order.epoch_length / step_size),
+        unencoded=unencoded,
     )
+
+
+def _features(
+    config: TrainConfig,
+    decided: dict[str, Any],
+    model: Whisper,
+    rows: Sequence[Row],
+    visited: Sequence[int],
+) -> tuple[dict[Wanted, Path] | None, frozenset[Path]]:
+    """(where the features of visited rows are kept, those that are not yet there).
+
+    None where augmentation changes what is heard. Raises ValueError for more than may be written.
+    """
+    if decided["augmentation"] != PLAIN:
+        print("--feature-cache is not used: augmentation changes the audio at each visit")
+        return None, frozenset()
+    root, precision = Path(config.feature_cache), str(decided["amp"])
+    root.mkdir(parents=True, exist_ok=True)
+    cache = FeatureCache(root, model.encoder, precision)
+    known = cache.paths(rows, visited)
+    unencoded = frozenset(cache.missing(set(known.values())))
+    size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
+    room = min(config.feature_cache_gb * 1e9, free)
+    if size > room:
+        raise ValueError(
+            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.1f} GB, and "
+            f"{room / 1e9:.1f} may be written ({free / 1e9:.1f} are free): raise "
+            "--feature-cache-gb, choose another disk, or leave the cache out"
+        )
+    return known, unencoded
 
 
 def _dev_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRows:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
 from whisper_ft.data import Batch, RowError, WorkerError, make_loader
+from whisper_ft.encoding import encode_rows
 from whisper_ft.evaluate import decode_all
 from whisper_ft.model import cast, pick_dtype
 from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
@@ -185,6 +186,16 @@ def train(plan: Plan) -> int:
     print(plan.summary())
     with stop_on_signals() as stop:
         try:
+            if plan.unencoded:
+                encode_rows(
+                    plan.loaded.model,
+                    plan.examples,
+                    plan.unencoded,
+                    amp_dtype=plan.amp_dtype,
+                    batch_size=plan.config.batch_size,
+                    workers=plan.config.workers,
+                    stop=lambda: bool(stop),
+                )
             _loop(run, stop)
         except (NonFiniteError, torch.OutOfMemoryError) as error:
             print(_failure(run, error))
