@@ -5,19 +5,21 @@ import sys
 
 from whisper_ft.config import TrainConfig
 from whisper_ft.flags import parse
-from whisper_ft.plan import Refused, make_plan
-from whisper_ft.resuming import resume_plan
-from whisper_ft.training import train
 
 
 def main(argv: list[str] | None = None) -> int:
     """Plan and train; the exit status is 0, 1 for a run that failed, 2 for wrong input."""
     config, given = parse(TrainConfig, argv, "train.py")
-    try:
-        return train(resume_plan(config, given) if "resume" in given else make_plan(config))
-    except Refused as problems:
-        print(problems, file=sys.stderr)
-        return 2
+    try:  # torch and whisper take seconds to import, which --help need not wait for
+        from whisper_ft.plan import Refused, make_plan
+        from whisper_ft.resuming import resume_plan
+        from whisper_ft.training import train
+
+        try:
+            return train(resume_plan(config, given) if "resume" in given else make_plan(config))
+        except Refused as problems:
+            print(problems, file=sys.stderr)
+            return 2
     except KeyboardInterrupt:
         print("\nstopped at once; --resume goes on from the last saved step", file=sys.stderr)
         return 130

@@ -325,8 +325,9 @@ def show(facts, steps, rate):
         print(
             f"| {name} | {speed:.2f} | {speed * facts['n_targets'] / size:.0f} | "
             f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) | "
-            f"{speed * flops_of_row(name, *lengths) / rate:.0%} | {memory[0] / 1e9:.2f} GB | {memory[1] / memory[0]:.2f}"
-            f" | {'' if None in losses else ', '.join(f'{loss:.4f}' for loss in losses)} |"
+            f"{speed * flops_of_row(name, *lengths) / rate:.0%} | "
+            f"{memory[0] / 1e9:.2f} GB | {memory[1] / memory[0]:.2f} | "
+            f"{'' if None in losses else ', '.join(f'{loss:.4f}' for loss in losses)} |"
         )
 
 

@@ -3,8 +3,11 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_check_says_what_is_wrong_with_model_and_manifests_at_once(run, tmp_path, corpus):
@@ -46,8 +49,20 @@ def test_a_table_of_what_is_no_evaluation_names_the_file(run, tmp_path):
 
 def test_without_a_command_the_commands_are_listed(run):
     status, said = run()
-    assert status == 2 and "evaluate  Score what checkpoints write" in said
+    assert status == 2 and "evaluate  Decode manifests under right" in said
     assert run("--help")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "command", ["train.py", "-m whisper_ft", "-m whisper_ft evaluate", "-m whisper_ft prepare csv"]
+)
+def test_help_imports_nothing_that_is_slow(command):
+    """torch and whisper take seconds."""
+    words = [sys.executable, "-X", "importtime", *command.split(), "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "usage:" in done.stdout and "whisper_ft.flags" in imported
+    assert not imported & {"torch", "whisper", "numpy", "soundfile"}
 
 
 def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(corpus, model_path):
@@ -71,7 +86,7 @@ def test_a_command_that_is_stopped_leaves_no_empty_files(run, tmp_path, corpus, 
 
     outputs = [tmp_path / "s.json", tmp_path / "s.jsonl"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("whisper_ft.__main__.load", stopped)
+        patch.setattr("whisper_ft.commands.load", stopped)
         argv = ["longform", model_path, corpus[0], "--json", outputs[0], "--samples", outputs[1]]
         assert run(*argv)[0] == 130
     assert not any(path.exists() for path in outputs)

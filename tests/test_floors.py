@@ -13,6 +13,7 @@ FLOORS = [
     {"data", "decode", "check", "conditions", "compare", "curves"},
     {"evaluate", "encoding", "optim", "plan", "progress", "results", "show", "survey"},
     {"training", "resuming", "longform", "evaluations", "report"},
+    {"commands"},
     {"__main__"},
 ]
 PREPARE = [

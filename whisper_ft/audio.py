@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel_spectrogram, pad_or_trim
 
-MAX_SECONDS = N_FRAMES * HOP_LENGTH / SAMPLE_RATE  # 30, what the encoder hears at once
-
 # Samples; an FFT window (400) would do, but a matrix product of few columns rounds otherwise.
 MEL_PADDING = SAMPLE_RATE // 5
 

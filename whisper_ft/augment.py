@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE, probe, read_audio
-from whisper_ft.manifest import Segment
+from whisper_ft.audio import SAMPLE_RATE, probe, read_audio
+from whisper_ft.manifest import MAX_SECONDS, Segment
 from whisper_ft.tokens import MAX_FIRST
 
 NOISE_RATE = REVERB_RATE = 0.5  # of the visits

@@ -13,9 +13,9 @@ from pathlib import Path
 from tqdm import tqdm
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 
-from whisper_ft.audio import MAX_SECONDS, AudioInfo, n_mel_frames, probe
+from whisper_ft.audio import AudioInfo, n_mel_frames, probe
 from whisper_ft.doubts import doubts, joined
-from whisper_ft.manifest import CUT_SLACK, Manifest, Problem, Row, read_manifest
+from whisper_ft.manifest import CUT_SLACK, MAX_SECONDS, Manifest, Problem, Row, read_manifest
 from whisper_ft.metrics import term_count
 from whisper_ft.tokens import build_example
 from whisper_ft.weights import Vocabulary

@@ -12,10 +12,10 @@ from torch import Tensor
 from whisper.decoding import DecodingOptions
 from whisper.model import Whisper
 
-from whisper_ft.audio import MAX_SECONDS, SAMPLE_RATE, log_mel
+from whisper_ft.audio import SAMPLE_RATE, log_mel
 from whisper_ft.data import hear
 from whisper_ft.intervals import intervals
-from whisper_ft.manifest import Row
+from whisper_ft.manifest import MAX_SECONDS, Row
 from whisper_ft.metrics import Count, boundary_errors, timed, word_errors
 from whisper_ft.packing import join
 from whisper_ft.scores import Sample, split

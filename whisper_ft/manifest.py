@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 CASES = (("lower", str.lower), ("upper", str.upper))
 WITHIN_WORDS = "'’-"  # punctuation that a text without any may have
+MAX_SECONDS = 30.0  # what Whisper hears at once
 CUT_SLACK = 0.1  # seconds by which times may miss the audio's end; past them a segment is cut
 
 

@@ -9,9 +9,8 @@ from itertools import groupby, pairwise
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.glossary import PROMPT_ROOM
-from whisper_ft.manifest import Row, Segment, is_within
+from whisper_ft.manifest import MAX_SECONDS, Row, Segment, is_within
 from whisper_ft.metrics import gives_away, term_count
 from whisper_ft.tokens import N_DECODED, encode_prompt, encode_segments, is_unspaced
 

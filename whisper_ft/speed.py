@@ -8,9 +8,10 @@ from types import MethodType
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from whisper.model import LayerNorm, MultiHeadAttention, Whisper
+from whisper.model import LayerNorm, MultiHeadAttention, ResidualAttentionBlock, Whisper
 
 N_GLANCED = 96  # of a row's keys, to guess each query's largest score
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc, malloc.h
@@ -91,6 +92,25 @@ class LeanLayerNorm(torch.autograd.Function):
         return None if d_x is None else d_x.to(x.dtype), d_weight, d_bias, None
 
 
+class GeluLinear(torch.autograd.Function):
+    """linear(gelu(x), weight, bias), of which backward computes gelu again: a quarter of a block's
+    memory for a hundredth of its time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return F.linear(F.gelu(x), weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        d_x = torch.ops.aten.gelu_backward(d_out @ weight, x)
+        d_out = d_out.flatten(0, -2)
+        return d_x, d_out.t() @ F.gelu(x).flatten(0, -2), d_out.sum(0)
+
+
 def speed_up(model: Whisper) -> None:
     """Have a model's layers computed so wherever they can be; the others stay as they are."""
     for module in model.modules():
@@ -98,6 +118,15 @@ def speed_up(model: Whisper) -> None:
             module.qkv_attention = MethodType(_qkv_attention, module)
         elif isinstance(module, LayerNorm):
             module.forward = MethodType(_layer_norm, module)
+        elif isinstance(module, ResidualAttentionBlock):
+            module.mlp.forward = MethodType(_mlp, module.mlp)
+
+
+def _mlp(self: nn.Sequential, x: Tensor) -> Tensor:
+    if not torch.is_grad_enabled():
+        return nn.Sequential.forward(self, x)
+    up, _, down = self
+    return GeluLinear.apply(up(x), down.weight.to(x.dtype), down.bias.to(x.dtype))
 
 
 def _layer_norm(self: LayerNorm, x: Tensor) -> Tensor:

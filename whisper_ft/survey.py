@@ -13,12 +13,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.check import Checked
 from whisper_ft.data import RowError, hear
 from whisper_ft.doubts import sound_doubts
 from whisper_ft.glossary import PROMPT_ROOM
-from whisper_ft.manifest import CUT_SLACK, Problem, Row
+from whisper_ft.manifest import CUT_SLACK, MAX_SECONDS, Problem, Row
 from whisper_ft.metrics import is_long, plain
 from whisper_ft.tokens import encode_prompt, encode_segments
 from whisper_ft.weights import Vocabulary

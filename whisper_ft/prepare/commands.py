@@ -10,10 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from whisper_ft.audio import MAX_SECONDS
 from whisper_ft.flags import out_of_bounds, parse
+from whisper_ft.manifest import MAX_SECONDS
 from whisper_ft.prepare import corpora
-from whisper_ft.prepare.noises import silence_rows
 from whisper_ft.prepare.output import Output
 from whisper_ft.prepare.settings import CorpusConfig, NoisesConfig, SubtitlesConfig
 
@@ -57,6 +56,8 @@ def noises(argv: Sequence[str]) -> str:
     """A folder of noises, as rows in which nobody speaks."""
     config, _ = parse(NoisesConfig, argv[1:], "python -m whisper_ft prepare noises")
     _refuse(config)
+    from whisper_ft.prepare.noises import silence_rows  # with torch, which --help need not wait for
+
     out = Path(config.out)
     with Output(out) as output:
         rows = silence_rows(

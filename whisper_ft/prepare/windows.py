@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.audio import MAX_SECONDS
-from whisper_ft.manifest import Segment, is_within
+from whisper_ft.manifest import MAX_SECONDS, Segment, is_within
 from whisper_ft.prepare.cues import Cues
 from whisper_ft.prepare.raw_cues import Cue
 from whisper_ft.tokens import MAX_FIRST, N_DECODED, encode_text
