@@ -21,10 +21,11 @@ from whisper_ft.check import check_manifest
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Batch
 from whisper_ft.flags import parse
-from whisper_ft.manifest import Row, read_manifest
+from whisper_ft.manifest import Row
 from whisper_ft.plan import make_plan
 from whisper_ft.prepare.cues import read_cues
 from whisper_ft.resuming import resume_plan
+from whisper_ft.rows import read_manifest
 from whisper_ft.weights import Vocabulary, fetch
 
 NAMES = [f"Name{chr(65 + i)}{chr(97 + j)}" for i in range(10) for j in range(10)]

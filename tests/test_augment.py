@@ -13,8 +13,9 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.audio import log_mel
 from whisper_ft.augment import Augmentation, Warp, draw_warp, masked, refuse
 from whisper_ft.data import Examples, RowError, collate, hear
-from whisper_ft.manifest import Segment, read_manifest
+from whisper_ft.manifest import Segment
 from whisper_ft.prompts import PromptPolicy
+from whisper_ft.rows import read_manifest
 from whisper_ft.tokens import IGNORE
 from whisper_ft.training import train
 from whisper_ft.visits import Visit

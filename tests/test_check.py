@@ -10,7 +10,7 @@ from conftest import tone, write_manifest
 
 from whisper_ft import check as check_module
 from whisper_ft.check import check_manifest, probe_all
-from whisper_ft.manifest import read_manifest
+from whisper_ft.rows import read_manifest
 from whisper_ft.weights import Vocabulary
 
 ENGLISH = Vocabulary(False, 99, 448)

@@ -10,8 +10,9 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.audio import log_mel, read_audio
 from whisper_ft.data import Batch, Examples, RowError, collate, hear, make_loader
-from whisper_ft.manifest import Segment, read_manifest
+from whisper_ft.manifest import Segment
 from whisper_ft.prompts import PromptPolicy
+from whisper_ft.rows import read_manifest
 from whisper_ft.tokens import IGNORE
 from whisper_ft.visits import Visit, VisitOrder, batches_of
 from whisper_ft.weights import Vocabulary

@@ -15,8 +15,8 @@ from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.data import RowError
 from whisper_ft.decode import Asked, decode
 from whisper_ft.evaluate import decode_all, decode_rows
-from whisper_ft.manifest import read_manifest
 from whisper_ft.model import cast
+from whisper_ft.rows import read_manifest
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
-    {"flags", "manifest", "metrics", "stopping", "bpe_dropout", "visits"},
-    {"config", "glossary", "audio", "intervals", "tokens", "model", "speed", "steps", "weights"},
+    {"flags", "manifest", "metrics", "speed", "stopping", "bpe_dropout", "visits"},
+    {"config", "glossary", "audio", "intervals", "tokens", "model", "rows", "steps", "weights"},
     {"settings", "prompts", "checkpoint", "packing", "augment", "features", "doubts", "scores"},
     {"data", "decode", "check", "conditions", "compare", "curves"},
     {"evaluate", "encoding", "optim", "plan", "progress", "results", "show", "survey"},

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whisper_ft.manifest import Segment, parse_row, read_manifest
+from whisper_ft.manifest import Segment, parse_row
+from whisper_ft.rows import read_manifest
 
 GOOD = {"audio": "a.wav", "text": "Call Reid."}
 DEFAULTS = {"language": "en", "task": "transcribe"}

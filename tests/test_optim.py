@@ -9,10 +9,10 @@ from torch.amp import GradScaler
 from torch.optim import SGD
 
 from whisper_ft.data import Examples, collate
-from whisper_ft.manifest import read_manifest
 from whisper_ft.model import parameter_groups
 from whisper_ft.optim import NonFiniteError, learning_rate, train_step
 from whisper_ft.prompts import PromptPolicy
+from whisper_ft.rows import read_manifest
 from whisper_ft.visits import Visit
 from whisper_ft.weights import Vocabulary
 

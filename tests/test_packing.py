@@ -14,9 +14,10 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.check import check_manifest
 from whisper_ft.data import RowError, hear
 from whisper_ft.longform import recordings
-from whisper_ft.manifest import Row, Segment, read_manifest
+from whisper_ft.manifest import Row, Segment
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import previous_ids, visit_rng
+from whisper_ft.rows import read_manifest
 from whisper_ft.tokens import build_example
 from whisper_ft.weights import Vocabulary
 

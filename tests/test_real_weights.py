@@ -16,9 +16,9 @@ from whisper_ft.audio import log_mel, read_audio
 from whisper_ft.config import TrainConfig
 from whisper_ft.decode import Asked, decode
 from whisper_ft.flags import parse
-from whisper_ft.manifest import read_manifest
 from whisper_ft.model import encode, summed_loss
 from whisper_ft.plan import make_plan
+from whisper_ft.rows import read_manifest
 from whisper_ft.tokens import build_example, encode_prompt
 from whisper_ft.training import train
 

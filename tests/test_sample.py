@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from whisper_ft.conditions import evaluation_rows
-from whisper_ft.manifest import read_manifest
+from whisper_ft.rows import read_manifest
 
 DATA = Path(__file__).parent.parent / "data"
 INVENTORY = json.loads((DATA / "names.json").read_text(encoding="utf-8"))

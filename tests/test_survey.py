@@ -12,7 +12,7 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.__main__ import main
 from whisper_ft.check import Checked, check_manifest
 from whisper_ft.doubts import doubts, sound_doubts
-from whisper_ft.manifest import read_manifest
+from whisper_ft.rows import read_manifest
 from whisper_ft.survey import compare_manifests, listen, screen, survey
 from whisper_ft.weights import Vocabulary
 

@@ -15,11 +15,13 @@ from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 
 from whisper_ft.audio import AudioInfo, n_mel_frames, probe
 from whisper_ft.doubts import doubts, joined
-from whisper_ft.manifest import CUT_SLACK, MAX_SECONDS, Manifest, Problem, Row, read_manifest
+from whisper_ft.manifest import CUT_SLACK, MAX_SECONDS, Problem, Row
 from whisper_ft.metrics import term_count
+from whisper_ft.rows import MANY, Manifest, read_manifest
 from whisper_ft.tokens import build_example
 from whisper_ft.weights import Vocabulary
 
+AT_ONCE = 5_000  # rows that are objects at a time
 TASKS = ("transcribe", "translate")
 PROBES = """CREATE TABLE IF NOT EXISTS probes (
     path BLOB PRIMARY KEY, size INT, mtime_ns INT, sample_rate INT, n_samples INT, n_channels INT
@@ -30,7 +32,8 @@ PROBES = """CREATE TABLE IF NOT EXISTS probes (
 class Checked:
     """Rows that are fit for use, what is wrong with the others, and what may be a mistake."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: Sequence[Row] = ()
+    languages: list[str] = field(default_factory=list)  # of the rows
     problems: list[Problem] = field(default_factory=list)
     doubts: list[Problem] = field(default_factory=list)
     seconds: float = 0.0  # of audio in the rows
@@ -41,31 +44,47 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
 
     Without a vocabulary (its model cannot be read) tokens and languages go unchecked.
     """
-    checked = Checked(problems=list(manifest.problems), doubts=list(manifest.doubts))
-    infos = probe_all([row.audio for row in manifest.rows])
+    held = manifest.rows
+    fit = held.none()
+    checked = Checked(fit, problems=list(manifest.problems), doubts=list(manifest.doubts))
     complete = True  # whether the row before this one is there, for previous text
-    for row in manifest.rows:
-        info = infos[row.audio]
-        row = replace(
-            row,
-            language=_language_code(row.language),
-            follows=row.follows and complete,
-        )
-        wrong = _file_problems(row, info) + _keyword_problems(row)
-        if vocabulary is not None:
-            wrong += _language_problems(row, vocabulary)
-        if not wrong and isinstance(info, AudioInfo) and vocabulary is not None:
-            tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
-            wrong += _token_problems(row, info, tokenizer, vocabulary.n_text_ctx)
-            segments = row.resolved_segments(_duration(row, info))
-            checked.doubts += [Problem(row.place, w) for w in doubts(row, segments, tokenizer)]
-        checked.problems += [Problem(row.place, what) for what in wrong]
-        complete = not wrong
-        if not wrong and isinstance(info, AudioInfo):
-            checked.rows.append(replace(row, duration=_duration(row, info)))
-            checked.seconds += _duration(row, info)
+    bar = tqdm(total=len(held), desc=f"checking {held.path.name}", unit=" rows")
+    bar.disable = len(held) < MANY
+    with bar:
+        for first in range(0, len(held), AT_ONCE):
+            some = held[first : first + AT_ONCE]
+            infos = probe_all([row.audio for row in some])
+            for index, row in enumerate(some, start=first):
+                info, follows = infos[row.audio], row.follows and complete
+                code = fit.codes.setdefault(row.language, _language_code(row.language))
+                row = replace(row, language=code, follows=follows)
+                wrong, doubtful = _look_at(row, info, vocabulary)
+                checked.problems += [Problem(row.place, what) for what in wrong]
+                checked.doubts += [Problem(row.place, what) for what in doubtful]
+                complete = not wrong
+                if not wrong and isinstance(info, AudioInfo):
+                    seconds = _duration(row, info)
+                    fit.add(held.starts[index], held.numbers[index], follows, seconds)
+                    checked.languages.append(code)
+                    checked.seconds += seconds
+            bar.update(len(some))
     checked.problems.sort(key=lambda problem: _line(problem.place))
     return checked
+
+
+def _look_at(
+    row: Row, info: AudioInfo | str, vocabulary: Vocabulary | None
+) -> tuple[list[str], list[str]]:
+    """(what is wrong with a row, what may be a mistake)."""
+    wrong = _file_problems(row, info) + _keyword_problems(row)
+    if vocabulary is not None:
+        wrong += _language_problems(row, vocabulary)
+    if wrong or isinstance(info, str) or vocabulary is None:
+        return wrong, []
+    tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
+    wrong = _token_problems(row, info, tokenizer, vocabulary.n_text_ctx)
+    segments = row.resolved_segments(_duration(row, info))
+    return wrong, list(doubts(row, segments, tokenizer))
 
 
 def usable_rows(
@@ -75,12 +94,12 @@ def usable_rows(
     language: str,
     task: str,
     wrong: Sequence[str] = (),
-) -> dict[str, list[Row]]:
+) -> dict[str, Sequence[Row]]:
     """The rows of each manifest, for models of these vocabularies.
 
     Raises ValueError with every problem of theirs, after what else is `wrong`.
     """
-    problems, rows = list(wrong), dict[str, list[Row]]()
+    problems, rows = list(wrong), dict[str, Sequence[Row]]()
     for path in paths:
         manifest = read_manifest(path, language=language, task=task)
         for vocabulary in dict.fromkeys(vocabularies) or (None,):
@@ -205,9 +224,7 @@ def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
         found = {path: _recall(cache, path) for path in dict.fromkeys(paths)}
         new = [path for path, info in found.items() if info is None]
         with ThreadPoolExecutor(8) as pool:
-            probed = pool.map(_probe, new)
-            bar = tqdm(probed, "reading headers", total=len(new), disable=len(new) < 1000)
-            found.update(zip(new, bar, strict=True))
+            found.update(zip(new, pool.map(_probe, new), strict=True))
         with suppress(sqlite3.Error):  # a cache that cannot be written only costs time
             cache.executemany(
                 "REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?)",

@@ -16,10 +16,10 @@ from whisper_ft.checkpoint import refuse_outputs, save_weights, write_json, writ
 from whisper_ft.compare import changes_table
 from whisper_ft.data import Examples, RowError
 from whisper_ft.flags import out_of_bounds
-from whisper_ft.manifest import read_manifest
 from whisper_ft.model import pick_device
 from whisper_ft.prompts import coverage, coverage_line, parse_policy
 from whisper_ft.report import write_report
+from whisper_ft.rows import Joined, read_manifest
 from whisper_ft.scores import insert_table, table
 from whisper_ft.settings import (
     AverageConfig,
@@ -50,7 +50,7 @@ def check(config: CheckConfig) -> int:
         survey(path, found, vocabulary_here)
         for path, found in zip(config.manifests, checked, strict=True)
     ]
-    rows = [row for found in checked for row in found.rows]
+    rows = Joined([found.rows for found in checked])
     if config.json:
         counts = coverage(policy, rows)
         report = {"problems": wrong, "prompts": counts, "manifests": surveyed}

@@ -17,6 +17,7 @@ from whisper_ft.check import usable_rows
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluate import decode_all
 from whisper_ft.flags import out_of_bounds
+from whisper_ft.manifest import Row
 from whisper_ft.model import cast, pick_device, pick_dtype
 from whisper_ft.results import Domains
 from whisper_ft.scores import short
@@ -94,7 +95,9 @@ def plan(config: EvaluateConfig) -> Evaluation:
         wrong=wrong,
     )
     dtype = pick_dtype(config.dtype, device)
-    domains = {", ".join(manifests): [row for path in manifests for row in rows[path]]}
+    domains: dict[str, Sequence[Row]] = {
+        ", ".join(manifests): [row for path in manifests for row in rows[path]]
+    }
     domains |= {path: rows[path] for path in config.others}
     return Evaluation(
         checkpoints,

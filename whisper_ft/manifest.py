@@ -1,4 +1,4 @@
-"""Manifests: JSON Lines in, typed rows and problems out. A row is an utterance of at most 30 s."""
+"""A manifest's row: a line of JSON in, a typed row or its problems out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,63 +109,6 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.place}: {self.what}"
-
-
-@dataclass
-class Manifest:
-    """What a file held: the rows that can be used as they stand, and what was wrong with others."""
-
-    rows: list[Row] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
-    doubts: list[Problem] = field(default_factory=list)
-
-
-def read_manifest(path: str | Path, *, language: str = "en", task: str = "transcribe") -> Manifest:
-    """Read a manifest; `language` and `task` are those of rows that name none.
-
-    A row with any problem is not among the rows; nothing is raised, so that all files' problems
-    can be shown at once.
-    """
-    path = Path(path)
-    manifest = Manifest()
-    try:
-        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    except OSError as error:
-        remedy = "give the path of a JSON Lines file"
-        manifest.problems.append(Problem(str(path), f"cannot be read ({error.strerror}): {remedy}"))
-        return manifest
-    defaults = {"language": language, "task": task}
-    unknown: set[str] = set()
-    n_read = 0
-    follows = False
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        n_read += 1
-        place = f"{path}:{number}"
-        row, wrong, unknown_here = parse_row(line, path.parent, place, defaults)
-        manifest.problems += [Problem(place, what) for what in wrong]
-        for name in sorted(unknown_here - unknown):
-            manifest.doubts.append(Problem(place, f"unknown field {name!r} is not used"))
-        unknown |= unknown_here
-        if row is not None:
-            manifest.rows.append(replace(row, follows=follows))
-        follows = row is not None
-    if n_read > 1 and (other := _other_format(manifest, lines)):
-        manifest = Manifest(problems=[Problem(str(path), other)])
-    if not n_read:
-        manifest.problems.append(Problem(str(path), "holds no rows: write one JSON object a line"))
-    return manifest
-
-
-def _other_format(manifest: Manifest, lines: list[bytes]) -> str:
-    """What a file without a single line of JSON probably is, with the remedy; "" for a mixture."""
-    if lines[0].strip() == b"[":
-        return "a JSON array: write its objects one a line, without commas between them"
-    foreign = [p.what.startswith(("not JSON", "not UTF-8")) for p in manifest.problems]
-    if foreign and all(foreign) and not manifest.rows:
-        return "no line is JSON: `prepare csv` makes a manifest of a table, and there are others"
-    return ""
 
 
 def parse_row(

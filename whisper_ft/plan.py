@@ -24,7 +24,7 @@ from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Examples
 from whisper_ft.features import FeatureCache, Wanted, feature_bytes
-from whisper_ft.manifest import Row, read_manifest
+from whisper_ft.manifest import Row
 from whisper_ft.model import (
     drop_layers,
     freeze_encoder,
@@ -35,6 +35,7 @@ from whisper_ft.model import (
 )
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import coverage_line, parse_policy
+from whisper_ft.rows import Joined, places, read_manifest
 from whisper_ft.speed import speed_up
 from whisper_ft.visits import VisitOrder, by_language
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
@@ -208,7 +209,10 @@ def assemble(
         for checked in train
     ]
     groups, weights = by_language(
-        [[row.language for row in rows] for rows in manifests],
+        [
+            checked.languages if rows is checked.rows else [row.language for row in rows]
+            for rows, checked in zip(manifests, train, strict=True)
+        ],
         config.train_weights or (1.0,) * len(manifests),
         config.language_temperature,
     )
@@ -221,7 +225,7 @@ def assemble(
     if config.warmup is not None and config.warmup >= total_steps:
         raise ValueError(f"--warmup: {config.warmup}: the run has {total_steps} steps: give fewer")
     known, unencoded = None, frozenset[Path]()
-    rows = [row for rows in manifests for row in rows]
+    rows = Joined(manifests)
     if config.feature_cache:
         visited = sorted({visit.row for visit in order.between(0, total_visits)})
         known, unencoded = _features(config, decided, loaded.model, rows, visited)
@@ -320,9 +324,11 @@ def _description(plan: Plan) -> dict[str, Any]:
 
 def usable_rows(plan: Plan) -> dict[str, Any]:
     """Which rows a run trains and is evaluated on: their counts, and a hash of their places."""
-    places = [row.place for row in (*plan.examples.rows, *plan.dev.rows)]
-    digest = hashlib.sha256("\n".join(places).encode()).hexdigest()
-    return {"train": len(plan.examples.rows), "dev": len(plan.dev.rows), "sha256": digest}
+    digest = hashlib.sha256()
+    for number, place in enumerate(places(Joined([plan.examples.rows, plan.dev.rows]))):
+        digest.update(f"{chr(10) * (number > 0)}{place}".encode())
+    n_train, n_dev = len(plan.examples.rows), len(plan.dev.rows)
+    return {"train": n_train, "dev": n_dev, "sha256": digest.hexdigest()}
 
 
 def _refuse_full_disk(plan: Plan) -> None:

@@ -20,6 +20,7 @@ DROP_RATE = 0.1  # of right terms: a glossary is not always complete
 CARRIED_ROOM = PROMPT_ROOM - 1  # with all 223, `carry_initial_prompt` would keep no glossary at all
 DANGLING_RATE = 0.5  # pre-training's prompts end with a cut segment's start, `transcribe`'s do not
 MAX_TRIES = 20  # other rows looked at for a wrong prompt
+MAX_COUNTED = 20_000  # rows looked at to tell which kinds of prompt there are
 MAX_LOOKS = 50  # other rows looked at for one written alike
 
 Prompt = str | list[int]
@@ -85,12 +86,15 @@ def parse_policy(text: str, distractors: tuple[int, int]) -> PromptPolicy:
     return PromptPolicy(**rates, distractors=distractors)
 
 
-def coverage(policy: PromptPolicy, rows: Sequence[Row]) -> dict[str, int]:
-    """How many rows have each right kind that a policy draws."""
-    styles = {(row.written_language, row.style) for row in rows if row.text.strip()}
+def coverage(policy: PromptPolicy, rows: Sequence[Row], every: int = 1) -> dict[str, int]:
+    """How many of every so manieth row have each right kind that a policy draws."""
+    seen = range(0, len(rows), every)
+    spoken = (row for row in map(rows.__getitem__, seen) if row.text.strip())
+    styles = {(row.written_language, row.style) for row in spoken}
     languages = Counter(language for language, _ in styles)
     counts = Counter[str]()
-    for i, row in enumerate(rows):
+    for i in seen:
+        row = rows[i]
         previous = any(before.text.strip() for before, _ in _before(rows, i))
         own, keywords = bool(row.prompt.strip()), bool(row.keywords)
         counts["own"] += own
@@ -102,14 +106,15 @@ def coverage(policy: PromptPolicy, rows: Sequence[Row]) -> dict[str, int]:
 
 
 def coverage_line(policy: PromptPolicy, rows: Sequence[Row]) -> str:
-    """The same for a person, in a line; "" where no right kind is drawn."""
-    counts = coverage(policy, rows)
+    """The same of a part of very many rows, for a person, in a line; "" for no right kind."""
+    every = -(-len(rows) // MAX_COUNTED) or 1
+    counts = coverage(policy, rows, every)
     if not counts:
         return ""
     if not any(counts.values()):
         return f"no row has a prompt of the kinds {', '.join(counts)}: training goes without"
     told = ", ".join(f"{kind} {n}" for kind, n in counts.items())
-    return f"of {len(rows)} rows have a prompt of each kind: {told}"
+    return f"of {len(range(0, len(rows), every))} rows have a prompt of each kind: {told}"
 
 
 def visit_rng(seed: int, visit: int, index: int) -> random.Random:

@@ -18,8 +18,9 @@ from whisper_ft.audio import SAMPLE_RATE
 from whisper_ft.checkpoint import fingerprint, read_lines
 from whisper_ft.curves import charts
 from whisper_ft.data import RowError, hear
-from whisper_ft.manifest import Row, read_manifest
+from whisper_ft.manifest import Row
 from whisper_ft.metrics import alignment, term_count
+from whisper_ft.rows import read_manifest
 from whisper_ft.scores import CONDITIONS, SCORES, Sample, row_count, shown
 from whisper_ft.tokens import is_unspaced
 
