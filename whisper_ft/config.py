@@ -9,6 +9,8 @@ from whisper_ft.flags import option, out_of_bounds
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data"  # of a checkout, beside the package
 
+AUTO = 0  # rows at once: as many as fit
+
 
 @dataclass(frozen=True)
 class PromptSettings:
@@ -120,9 +122,22 @@ class TrainConfig(PromptSettings):
     max_steps: int | None = option(
         None, "optimiser steps at most", group="optimisation", at_least=1
     )
-    batch_size: int = option(8, "rows in a forward pass", group="optimisation", at_least=1)
+    batch_size: int = option(
+        8,
+        "rows in a forward pass. auto: as many as memory has room for, at most the 8 times "
+        "--accumulate of a step, which keeps its rows",
+        group="optimisation",
+        at_least=AUTO,
+        words={"auto": AUTO},
+    )
     accumulate: int = option(
         1, "forward passes in an optimiser step", group="optimisation", at_least=1
+    )
+    gradient_checkpointing: bool = option(
+        False,
+        "compute layers again in the backward pass instead of keeping what they computed: a third "
+        "more time, far less memory",
+        group="optimisation",
     )
     amp: str = option(
         "auto",

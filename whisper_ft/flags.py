@@ -5,7 +5,8 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 C = TypeVar("C")
@@ -17,16 +18,21 @@ def option(
     *,
     group: str = "options",
     choices: Sequence[str] = (),
+    words: Mapping[str, int] = MappingProxyType({}),
     at_least: float | None = None,
     above: float | None = None,
     at_most: float | None = None,
     positional: bool = False,
 ) -> Any:
-    """A dataclass field that is also a flag; a number outside its bounds is a problem."""
+    """A dataclass field that is also a flag; a number outside its bounds is a problem.
+
+    `words` may stand for a number.
+    """
     metadata = {
         "help": help,
         "group": group,
         "choices": tuple(choices),
+        "words": words,
         "at_least": at_least,
         "above": above,
         "at_most": at_most,
@@ -100,7 +106,7 @@ def _add_argument(group: Any, field: dataclasses.Field) -> None:
             flag(field.name), action="store_true", default=argparse.SUPPRESS, **keywords
         )
         return
-    keywords["type"] = kind
+    keywords["type"] = _or_word(kind, meta["words"]) if meta["words"] else kind
     if meta["choices"]:
         keywords["choices"] = meta["choices"]
     if count:
@@ -109,8 +115,17 @@ def _add_argument(group: Any, field: dataclasses.Field) -> None:
         group.add_argument(field.name, metavar=field.name.upper(), **keywords)
         return
     if not meta["choices"]:
-        keywords["metavar"] = {str: "TEXT", int: "N", float: "X"}[kind]
+        names = ({str: "TEXT", int: "N", float: "X"}[kind], *meta["words"])
+        keywords["metavar"] = "|".join(names)
     group.add_argument(flag(field.name), default=argparse.SUPPRESS, **keywords)
+
+
+def _or_word(kind: type, words: Mapping[str, int]) -> Any:
+    def read(text: str) -> Any:
+        return words[text] if text in words else kind(text)
+
+    read.__name__ = kind.__name__  # which argparse's messages say
+    return read
 
 
 def _kind(annotation: Any) -> tuple[type, int | str | None]:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from whisper.model import Whisper
 
 from whisper_ft import __version__
 from whisper_ft.augment import PLAIN, Augmentation, refuse
@@ -23,7 +22,7 @@ from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Examples
-from whisper_ft.features import FeatureCache, Wanted, feature_bytes
+from whisper_ft.features import Wanted, feature_bytes
 from whisper_ft.manifest import Row
 from whisper_ft.model import (
     drop_layers,
@@ -35,8 +34,9 @@ from whisper_ft.model import (
 )
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import coverage_line, parse_policy
+from whisper_ft.room import find_features, fit_batch, refuse_full_disk
 from whisper_ft.rows import Joined, places, read_manifest
-from whisper_ft.speed import speed_up
+from whisper_ft.speed import recompute_blocks, speed_up
 from whisper_ft.visits import VisitOrder, by_language
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
@@ -131,8 +131,10 @@ def make_plan(config: TrainConfig) -> Plan:
     except OSError as error:
         raise Refused([f"--out: {folder}: cannot be written ({error.strerror})"]) from None
     try:
-        plan = assemble(config, decided, load(config.model), train, dev)
-        _refuse_full_disk(plan)
+        loaded = load(config.model)
+        config = fit_batch(config, decided["device"], decided["amp"], loaded.model.dims)
+        plan = assemble(config, decided, loaded, train, dev)
+        refuse_full_disk(plan.folder, plan.loaded.model)
     except ValueError as error:
         raise Refused([str(error)]) from None
     write_json(folder / "config.json", _description(plan))
@@ -201,6 +203,8 @@ def assemble(
     speed_up(loaded.model)
     if config.freeze_encoder:
         freeze_encoder(loaded.model)
+    if config.gradient_checkpointing:
+        recompute_blocks(loaded.model)
     if config.stochastic_depth:
         drop_layers(loaded.model, config.stochastic_depth)
     vocabulary_here = vocabulary_of(dims)
@@ -224,11 +228,14 @@ def assemble(
     total_steps = math.ceil(total_visits / step_size)
     if config.warmup is not None and config.warmup >= total_steps:
         raise ValueError(f"--warmup: {config.warmup}: the run has {total_steps} steps: give fewer")
-    known, unencoded = None, frozenset[Path]()
+    known: dict[Wanted, Path] | None = None
+    unencoded = frozenset[Path]()
     rows = Joined(manifests)
-    if config.feature_cache:
+    if config.feature_cache and decided["augmentation"] != PLAIN:
+        print("--feature-cache is not used: augmentation changes the audio at each visit")
+    elif config.feature_cache:
         visited = sorted({visit.row for visit in order.between(0, total_visits)})
-        known, unencoded = _features(config, decided, loaded.model, rows, visited)
+        known, unencoded = find_features(config, decided["amp"], loaded.model, rows, visited)
     return Plan(
         config=config,
         folder=Path(config.out),
@@ -256,36 +263,6 @@ def assemble(
         eval_every=config.eval_every or math.ceil(order.epoch_length / step_size),
         unencoded=unencoded,
     )
-
-
-def _features(
-    config: TrainConfig,
-    decided: dict[str, Any],
-    model: Whisper,
-    rows: Sequence[Row],
-    visited: Sequence[int],
-) -> tuple[dict[Wanted, Path] | None, frozenset[Path]]:
-    """(where the features of visited rows are kept, those that are not yet there).
-
-    None where augmentation changes what is heard. Raises ValueError for more than may be written.
-    """
-    if decided["augmentation"] != PLAIN:
-        print("--feature-cache is not used: augmentation changes the audio at each visit")
-        return None, frozenset()
-    root, precision = Path(config.feature_cache), str(decided["amp"])
-    root.mkdir(parents=True, exist_ok=True)
-    cache = FeatureCache(root, model.encoder, precision)
-    known = cache.paths(rows, visited)
-    unencoded = frozenset(cache.missing(set(known.values())))
-    size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
-    room = min(config.feature_cache_gb * 1e9, free)
-    if size > room:
-        raise ValueError(
-            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.1f} GB, and "
-            f"{room / 1e9:.1f} may be written ({free / 1e9:.1f} are free): raise "
-            "--feature-cache-gb, choose another disk, or leave the cache out"
-        )
-    return known, unencoded
 
 
 def _dev_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRows:
@@ -329,15 +306,3 @@ def usable_rows(plan: Plan) -> dict[str, Any]:
         digest.update(f"{chr(10) * (number > 0)}{place}".encode())
     n_train, n_dev = len(plan.examples.rows), len(plan.dev.rows)
     return {"train": n_train, "dev": n_dev, "sha256": digest.hexdigest()}
-
-
-def _refuse_full_disk(plan: Plan) -> None:
-    """A run holds two states and writes a third before it drops one, and two fp16 checkpoints."""
-    model = plan.loaded.model
-    needed = 3 * state_bytes(model) + 3 * 2 * n_parameters(model)
-    free = shutil.disk_usage(plan.folder).free
-    if free < needed:
-        raise ValueError(
-            f"--out: {plan.folder}: {free / 1e9:.1f} GB are free and the run needs "
-            f"{needed / 1e9:.1f}: make room, choose another disk, or --freeze-encoder"
-        )

@@ -235,12 +235,12 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def insert_table(document: str, new_table: str) -> str:
-    """A document with the table between its two `<!-- table -->` lines replaced."""
-    parts = document.split(MARK)
+def insert_table(document: str, new_table: str, mark: str = MARK) -> str:
+    """A document with the table between its two lines of a mark replaced."""
+    parts = document.split(mark)
     if len(parts) != 3:
-        raise ValueError(f"the document needs two lines {MARK}, around the table's place")
-    return MARK.join([parts[0], f"\n{new_table}\n", parts[2]])
+        raise ValueError(f"the document needs two lines {mark}, around the table's place")
+    return mark.join([parts[0], f"\n{new_table}\n", parts[2]])
 
 
 def details(scores: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator
+from functools import partial
 from types import MethodType
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 from whisper.model import LayerNorm, MultiHeadAttention, ResidualAttentionBlock, Whisper
 
 N_GLANCED = 96  # of a row's keys, to guess each query's largest score
@@ -120,6 +122,24 @@ def speed_up(model: Whisper) -> None:
             module.forward = MethodType(_layer_norm, module)
         elif isinstance(module, ResidualAttentionBlock):
             module.mlp.forward = MethodType(_mlp, module.mlp)
+
+
+def recompute_blocks(model: Whisper) -> None:
+    """Have backward compute what blocks did again, of which it then keeps the input alone.
+
+    Gradient checkpointing (Chen et al. 2016): a third more time, a fraction of the memory.
+    """
+    for block in (*model.encoder.blocks, *model.decoder.blocks):
+        block.forward = MethodType(_recomputed, block)
+
+
+def _recomputed(self: ResidualAttentionBlock, *inputs: Tensor, **more: Any) -> Tensor:
+    if not torch.is_grad_enabled():
+        return ResidualAttentionBlock.forward(self, *inputs, **more)
+    return checkpoint(
+        partial(ResidualAttentionBlock.forward, self),
+        *inputs, use_reentrant=False, preserve_rng_state=False, **more,
+    )  # fmt: skip
 
 
 def _mlp(self: nn.Sequential, x: Tensor) -> Tensor:

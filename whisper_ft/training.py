@@ -223,7 +223,8 @@ def _failure(run: Run, error: Exception) -> str:
         config = run.plan.config
         remedy = (
             f"a new run with --batch-size {max(1, config.batch_size // 2)} --accumulate "
-            f"{2 * config.accumulate} takes the same steps in less memory; --freeze-encoder too"
+            f"{2 * config.accumulate} takes the same steps in less memory; so do "
+            "--gradient-checkpointing and --freeze-encoder"
         )
     return f"stopped in step {run.progress.step + 1}: {error}\n{left}; {remedy}"
 

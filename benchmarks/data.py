@@ -1,0 +1,81 @@
+"""From files to examples: how many times real time a core reads, against openai-whisper's way.
+
+    python benchmarks/data.py MANIFEST [--rows 200] [--rounds 5]
+
+Rows are read in turns, a part of them each way, in one process on one thread. openai-whisper's way
+is `load_audio`, which starts ffmpeg on the whole file, and `log_mel_spectrogram` of the stretch
+padded to 30 s; this project's are the stages of an example, and then the example as a whole.
+"""
+
+import argparse
+import random
+import statistics
+import time
+
+import soxr
+import torch
+import whisper
+
+from whisper_ft.audio import log_mel
+from whisper_ft.check import usable_rows
+from whisper_ft.config import TrainConfig
+from whisper_ft.data import Examples, hear
+from whisper_ft.prompts import parse_policy
+from whisper_ft.visits import Visit
+from whisper_ft.weights import vocabulary
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("manifest")
+parser.add_argument("--rows", type=int, default=200)
+parser.add_argument("--rounds", type=int, default=5)
+args = parser.parse_args()
+
+torch.set_num_threads(1)
+here = vocabulary("tiny.en")
+rows = usable_rows([args.manifest], [here], language="en", task="transcribe")[args.manifest]
+examples = Examples(
+    rows,
+    parse_policy(TrainConfig.prompts, TrainConfig.distractors),
+    here.tokenizer,
+    n_mels=80,
+    n_text_ctx=here.n_text_ctx,
+    timestamp_rate=TrainConfig.timestamp_rate,
+    seed=0,
+)
+chosen = random.Random(0).sample(range(len(rows)), min(args.rows, len(rows)))
+heard = {i: hear(rows[i], timestamps=True)[0] for i in chosen}
+at_48_khz = {i: soxr.resample(samples, 16_000, 48_000) for i, samples in heard.items()}
+
+
+def stock(i):
+    row, rate = rows[i], whisper.audio.SAMPLE_RATE
+    samples = whisper.load_audio(str(row.audio))
+    stretch = samples[round(row.start * rate) : round((row.start + row.duration) * rate)]
+    whisper.log_mel_spectrogram(whisper.pad_or_trim(stretch))
+
+
+STAGES = {
+    "an example: all of it": lambda i: examples[Visit(0, i)],
+    "read, decode, resample": lambda i: hear(rows[i], timestamps=True),
+    "resample from 48 kHz": lambda i: soxr.resample(at_48_khz[i], 48_000, 16_000),
+    "mel": lambda i: log_mel(heard[i], 80),
+    "prompt, tokens, targets": lambda i: examples._written(
+        Visit(0, i), *examples.draw(Visit(0, i))[:2], rows[i].resolved_segments(30.0), True
+    ),
+    "openai-whisper: load_audio and mel": stock,
+}
+seconds = {name: [] for name in STAGES}
+for turn in range(args.rounds):
+    part = chosen[turn :: args.rounds]
+    length = sum(rows[i].duration for i in part)
+    for name, stage in STAGES.items():
+        began = time.perf_counter()
+        for i in part:
+            stage(i)
+        seconds[name].append(length / (time.perf_counter() - began))
+whole = seconds["an example: all of it"]
+print(f"{len(chosen)} rows of {args.manifest}, {args.rounds} rounds, one thread\n")
+print("| stage | times real time | an example is so much faster |\n|---|---:|---:|")
+for name, found in seconds.items():
+    ratio = statistics.median(a / b for a, b in zip(whole, found, strict=True))
+    print(f"| {name} | {statistics.median(found):.0f} | {ratio:.1f} |")

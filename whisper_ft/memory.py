@@ -1,0 +1,80 @@
+"""How much memory a step of training needs, found without taking it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+from whisper.model import ModelDimensions, Whisper
+
+from whisper_ft.audio import N_FRAMES
+from whisper_ft.model import decoder_states, encode, freeze_encoder, n_parameters
+from whisper_ft.speed import recompute_blocks, speed_up
+
+# torch, whisper and what they import, before the first weight: as seen in a process on Linux.
+RUNTIME = 0.45e9
+MARGIN = 0.9  # of what is free may be taken: allocators leave gaps
+CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
+
+
+def peak_bytes(
+    dims: ModelDimensions,
+    batch_size: int,
+    *,
+    frozen: bool = False,
+    recomputed: bool = False,
+    amp_dtype: torch.dtype | None = torch.bfloat16,
+    n_tokens: int | None = None,
+) -> int:
+    """What a step takes at most, for rows of n_tokens (default: the longest), half of them learned.
+
+    Weights, gradients and moments are counted; what the forward pass keeps for the backward pass
+    is found by a forward pass on tensors that have shapes and no memory.
+    """
+    n_tokens = n_tokens or dims.n_text_ctx
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if not (tensor.is_leaf and tensor.requires_grad):
+            kept[id(tensor.untyped_storage())] = tensor
+        return tensor
+
+    with FakeTensorMode():
+        model = Whisper(dims)
+        speed_up(model)
+        if frozen:
+            freeze_encoder(model)
+        if recomputed:
+            recompute_blocks(model)
+        mel = torch.zeros(batch_size, dims.n_mels, N_FRAMES)
+        tokens = torch.zeros(batch_size, n_tokens, dtype=torch.long)
+        n_learned = batch_size * n_tokens // 2
+        with (
+            saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None),
+        ):
+            states = decoder_states(model.decoder, tokens, encode(model, mel)).flatten(0, 1)
+            weight = model.decoder.token_embedding.weight
+            logits = F.linear(states[:n_learned], weight.to(states.dtype)).float()
+            F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")
+        activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+        trained = n_parameters(model, trainable=True)
+        weights = 4 * n_parameters(model) + 12 * trained
+    return weights + activations + 6 * n_learned * dims.n_vocab  # the logits' gradient, twice
+
+
+def free_bytes(device: torch.device) -> int:
+    """What of a device's memory a run may take now."""
+    if device.type == "cuda":
+        return int(MARGIN * torch.cuda.mem_get_info(device)[0])
+    free = psutil.virtual_memory().available
+    with suppress(OSError, ValueError):  # no container, or none with a limit
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        free = min(free, limit - used)
+    return int(MARGIN * free)

@@ -1,0 +1,96 @@
+"""What the machine has room for: rows at once, a frozen encoder's features, a run's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from whisper.model import ModelDimensions, Whisper
+
+from whisper_ft.checkpoint import state_bytes
+from whisper_ft.config import AUTO, TrainConfig
+from whisper_ft.features import FeatureCache, Wanted, feature_bytes
+from whisper_ft.manifest import Row
+from whisper_ft.memory import free_bytes, peak_bytes
+from whisper_ft.model import n_parameters
+
+ROWS_A_STEP = TrainConfig.batch_size  # times --accumulate, where the batch's size is found
+
+
+def fit_batch(
+    config: TrainConfig,
+    device: torch.device,
+    amp_dtype: torch.dtype | None,
+    dims: ModelDimensions,
+) -> TrainConfig:
+    """Settings whose batch has a size: for auto, the largest part of a step's rows that fits.
+
+    Raises ValueError where not even one row does.
+    """
+    if config.batch_size != AUTO:
+        return config
+    n_rows = ROWS_A_STEP * config.accumulate
+    needs = [
+        peak_bytes(
+            *(dims, n),
+            frozen=config.freeze_encoder,
+            recomputed=config.gradient_checkpointing,
+            amp_dtype=amp_dtype,
+        )
+        for n in (1, 2)
+    ]
+    room = free_bytes(device)
+    n_fit = min(n_rows, 1 + int((room - needs[0]) // (needs[1] - needs[0])))
+    if n_fit < 1:
+        raise ValueError(
+            f"--batch-size: auto: one row takes {needs[0] / 1e9:.1f} GB and {room / 1e9:.1f} are "
+            "free: --gradient-checkpointing and --freeze-encoder take less, or a smaller model"
+        )
+    size = max(n for n in range(1, n_fit + 1) if n_rows % n == 0)
+    taken = needs[0] + (size - 1) * (needs[1] - needs[0])
+    print(
+        f"--batch-size auto: {size} rows at once, {n_rows // size} times a step, in at most "
+        f"{taken / 1e9:.1f} GB of the {room / 1e9:.1f} that are free"
+    )
+    return dataclasses.replace(config, batch_size=size, accumulate=n_rows // size)
+
+
+def find_features(
+    config: TrainConfig,
+    amp_dtype: torch.dtype | None,
+    model: Whisper,
+    rows: Sequence[Row],
+    visited: Sequence[int],
+) -> tuple[dict[Wanted, Path], frozenset[Path]]:
+    """(where the features of visited rows are kept, those that are not yet there).
+
+    Raises ValueError for more than may be written.
+    """
+    root = Path(config.feature_cache)
+    root.mkdir(parents=True, exist_ok=True)
+    cache = FeatureCache(root, model.encoder, str(amp_dtype))
+    known = cache.paths(rows, visited)
+    unencoded = frozenset(cache.missing(set(known.values())))
+    size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
+    room = min(config.feature_cache_gb * 1e9, free)
+    if size > room:
+        raise ValueError(
+            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.1f} GB, and "
+            f"{room / 1e9:.1f} may be written ({free / 1e9:.1f} are free): raise "
+            "--feature-cache-gb, choose another disk, or leave the cache out"
+        )
+    return known, unencoded
+
+
+def refuse_full_disk(folder: Path, model: Whisper) -> None:
+    """A run holds two states and writes a third before it drops one, and two fp16 checkpoints."""
+    needed = 3 * state_bytes(model) + 3 * 2 * n_parameters(model)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ValueError(
+            f"--out: {folder}: {free / 1e9:.1f} GB are free and the run needs "
+            f"{needed / 1e9:.1f}: make room, choose another disk, or --freeze-encoder"
+        )
