@@ -48,8 +48,9 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
     fit = held.none()
     checked = Checked(fit, problems=list(manifest.problems), doubts=list(manifest.doubts))
     complete = True  # whether the row before this one is there, for previous text
-    bar = tqdm(total=len(held), desc=f"checking {held.path.name}", unit=" rows")
-    bar.disable = len(held) < MANY
+    bar = tqdm(
+        total=len(held), desc=f"checking {held.path.name}", unit=" rows", disable=len(held) < MANY
+    )
     with bar:
         for first in range(0, len(held), AT_ONCE):
             some = held[first : first + AT_ONCE]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -23,7 +25,19 @@ MARGIN = 0.9  # of what is free may be taken: allocators leave gaps
 CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
 
 
-def peak_bytes(
+def peak_bytes(dims: ModelDimensions, batch_size: int, **settings: Any) -> int:
+    """What a step takes at most: `stepping_bytes`, which grows by as much with every layer."""
+
+    def needed(n_encoder_layers: int, n_decoder_layers: int) -> int:
+        layers = {"n_audio_layer": n_encoder_layers, "n_text_layer": n_decoder_layers}
+        return stepping_bytes(replace(dims, **layers), batch_size, **settings)
+
+    least = needed(1, 1)
+    of_encoder, of_decoder = needed(2, 1) - least, needed(1, 2) - least
+    return least + (dims.n_audio_layer - 1) * of_encoder + (dims.n_text_layer - 1) * of_decoder
+
+
+def stepping_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,
@@ -32,12 +46,13 @@ def peak_bytes(
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
 ) -> int:
-    """What a step takes at most, for rows of n_tokens (default: the longest), half of them learned.
+    """What is held when backward begins, for rows of n_tokens (default: the longest), half learned.
 
     Weights, gradients and moments are counted; what the forward pass keeps for the backward pass
     is found by a forward pass on tensors that have shapes and no memory.
     """
     n_tokens = n_tokens or dims.n_text_ctx
+    n_learned = batch_size * n_tokens // 2
     kept: dict[int, Tensor] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -54,7 +69,6 @@ def peak_bytes(
             recompute_blocks(model)
         mel = torch.zeros(batch_size, dims.n_mels, N_FRAMES)
         tokens = torch.zeros(batch_size, n_tokens, dtype=torch.long)
-        n_learned = batch_size * n_tokens // 2
         with (
             saved_tensors_hooks(keep, lambda tensor: tensor),
             torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None),
@@ -64,8 +78,7 @@ def peak_bytes(
             logits = F.linear(states[:n_learned], weight.to(states.dtype)).float()
             F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")
         activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-        trained = n_parameters(model, trainable=True)
-        weights = 4 * n_parameters(model) + 12 * trained
+        weights = 4 * n_parameters(model) + 12 * n_parameters(model, trainable=True)
     return weights + activations + 6 * n_learned * dims.n_vocab  # the logits' gradient, twice
 
 
