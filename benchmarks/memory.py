@@ -68,10 +68,9 @@ def figure(size, name, n_rows):
     computed += RUNTIME if device.type == "cpu" else 0
     found = {"size": size, "setting": name, "rows": n_rows, "computed": int(computed)}
     if computed < args.below * 1e9:
-        command = [sys.executable, *sys.argv, "--worker", size, name, str(n_rows)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if not done.returncode:
-            found["measured"] = int(done.stdout)
+        command = [sys.executable, *sys.argv, f"--worker={json.dumps([size, name, n_rows])}"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        found["measured"] = int(done.stdout)
     print(json.dumps(found), file=sys.stderr, flush=True)
     return found
 
@@ -104,7 +103,7 @@ parser.add_argument("--device", default="auto")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--json", default="")
 parser.add_argument("--into", default="", help="document whose table is replaced")
-parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
 args = parser.parse_args()
 
 torch.set_num_threads(args.threads)
@@ -112,7 +111,7 @@ device = pick_device(args.device)
 amp = pick_amp(args.amp, device)
 fp16 = amp == torch.float16
 if args.worker:
-    print(measure(args.worker[0], args.worker[1], int(args.worker[2])))
+    print(measure(*args.worker))
     sys.exit()
 figures = [figure(s, name, n) for s in args.sizes for name in SETTINGS for n in args.rows]
 if args.json:
