@@ -40,7 +40,9 @@ def test_every_flag_is_explained_with_its_default_in_a_group(capsys):
         assert group in said
 
 
-@pytest.mark.parametrize("argv", [["--batch", "2"], ["--amp", "int8"], ["--max-steps", "x"]])
+@pytest.mark.parametrize(
+    "argv", [["--batch", "2"], ["--amp", "int8"], ["--max-steps", "x"], ["--batch-size", "-1"]]
+)
 def test_a_wrong_flag_is_status_2_and_names_it(argv, capsys):
     with pytest.raises(SystemExit) as stopped:
         parse(TrainConfig, argv, "train.py")

@@ -9,7 +9,7 @@ from whisper_ft.flags import option, out_of_bounds
 
 SAMPLE = Path(__file__).resolve().parent.parent / "data"  # of a checkout, beside the package
 
-AUTO = 0  # rows at once: as many as fit
+AUTO = -1  # rows at once: as many as fit
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class TrainConfig(PromptSettings):
         "rows in a forward pass. auto: as many as memory has room for, at most the 8 times "
         "--accumulate of a step, which keeps its rows",
         group="optimisation",
-        at_least=AUTO,
+        at_least=1,
         words={"auto": AUTO},
     )
     accumulate: int = option(

@@ -49,6 +49,8 @@ def out_of_bounds(config: Any) -> list[str]:
         for number in value if isinstance(value, tuple) else (value,):
             if not isinstance(number, int | float) or isinstance(number, bool):
                 continue
+            if number in meta["words"].values():
+                continue
             for bound, holds, words in (
                 (meta["at_least"], lambda n, b: n >= b, "at least"),
                 (meta["above"], lambda n, b: n > b, "more than"),
@@ -122,7 +124,11 @@ def _add_argument(group: Any, field: dataclasses.Field) -> None:
 
 def _or_word(kind: type, words: Mapping[str, int]) -> Any:
     def read(text: str) -> Any:
-        return words[text] if text in words else kind(text)
+        if text in words:
+            return words[text]
+        if (value := kind(text)) in words.values():  # what only a word may mean
+            raise ValueError
+        return value
 
     read.__name__ = kind.__name__  # which argparse's messages say
     return read

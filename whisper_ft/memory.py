@@ -21,23 +21,39 @@ from whisper_ft.speed import recompute_blocks, speed_up
 
 # torch, whisper and what they import, before the first weight: as seen in a process on Linux.
 RUNTIME = 0.45e9
-MARGIN = 0.9  # of what is free may be taken: allocators leave gaps
+MARGIN = 0.85  # of what is free may be taken: allocators leave gaps of a tenth and more
 CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
 
 
-def peak_bytes(dims: ModelDimensions, batch_size: int, **settings: Any) -> int:
-    """What a step takes at most: `stepping_bytes`, which grows by as much with every layer."""
+def peak_bytes(
+    dims: ModelDimensions,
+    batch_size: int,
+    *,
+    frozen: bool = False,
+    recomputed: bool = False,
+    **settings: Any,
+) -> int:
+    """What a step takes at most, in bytes: `held_bytes`, and what a layer works with.
 
-    def needed(n_encoder_layers: int, n_decoder_layers: int) -> int:
+    Both grow by as much with every layer, so that one and two of each are enough to look at.
+    """
+
+    def held(n_encoder_layers: int, n_decoder_layers: int, **more: Any) -> int:
         layers = {"n_audio_layer": n_encoder_layers, "n_text_layer": n_decoder_layers}
-        return stepping_bytes(replace(dims, **layers), batch_size, **settings)
+        return held_bytes(replace(dims, **layers), batch_size, **more, **settings)
 
-    least = needed(1, 1)
-    of_encoder, of_decoder = needed(2, 1) - least, needed(1, 2) - least
-    return least + (dims.n_audio_layer - 1) * of_encoder + (dims.n_text_layer - 1) * of_decoder
+    ways: dict[str, Any] = {"frozen": frozen, "recomputed": recomputed}
+    least = held(1, 1, **ways)
+    of_encoder, of_decoder = held(2, 1, **ways) - least, held(1, 2, **ways) - least
+    total = least + (dims.n_audio_layer - 1) * of_encoder + (dims.n_text_layer - 1) * of_decoder
+    if frozen or recomputed:  # then a layer's own results come and go
+        total += (held(2, 1) - held(1, 1)) - (
+            held(2, 1, recomputed=True) - held(1, 1, recomputed=True)
+        )
+    return total
 
 
-def stepping_bytes(
+def held_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,
@@ -79,7 +95,7 @@ def stepping_bytes(
             F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")
         activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
         weights = 4 * n_parameters(model) + 12 * n_parameters(model, trainable=True)
-    return weights + activations + 6 * n_learned * dims.n_vocab  # the logits' gradient, twice
+    return weights + activations + 8 * n_learned * dims.n_vocab  # logits and their gradient
 
 
 def free_bytes(device: torch.device) -> int:
