@@ -35,25 +35,6 @@ from whisper_ft.visits import Visit
 from whisper_ft.weights import dims_of, load, vocabulary_of
 
 LR = 1e-5
-# From openai-whisper's names of parameters to those of transformers.
-THEIRS = (
-    (".blocks.", ".layers."),
-    (".attn_ln.", ".self_attn_layer_norm."),
-    (".cross_attn_ln.", ".encoder_attn_layer_norm."),
-    (".mlp_ln.", ".final_layer_norm."),
-    (".cross_attn.", ".encoder_attn."),
-    (".attn.", ".self_attn."),
-    (".query.", ".q_proj."),
-    (".key.", ".k_proj."),
-    (".value.", ".v_proj."),
-    (".out.", ".out_proj."),
-    (".mlp.0.", ".fc1."),
-    (".mlp.2.", ".fc2."),
-    (".ln_post.", ".layer_norm."),
-    ("decoder.ln.", "decoder.layer_norm."),
-    (".token_embedding.", ".embed_tokens."),
-    (".positional_embedding", ".embed_positions.weight"),
-)
 
 
 def ours(model, batches, done):
@@ -96,8 +77,29 @@ def plain(model, batches, done):
 
 def hf_loop(model, batches, done):
     """The same loop around transformers' model."""
-    theirs = as_theirs(model)
+    from peers import as_theirs, inputs_of
+
+    theirs = as_theirs(model, frozen=args.freeze_encoder)
     _loop(theirs, batches, done, lambda batch: theirs(**inputs_of(batch)).loss)
+
+
+def hf_trainer(model, batches, done):
+    """Seq2SeqTrainer with the optimiser that it takes by itself."""
+    from peers import as_theirs, run_trainer
+
+    run_trainer(
+        as_theirs(model, frozen=args.freeze_encoder),
+        batches,
+        done,
+        learning_rate=LR,
+        adam_beta1=BETAS[0],
+        adam_beta2=BETAS[1],
+        adam_epsilon=EPS,
+        weight_decay=WEIGHT_DECAY,
+        max_grad_norm=MAX_GRAD_NORM,
+        bf16=amp == torch.bfloat16,
+        fp16=fp16,
+    )
 
 
 def _loop(model, batches, done, loss_of):
@@ -114,83 +116,6 @@ def _loop(model, batches, done, loss_of):
         scaler.step(optimizer)
         scaler.update()
         done(loss.item())
-
-
-def hf_trainer(model, batches, done):
-    """Seq2SeqTrainer with its own optimiser, on features that are already in memory."""
-    from transformers import Seq2SeqTrainer, Seq2SeqTrainingArguments, TrainerCallback
-
-    class Turns(TrainerCallback):
-        def on_step_end(self, *_, **__):
-            done(None)
-
-    class Trainer(Seq2SeqTrainer):
-        def get_train_dataloader(self):
-            return torch.utils.data.DataLoader([inputs_of(b) for b in batches], batch_size=None)
-
-    settings = Seq2SeqTrainingArguments(
-        output_dir="/tmp/unused",
-        max_steps=len(batches),
-        learning_rate=LR,
-        lr_scheduler_type="constant",
-        adam_beta1=BETAS[0],
-        adam_beta2=BETAS[1],
-        adam_epsilon=EPS,
-        weight_decay=WEIGHT_DECAY,
-        max_grad_norm=MAX_GRAD_NORM,
-        bf16=amp == torch.bfloat16,
-        fp16=amp == torch.float16,
-        use_cpu=device.type == "cpu",
-        save_strategy="no",
-        logging_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-    )
-    Trainer(model=as_theirs(model), args=settings, callbacks=[Turns()]).train()
-
-
-def as_theirs(model):
-    """A transformers model with the same weights, and as much of it trained."""
-    from transformers import WhisperConfig, WhisperForConditionalGeneration
-
-    dims = model.dims
-    theirs = WhisperForConditionalGeneration(
-        WhisperConfig(
-            vocab_size=dims.n_vocab,
-            num_mel_bins=dims.n_mels,
-            d_model=dims.n_audio_state,
-            encoder_layers=dims.n_audio_layer,
-            encoder_attention_heads=dims.n_audio_head,
-            encoder_ffn_dim=4 * dims.n_audio_state,
-            decoder_layers=dims.n_text_layer,
-            decoder_attention_heads=dims.n_text_head,
-            decoder_ffn_dim=4 * dims.n_text_state,
-            max_source_positions=dims.n_audio_ctx,
-            max_target_positions=dims.n_text_ctx,
-            use_cache=False,
-            pad_token_id=0,
-            bos_token_id=0,
-            eos_token_id=0,
-        )
-    )
-    renamed = {}
-    for name, tensor in model.state_dict().items():
-        for here, there in THEIRS:
-            name = name.replace(here, there)
-        renamed[f"model.{name}"] = tensor
-    renamed["proj_out.weight"] = renamed["model.decoder.embed_tokens.weight"]
-    theirs.load_state_dict(renamed)
-    if args.freeze_encoder:
-        theirs.model.freeze_encoder()
-    return theirs.to(device)
-
-
-def inputs_of(batch):
-    return {
-        "input_features": batch.mel,
-        "decoder_input_ids": batch.tokens,
-        "labels": batch.targets,
-    }
 
 
 def read_batches():

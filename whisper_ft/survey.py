@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
@@ -22,7 +22,9 @@ from whisper_ft.metrics import is_long, plain
 from whisper_ft.tokens import encode_prompt, encode_segments
 from whisper_ft.weights import Vocabulary
 
-BINS = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # tokens of a text, at most
+FIELDS = ("prompt", "keywords", "segments", "recording", "speaker")  # that rows may have
+MOST = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # tokens of a text in a bin
+BINS = {most: f"{low + 1}-{most}" for low, most in zip((0, *MOST), MOST, strict=False)}
 BAR = 40  # characters of the longest
 MOST_LISTED = 20  # problems that stand one by one
 SHOWN = 4  # places and values of rows that share a problem or a doubt
@@ -49,8 +51,8 @@ def compare_manifests(checked: Sequence[Checked]) -> None:
     """Add a doubt for each row of whose audio, or words, an earlier manifest holds some too."""
     heard = _Heard()
     said: dict[tuple[str, str], str] = {}
-    for found in checked:
-        for row in found.rows:
+    for number, found in enumerate(checked, start=1):
+        for row in found.rows if number > 1 else ():
             text = plain(row.text, cased=False)
             seconds, other = heard.shared(row)
             if other:
@@ -59,6 +61,8 @@ def compare_manifests(checked: Sequence[Checked]) -> None:
             elif text and (other := said.get((row.speaker, text), "")):
                 who = "by the same speaker " if row.speaker else ""
                 found.doubts.append(Problem(row.place, f"text: said {who}in '{other}' too"))
+        if number == len(checked):
+            return
         heard.add(found.rows)
         for row in found.rows:
             text = plain(row.text, cased=False)
@@ -66,22 +70,31 @@ def compare_manifests(checked: Sequence[Checked]) -> None:
                 said.setdefault((row.speaker, text), row.place)
 
 
+class _Stretch(NamedTuple):
+    start: float  # seconds in a file
+    end: float
+    channel: int | None
+    place: str  # of its row
+
+
 class _Heard:
     """Stretches of files that manifests hold: which of them does a row share?"""
 
     def __init__(self) -> None:
-        self._rows: defaultdict[Path, list[Row]] = defaultdict(list)  # of each file, by start
+        self._stretches: defaultdict[Path, list[_Stretch]] = defaultdict(list)  # by start
         self._resolved = cache(Path.resolve)
 
     def add(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self._rows[self._resolved(row.audio)].append(row)
-        for held in self._rows.values():
-            held.sort(key=lambda row: row.start)
+            end = row.start + (row.duration or 0.0)
+            stretch = _Stretch(row.start, end, row.channel, row.place)
+            self._stretches[self._resolved(row.audio)].append(stretch)
+        for held in self._stretches.values():
+            held.sort(key=lambda stretch: stretch.start)
 
     def shared(self, row: Row) -> tuple[float, str]:
         """(seconds, place) of the largest stretch that a row shares with one held, or (0.0, "")."""
-        held = self._rows.get(self._resolved(row.audio), [])
+        held = self._stretches.get(self._resolved(row.audio), [])
         ends = row.start + (row.duration or 0.0)
         earliest = row.start - MAX_SECONDS - CUT_SLACK
         first = bisect_left(held, earliest, key=lambda other: other.start)
@@ -89,38 +102,48 @@ class _Heard:
         for other in map(held.__getitem__, range(first, len(held))):
             if other.start >= ends:
                 break
-            until = min(ends, other.start + (other.duration or 0.0))
-            seconds = until - max(row.start, other.start)
+            seconds = min(ends, other.end) - max(row.start, other.start)
             if None in (row.channel, other.channel) or row.channel == other.channel:
                 best = max(best, (seconds, other.place))
         return best if best[1] else (0.0, "")
 
 
 def survey(path: str, found: Checked, vocabulary: Vocabulary | None) -> dict[str, Any]:
-    """All about a manifest that a report may show, in plain types."""
+    """All about a manifest that a report may show, in plain types; its rows are made once."""
     languages: defaultdict[str, dict[str, float]] = defaultdict(lambda: {"rows": 0, "hours": 0.0})
+    tasks, having, lengths = Counter[str](), Counter[str](), Counter[str]()
+    cuts: list[int] = []
     for row in found.rows:
         languages[row.language]["rows"] += 1
         languages[row.language]["hours"] += (row.duration or 0.0) / 3600
+        tasks[row.task] += 1
+        having.update(name for name in FIELDS if getattr(row, name))
+        having["silence"] += not row.text.strip()
+        if vocabulary is not None:
+            tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
+            ids = encode_segments(tokenizer, row.resolved_segments(row.duration or 0.0))
+            lengths[_bin(len(ids))] += 1
+            cuts.append(len(encode_prompt(tokenizer, row.prompt)) - PROMPT_ROOM)
+    cuts = [cut for cut in cuts if cut > 0]
     return {
         "manifest": path,
         "rows": len(found.rows),
         "hours": found.seconds / 3600,
         "languages": dict(languages),
-        "tasks": dict(Counter(row.task for row in found.rows)),
-        "with": {
-            "prompt": sum(bool(row.prompt) for row in found.rows),
-            "keywords": sum(bool(row.keywords) for row in found.rows),
-            "segments": sum(bool(row.segments) for row in found.rows),
-            "recording": sum(bool(row.recording) for row in found.rows),
-            "speaker": sum(bool(row.speaker) for row in found.rows),
-            "silence": sum(not row.text.strip() for row in found.rows),
-        },
-        "tokens": _token_bins(found.rows, vocabulary),
-        "cut_prompts": _cut_prompts(found.rows, vocabulary),
+        "tasks": dict(tasks),
+        "with": {name: having[name] for name in (*FIELDS, "silence")},
+        "tokens": {name: lengths[name] for name in BINS.values()} if vocabulary else {},
+        "cut_prompts": (
+            {"rows": len(cuts), "mean": sum(cuts) / len(cuts), "most": max(cuts)} if cuts else {}
+        ),
         "problems": [vars(problem) for problem in found.problems],
         "doubts": [vars(doubt) for doubt in found.doubts],
     }
+
+
+def _bin(n_tokens: int) -> str:
+    """The bin of a text of so many tokens; the last takes all longer ones."""
+    return next((name for most, name in BINS.items() if n_tokens <= most), BINS[max(BINS)])
 
 
 def screen(surveyed: dict[str, Any], *, every: bool) -> Iterator[str]:
@@ -173,28 +196,3 @@ def _grouped(found: Sequence[dict[str, str]], name: str) -> Iterator[str]:
         if len(values) > 1:
             most = ", ".join(f"{value} ({n})" for value, n in values.most_common(SHOWN))
             yield f"{' ' * 20}also {most}"
-
-
-def _token_bins(rows: Sequence[Row], vocabulary: Vocabulary | None) -> dict[str, int]:
-    """How many texts have how many tokens, by bin."""
-    if vocabulary is None:
-        return {}
-    counts = [0] * len(BINS)
-    for row in rows:
-        tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
-        n_ids = len(encode_segments(tokenizer, row.resolved_segments(row.duration or 0.0)))
-        counts[next(i for i, most in enumerate(BINS) if n_ids <= most or most == BINS[-1])] += 1
-    lows = (1, *(most + 1 for most in BINS))
-    return {f"{low}-{most}": n for low, most, n in zip(lows, BINS, counts, strict=False)}
-
-
-def _cut_prompts(rows: Sequence[Row], vocabulary: Vocabulary | None) -> dict[str, float]:
-    """Prompts that are too long, and by how many tokens on average and at most."""
-    if vocabulary is None:
-        return {}
-    cuts = []
-    for row in rows:
-        tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
-        cuts.append(len(encode_prompt(tokenizer, row.prompt)) - PROMPT_ROOM)
-    cuts = [cut for cut in cuts if cut > 0]
-    return {"rows": len(cuts), "mean": sum(cuts) / len(cuts), "most": max(cuts)} if cuts else {}
