@@ -102,6 +102,7 @@ parser.add_argument("--amp", default="auto")
 parser.add_argument("--device", default="auto")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--json", default="")
+parser.add_argument("--show", default="", help="figures that --json wrote, instead of new ones")
 parser.add_argument("--into", default="", help="document whose table is replaced")
 parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
 args = parser.parse_args()
@@ -113,7 +114,10 @@ fp16 = amp == torch.float16
 if args.worker:
     print(measure(*args.worker))
     sys.exit()
-figures = [figure(s, name, n) for s in args.sizes for name in SETTINGS for n in args.rows]
+if args.show:
+    figures = json.loads(Path(args.show).read_text(encoding="utf-8"))
+else:
+    figures = [figure(s, name, n) for s in args.sizes for name in SETTINGS for n in args.rows]
 if args.json:
     Path(args.json).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 print(table(figures))
