@@ -55,6 +55,12 @@ def random_whisper(n_vocab: int = 51864, seed: int = 0) -> Whisper:
     return model
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Word timestamps start numba's threads, after which torch uses as many: other sums."""
+    torch.set_num_threads(1)
+
+
 def row(text="Hello.", **fields) -> Row:
     return Row(fields.pop("audio", None), text, **fields)
 
