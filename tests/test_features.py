@@ -1,5 +1,6 @@
 """A frozen encoder's features: computed once, never taken for others, and the same losses."""
 
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import soundfile
 import torch
 from conftest import lines, plan_of, random_whisper, tone
 
+from whisper_ft import encoding
 from whisper_ft.encoding import encode_rows
 from whisper_ft.features import FeatureCache, feature_bytes, read_features, write_features
 from whisper_ft.manifest import Row, Segment
@@ -119,6 +121,26 @@ def test_augmented_audio_is_heard_anew_said_aloud(frozen, tmp_path, capsys):
     plan = plan_of(frozen("run", *cache, "--spec-augment"))
     assert plan.examples.encoded is None and not plan.unencoded
     assert "--feature-cache is not used: augmentation" in capsys.readouterr().out
+
+
+def test_features_that_cannot_be_kept_end_the_run_in_words(frozen, tmp_path, monkeypatch, capsys):
+    plan = plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(encoding, "write_features", full)
+    assert train(plan) == 1
+    said = capsys.readouterr().out
+    assert "cache: No space left on device: make room" in said and "--resume" in said
+    monkeypatch.undo()
+    assert train(plan_of(["--resume", str(tmp_path / "run")])) == 0
+
+
+def test_a_folder_that_cannot_be_a_cache_is_refused(frozen, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(Refused, match=r"--feature-cache: .*file: cannot be written \(.*\)"):
+        plan_of(frozen("run", "--feature-cache", str(tmp_path / "file")))
 
 
 def test_a_cache_needs_a_frozen_encoder_and_room(frozen, argv, tmp_path):

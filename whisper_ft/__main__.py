@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 from whisper_ft.flags import parse
-from whisper_ft.settings import (
-    AverageConfig,
-    CheckConfig,
-    CompareConfig,
-    EvaluateConfig,
-    LongformConfig,
-    ReportConfig,
-    TableConfig,
-)
+from whisper_ft.settings import SETTINGS
 
 PREPARE = "Turn corpora, or long recordings with subtitles, into manifests."
-SETTINGS: dict[str, Any] = {
-    "average": AverageConfig,
-    "check": CheckConfig,
-    "compare": CompareConfig,
-    "evaluate": EvaluateConfig,
-    "longform": LongformConfig,
-    "prepare": None,  # its formats have settings of their own
-    "report": ReportConfig,
-    "table": TableConfig,
-}
 
 
 def main() -> int:
     """Run a command; wrong input is a message and status 2, never a traceback."""
     argv = sys.argv[1:]
-    if not argv or argv[0] not in SETTINGS:
-        about = {name: config.__doc__ if config else PREPARE for name, config in SETTINGS.items()}
-        lines = [f"  {name:10}{words}" for name, words in about.items()]
+    about = {name: config.__doc__ for name, config in SETTINGS.items()} | {"prepare": PREPARE}
+    if not argv or argv[0] not in about:
+        lines = [f"  {name:10}{words}" for name, words in sorted(about.items())]
         if argv and argv[0] not in ("-h", "--help"):
             print(f"{argv[0]}: no such command", file=sys.stderr)
         print(

@@ -244,6 +244,14 @@ def make_loader(
     )
 
 
+def next_of(batches: Iterator[Any]) -> Any:
+    """The next of what workers make. Raises WorkerError where one of them is gone."""
+    try:
+        return next(batches)
+    except (RuntimeError, OSError, EOFError) as error:  # as torch tells of it
+        raise WorkerError(f"a worker process died ({error}): was memory short?") from error
+
+
 class _Once:
     """An iterator in the shape that DataLoader wants of a batch sampler."""
 

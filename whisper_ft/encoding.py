@@ -13,9 +13,10 @@ from tqdm import tqdm
 from whisper.model import Whisper
 
 from whisper_ft.audio import SAMPLE_RATE, log_mel
-from whisper_ft.data import Examples, RowError, hear, quiet_worker
+from whisper_ft.data import Examples, RowError, hear, next_of, quiet_worker
 from whisper_ft.features import Wanted, write_features
 from whisper_ft.model import encode
+from whisper_ft.stopping import leave_children_be
 
 
 def encode_rows(
@@ -28,7 +29,11 @@ def encode_rows(
     workers: int,
     stop: Callable[[], bool],
 ) -> None:
-    """Encode what is missing, until asked to stop. Raises RowError for unreadable audio."""
+    """Encode what is missing, until asked to stop; what is written stays for the next run.
+
+    Raises RowError for unreadable audio, WorkerError for a process that died, OSError for features
+    that cannot be written.
+    """
     assert examples.encoded is not None
     wanted = {path: key for key, path in examples.encoded.items() if path in missing}
     sounds = _Sounds(examples, list(wanted.items()))
@@ -39,11 +44,14 @@ def encode_rows(
         collate_fn=list,
         worker_init_fn=quiet_worker,
     )
-    bar = tqdm(total=len(wanted), desc="encoding rows once", unit="row", disable=not wanted)
+    batches = iter(loader)
+    leave_children_be()  # as in the loop: a worker's death is told by next_of
+    bar = tqdm(total=len(wanted), desc="encoding rows once", unit="row")
     with bar, torch.no_grad():
-        for sound in loader:
+        for _ in range(len(loader)):
             if stop():
                 return
+            sound = next_of(batches)
             for one in sound:
                 if isinstance(one, RowError):
                     raise one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,8 +71,15 @@ def find_features(
     Raises ValueError for more than may be written.
     """
     root = Path(config.feature_cache)
-    root.mkdir(parents=True, exist_ok=True)
     cache = FeatureCache(root, model.encoder, str(amp_dtype))
+    try:
+        cache.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache.folder):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"--feature-cache: {root}: cannot be written ({error.strerror}): choose another folder"
+        ) from None
     known = cache.paths(rows, visited)
     unencoded = frozenset(cache.missing(set(known.values())))
     size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -22,8 +23,8 @@ MANY = 100_000  # rows of which to show how far one is
 class _RowSequence(Sequence[Row]):
     """A sequence that needs to know only its length and how to make one row."""
 
-    def row(self, index: int) -> Row:
-        raise NotImplementedError
+    @abstractmethod
+    def row(self, index: int) -> Row: ...
 
     @overload
     def __getitem__(self, index: int) -> Row: ...

@@ -1,6 +1,7 @@
 """The settings of every command but training: the flags, and the help."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from whisper_ft.config import PromptSettings
 from whisper_ft.flags import option
@@ -143,3 +144,14 @@ class TableConfig:
 
     results: tuple[str, ...] = option((), "files that evaluate --json wrote", positional=True)
     into: str = option("", "document whose table, between two <!-- table --> lines, is replaced")
+
+
+SETTINGS: dict[str, Any] = {  # of each command; the formats of prepare have their own
+    "average": AverageConfig,
+    "check": CheckConfig,
+    "compare": CompareConfig,
+    "evaluate": EvaluateConfig,
+    "longform": LongformConfig,
+    "report": ReportConfig,
+    "table": TableConfig,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from functools import partial
 from types import MethodType
@@ -24,7 +25,7 @@ def keep_freed_memory() -> None:
 
     New pages, which the system must clear first, took a twentieth of a step.
     """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
+    if os.name == "posix" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 

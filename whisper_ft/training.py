@@ -18,7 +18,7 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
-from whisper_ft.data import Batch, RowError, WorkerError, make_loader
+from whisper_ft.data import Batch, RowError, WorkerError, make_loader, next_of
 from whisper_ft.encoding import encode_rows
 from whisper_ft.evaluate import decode_all
 from whisper_ft.model import cast, pick_dtype
@@ -187,16 +187,12 @@ def train(plan: Plan) -> int:
     with stop_on_signals() as stop:
         try:
             if plan.unencoded:
-                encode_rows(
-                    plan.loaded.model,
-                    plan.examples,
-                    plan.unencoded,
-                    amp_dtype=plan.amp_dtype,
-                    batch_size=plan.config.batch_size,
-                    workers=plan.config.workers,
-                    stop=lambda: bool(stop),
-                )
+                _encode(plan, stop)
             _loop(run, stop)
+        except _NotKept as error:
+            print(f"--feature-cache: {plan.config.feature_cache}: {error}: make room, then go on:")
+            print(f"  python train.py --resume {shlex.quote(str(plan.folder))}")
+            return 1
         except (NonFiniteError, torch.OutOfMemoryError) as error:
             print(_failure(run, error))
             return 1
@@ -229,6 +225,25 @@ def _failure(run: Run, error: Exception) -> str:
     return f"stopped in step {run.progress.step + 1}: {error}\n{left}; {remedy}"
 
 
+class _NotKept(Exception):
+    """Features that could not be written."""
+
+
+def _encode(plan: Plan, stop: Stop) -> None:
+    try:
+        encode_rows(
+            plan.loaded.model,
+            plan.examples,
+            plan.unencoded,
+            amp_dtype=plan.amp_dtype,
+            batch_size=plan.config.batch_size,
+            workers=plan.config.workers,
+            stop=lambda: bool(stop),
+        )
+    except OSError as error:
+        raise _NotKept(error.strerror or str(error)) from error
+
+
 def _loop(run: Run, stop: Stop) -> None:
     plan, progress = run.plan, run.progress
     steps = run.steps()
@@ -255,10 +270,7 @@ def _loop(run: Run, stop: Stop) -> None:
 
 
 def _next(batches: Iterator[Batch | RowError]) -> Batch:
-    try:
-        batch = next(batches)
-    except (RuntimeError, OSError, EOFError) as error:  # as torch tells of a worker that is gone
-        raise WorkerError(f"a worker process died ({error}): was memory short?") from error
+    batch = next_of(batches)
     if isinstance(batch, RowError):
         raise batch
     return batch
