@@ -135,8 +135,8 @@ class TrainConfig(PromptSettings):
     )
     gradient_checkpointing: bool = option(
         False,
-        "compute layers again in the backward pass instead of keeping what they computed: a third "
-        "more time, far less memory",
+        "compute layers again in the backward pass instead of keeping what they computed: a "
+        "quarter more time, far less memory",
         group="optimisation",
     )
     amp: str = option(

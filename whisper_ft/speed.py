@@ -128,7 +128,7 @@ def speed_up(model: Whisper) -> None:
 def recompute_blocks(model: Whisper) -> None:
     """Have backward compute what blocks did again, of which it then keeps the input alone.
 
-    Gradient checkpointing (Chen et al. 2016): a third more time, a fraction of the memory.
+    Gradient checkpointing (Chen et al. 2016): a quarter more time, a fraction of the memory.
     """
     for block in (*model.encoder.blocks, *model.decoder.blocks):
         block.forward = MethodType(_recomputed, block)
