@@ -20,7 +20,7 @@ FLOORS = [
         "memory",
         "scores",
     },
-    {"data", "decode", "check", "conditions", "compare", "curves", "memory"},
+    {"data", "decode", "check", "conditions", "compare", "curves"},
     {"evaluate", "encoding", "optim", "room", "progress", "results", "show", "survey"},
     {"plan"},
     {"training", "resuming", "longform", "evaluations", "report"},
