@@ -54,7 +54,7 @@ def encode_rows(
             sound = next_of(batches)
             for one in sound:
                 if isinstance(one, RowError):
-                    raise one
+                    raise RowError(str(one))  # a new one, which keeps no worker alive
             paths, mels, seconds = zip(*sound, strict=True)
             device = model.device
             with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):

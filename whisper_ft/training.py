@@ -272,7 +272,8 @@ def _loop(run: Run, stop: Stop) -> None:
 def _next(batches: Iterator[Batch | RowError]) -> Batch:
     batch = next_of(batches)
     if isinstance(batch, RowError):
-        raise batch
+        # not itself: with its traceback it would keep this frame, and so the workers, alive
+        raise RowError(str(batch))
     return batch
 
 
