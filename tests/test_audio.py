@@ -111,7 +111,7 @@ def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path):
 
 def test_a_header_tells_the_duration(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros((4410, 2)), 44100)
-    assert probe(tmp_path / "a.wav") == (44100, 4410, 2)
+    assert probe(tmp_path / "a.wav")[:3] == (44100, 4410, 2)
     assert probe(tmp_path / "a.wav").duration == 0.1
 
 

@@ -267,7 +267,7 @@ def test_more_tokens_than_fit_fall_back_to_the_plain_text_and_are_counted(exampl
 def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_path, monkeypatch):
     from conftest import assert_same_run, lines
 
-    from whisper_ft import training
+    from whisper_ft import run as running
 
     flags = [
         *("--spec-augment", "--stochastic-depth", ".5", "--bpe-dropout", ".3", "--speed", ".1"),
@@ -276,7 +276,7 @@ def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_pa
     argv[argv.index("--out") + 1] = str(tmp_path / "whole")
     train(plan_of([*argv, *flags]))
     argv[argv.index("--out") + 1] = str(tmp_path / "run")
-    real, done = training.train_step, []
+    real, done = running.train_step, []
 
     def stopping(*arguments):
         numbers = real(*arguments)
@@ -288,7 +288,7 @@ def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_pa
         return numbers
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_step", stopping)
+        patch.setattr(running, "train_step", stopping)
         train(plan_of([*argv, *flags]))
     assert train(plan_of(["--resume", str(tmp_path / "run"), "--workers", "1"])) == 0
     assert_same_run(tmp_path / "whole", tmp_path / "run")

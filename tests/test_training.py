@@ -42,7 +42,7 @@ def test_a_run_leaves_all_that_it_promises(argv, tmp_path, capsys):
     folder = tmp_path / "run"
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "metrics.jsonl", "samples.jsonl"),
-        *("best.pt", "last.pt", "state.pt", "state.previous.pt"),
+        *("best.pt", "last.pt", "state.pt", "state.previous.pt", ".lock"),
     }
     log = lines(folder)
     assert [line["step"] for line in log if line["kind"] == "step"] == [1, 2, 3, 4, 5, 6, 7]

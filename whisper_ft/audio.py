@@ -22,6 +22,7 @@ class AudioInfo(NamedTuple):
     sample_rate: int  # Hz
     n_samples: int  # per channel, at that rate
     n_channels: int
+    stamp: int  # of the file as it was then: see `stamp`
 
     @property
     def duration(self) -> float:
@@ -36,6 +37,7 @@ def probe(path: Path) -> AudioInfo:
         raise ValueError(f"{what}: correct the path, or remove the row")
     if path.stat().st_size == 0:
         raise ValueError("an empty file: restore it or remove the row")
+    seen = stamp(path)
     try:
         info = soundfile.info(path)
     except UnicodeEncodeError:
@@ -44,7 +46,13 @@ def probe(path: Path) -> AudioInfo:
         raise ValueError(_unreadable(path, error)) from None
     if info.frames <= 0:
         raise ValueError("holds no samples: restore it or remove the row")
-    return AudioInfo(info.samplerate, info.frames, info.channels)
+    return AudioInfo(info.samplerate, info.frames, info.channels, seen)
+
+
+def stamp(path: Path) -> int:
+    """A number that a file's size and time give, and that another content hardly has."""
+    stat = path.stat()
+    return hash((stat.st_size, stat.st_mtime_ns))
 
 
 def n_mel_frames(seconds: float) -> int:
@@ -81,10 +89,10 @@ def read_audio(
     if channel is not None and channel >= samples.shape[1]:
         raise ValueError(f"channel {channel} is not there: it has {samples.shape[1]}, from 0")
     mono = samples.mean(axis=1) if channel is None else samples[:, channel]
-    if not np.isfinite(mono).all():
-        raise ValueError("holds samples that are not finite numbers: export it again")
-    if rate != SAMPLE_RATE:
+    if rate != SAMPLE_RATE and np.isfinite(mono).all():
         mono = soxr.resample(mono, rate, SAMPLE_RATE)
+    if not np.isfinite(mono).all():  # or so large that resampling has made them so
+        raise ValueError("holds samples that are not finite numbers: export it again")
     return np.clip(mono, -1.0, 1.0)
 
 

@@ -65,7 +65,7 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
                 complete = not wrong
                 if not wrong and isinstance(info, AudioInfo):
                     seconds = _duration(row, info)
-                    fit.add(held.starts[index], held.numbers[index], follows, seconds)
+                    fit.add(held.starts[index], held.numbers[index], follows, seconds, info.stamp)
                     checked.languages.append(code)
                     checked.seconds += seconds
             bar.update(len(some))
@@ -229,7 +229,7 @@ def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
         with suppress(sqlite3.Error):  # a cache that cannot be written only costs time
             cache.executemany(
                 "REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?)",
-                [(*_identity(p), *info) for p in new if isinstance(info := found[p], AudioInfo)],
+                [(*_identity(p), *i[:3]) for p in new if isinstance(i := found[p], AudioInfo)],
             )
             cache.commit()
     return {path: info for path, info in found.items() if info is not None}
@@ -242,11 +242,16 @@ def _probe(path: Path) -> AudioInfo | str:
         return str(error)
 
 
+def probes_path() -> Path:
+    """Where headers of audio files are remembered."""
+    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return root / "whisper_ft" / "probes.sqlite"
+
+
 def _open_cache() -> sqlite3.Connection:
-    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper_ft"
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        cache = sqlite3.connect(root / "probes.sqlite", timeout=10)
+        probes_path().parent.mkdir(parents=True, exist_ok=True)
+        cache = sqlite3.connect(probes_path(), timeout=10)
         cache.execute(PROBES)
     except (OSError, sqlite3.Error):
         cache = sqlite3.connect(":memory:")
@@ -264,7 +269,10 @@ def _recall(cache: sqlite3.Connection, path: Path) -> AudioInfo | str | None:
     found = None
     with suppress(sqlite3.Error):  # a cache that another version wrote, or that is damaged
         found = cache.execute(f"SELECT {columns} FROM probes WHERE {where}", identity).fetchone()
-    return AudioInfo(*found) if found else None
+    if not found:
+        return None
+    sample_rate, n_samples, n_channels = found
+    return AudioInfo(sample_rate, n_samples, n_channels, hash(identity[1:]))
 
 
 def _identity(path: Path) -> tuple[bytes, int, int]:

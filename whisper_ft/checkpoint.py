@@ -5,18 +5,48 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.model import n_parameters
-from whisper_ft.weights import Loaded, damage
+from whisper_ft.weights import Loaded, damage, misfit, read_plain, set_heads
 
-STATE, PREVIOUS = "state.pt", "state.previous.pt"
+try:
+    import fcntl
+except ImportError:  # Windows: there two runs in one folder are not told apart
+    fcntl = None  # type: ignore[assignment]
+
+STATE, PREVIOUS, LOCK = "state.pt", "state.previous.pt", ".lock"
+
+
+def hold(folder: Path) -> IO[str]:
+    """Keep other processes from training in a folder for as long as the result is open.
+
+    The system lets go with the process, however that ends; its children do not hold it. Raises
+    ValueError where another has it, OSError where nothing can be written.
+    """
+    with tempfile.TemporaryFile(dir=folder):  # what may append to a file may not make another
+        lock = (folder / LOCK).open("a+", encoding="utf-8")
+    if fcntl is not None:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            lock.seek(0)
+            holder = lock.read().strip() or "another"
+            what = f"process {holder} is training there: wait for it or stop it"
+            raise ValueError(what) from None
+        except OSError:  # a file system without locks
+            return lock
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
 
 
 def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> None:
@@ -68,12 +98,17 @@ def find_state(folder: Path) -> tuple[Path | None, list[str]]:
 
 
 def load_state_model(path: Path) -> Loaded:
-    """The model of a saved state, in float32."""
-    state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    model = Whisper(ModelDimensions(**state["dims"]))
-    model.load_state_dict(state["model"])
-    if state["alignment_heads"]:
-        model.set_alignment_heads(state["alignment_heads"].encode("ascii"))
+    """The model of a saved state, in float32. Raises ValueError for a file that is none."""
+    state = read_plain(path)
+    try:
+        dims = ModelDimensions(**state["dims"])
+        if problem := misfit(dims, state["model"], path):
+            raise ValueError(problem)
+        model = Whisper(dims)
+        model.load_state_dict(state["model"])
+        set_heads(model, state["alignment_heads"])
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a run's state ({error}): start a new run") from None
     return Loaded(model, state["alignment_heads"])
 
 
@@ -158,11 +193,18 @@ def _partial(path: Path) -> Path:
 
 
 def _write_partial(path: Path, content: Any) -> Path:
+    """Write what is to become a path; a failure leaves nothing of it. Raises OSError."""
     partial = _partial(path)
-    with partial.open("wb") as file:
-        torch.save(content, file)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with partial.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(cause := error.__context__, OSError):  # torch tells of it as RuntimeError
+            raise OSError(cause.errno, cause.strerror, str(path)) from None
+        raise
     return partial
 
 
@@ -171,11 +213,15 @@ def _write_text(path: Path, text: str) -> None:
     if path.exists() and not path.is_file():  # /dev/stdout and the like
         path.write_text(text, encoding="utf-8")
         return
-    with _partial(path).open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(_partial(path), path)
+    partial = _partial(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -210,6 +210,16 @@ class TrainConfig(PromptSettings):
         "run folder to go on with; only --workers, --device and --save-every may stand beside it",
         group="run",
     )
+    strict_resume: bool = option(
+        False,
+        "refuse to go on where floats would differ: on another device, or with other versions",
+        group="run",
+    )
+    deterministic: bool = option(
+        False,
+        "the same losses each time on the same hardware, where a GPU would else save some time",
+        group="run",
+    )
     save_every: int = option(200, "steps between savings of the state", group="run", at_least=1)
     device: str = option("auto", "auto, cpu, cuda or cuda:N", group="run")
 

@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel, read_audio
+from whisper_ft.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel, read_audio, stamp
 from whisper_ft.augment import PLAIN, Augmentation, begins_too_late, draw_warp, masked, moved
 from whisper_ft.bpe_dropout import DroppingTokenizer
 from whisper_ft.features import read_features
@@ -61,6 +61,17 @@ class Batch:
     def n_targets(self) -> int:
         return int((self.targets != IGNORE).sum())
 
+    def split(self, n_rows: int) -> list[Batch]:
+        """The same rows in batches of at most so many."""
+        return [
+            replace(
+                self._with(lambda tensor, first=first: tensor[first : first + n_rows]),  # type: ignore[misc]
+                places=self.places[first : first + n_rows],
+                n_fallbacks=0 if first else self.n_fallbacks,
+            )
+            for first in range(0, len(self.places), n_rows)
+        ]
+
     def pin_memory(self) -> Batch:
         """What DataLoader calls, so that copies to a GPU need not wait."""
         return self._with(Tensor.pin_memory)
@@ -99,7 +110,7 @@ class Examples(Dataset):
             return self._example(visit)
         except RowError as error:
             return error
-        except ValueError as error:
+        except (OSError, ValueError) as error:  # OSError: features that are gone
             return RowError(f"{self.rows[visit.row].place}: {error}")
 
     def _example(self, visit: Visit) -> Example:
@@ -203,7 +214,10 @@ def hear(row: Row, *, timestamps: bool) -> tuple[np.ndarray, tuple[Segment, ...]
 
 def _read(row: Row) -> np.ndarray:
     try:
-        return read_audio(row.audio, row.start, row.end, row.channel)
+        samples = read_audio(row.audio, row.start, row.end, row.channel)
+        if row.stamp not in (None, stamp(row.audio)):
+            raise ValueError("changed since it was checked: restore it, or begin again with it")
+        return samples
     except (OSError, ValueError) as error:
         raise RowError(f"{row.place}: {row.audio}: {error}") from None
 

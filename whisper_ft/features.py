@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import struct
 import threading
+import time
+import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +23,9 @@ from whisper.model import AudioEncoder, ModelDimensions
 
 from whisper_ft.manifest import Row
 
-HEADER_BYTES, TAIL_BYTES = 128, 8  # of an array in NumPy's format, and of the seconds after it
+HEADER_BYTES = 128  # of an array in NumPy's format
+TAIL = struct.Struct("<dI")  # after it: seconds of sound, and a checksum of all before
+LEFT_BEHIND = 3600  # seconds after which what is half-written belongs to a writer that is gone
 
 
 Wanted = tuple[int, bool]  # a row's index, and whether it is heard as with timestamps
@@ -60,6 +66,13 @@ class FeatureCache:
             for timestamps in (True, False)
         }
 
+    def tidy(self) -> None:
+        """Remove what writers that were killed have left half-written."""
+        for partial in self.folder.glob("*/*.partial"):
+            with suppress(FileNotFoundError):
+                if partial.stat().st_mtime < time.time() - LEFT_BEHIND:
+                    partial.unlink()
+
     def missing(self, paths: Iterable[Path]) -> set[Path]:
         """Those that are not there, or not whole."""
         return {
@@ -73,25 +86,38 @@ def feature_bytes(dims: ModelDimensions) -> int:
 
 
 def _file_bytes(n_audio_ctx: int, n_audio_state: int) -> int:
-    return HEADER_BYTES + 2 * n_audio_ctx * n_audio_state + TAIL_BYTES
+    return HEADER_BYTES + 2 * n_audio_ctx * n_audio_state + TAIL.size
 
 
 def read_features(path: Path) -> tuple[Tensor, float]:
-    """(features, float16 [n_audio_ctx, n_audio_state], mapped from the disk; seconds of sound)."""
-    with path.open("rb") as file:
-        file.seek(-TAIL_BYTES, os.SEEK_END)
-        (seconds,) = struct.unpack("<d", file.read())
-    return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False)), seconds
+    """(features, float16 [n_audio_ctx, n_audio_state], mapped from the disk; seconds of sound).
+
+    Raises ValueError for a file that is not as it was written, OSError for one that is not there.
+    """
+    content = np.memmap(path, np.uint8, mode="r")
+    if len(content) < TAIL.size:
+        raise ValueError(f"{path}: cut short: remove it, and it is computed again")
+    seconds, checksum = TAIL.unpack(content[-TAIL.size :].tobytes())
+    if zlib.crc32(content[: -TAIL.size].data) != checksum:
+        raise ValueError(f"{path}: damaged: remove it, and it is computed again")
+    features = np.load(path, mmap_mode="c", allow_pickle=False)
+    if features.dtype != np.float16 or features.ndim != 2:
+        raise ValueError(f"{path}: {features.dtype} {features.shape}: not features: remove it")
+    return torch.from_numpy(features), seconds
 
 
 def write_features(path: Path, features: Tensor, seconds: float) -> None:
     """Keep a row's features; whoever else writes the same at the same time does no harm."""
+    content = io.BytesIO()
+    np.save(content, features.to("cpu", torch.float16).contiguous().numpy())
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.partial")
-    with partial.open("wb") as file:
-        np.save(file, features.to("cpu", torch.float16).contiguous().numpy())
-        file.write(struct.pack("<d", seconds))
-    partial.replace(path)
+    try:
+        tail = TAIL.pack(seconds, zlib.crc32(content.getbuffer()))
+        partial.write_bytes(content.getvalue() + tail)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _contents(path: Path) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 CASES = (("lower", str.lower), ("upper", str.upper))
 WITHIN_WORDS = "'’-"  # punctuation that a text without any may have
 MAX_SECONDS = 30.0  # what Whisper hears at once
+MAX_LINE = 1_000_000  # bytes; the words of half a minute, and all beside them, take a few thousand
 CUT_SLACK = 0.1  # seconds by which times may miss the audio's end; past them a segment is cut
 
 
@@ -50,6 +51,7 @@ class Row:
     speaker: str = ""
     place: str = ""
     follows: bool = True  # False for a manifest's first row, and where the one before was left out
+    stamp: int | None = None  # of the audio file when it was checked; None: it was not
     parts: tuple[Row, ...] = ()  # rows whose audio, one after the other, is this one's
 
     @cached_property
@@ -115,6 +117,9 @@ def parse_row(
     line: bytes, root: Path, place: str, defaults: dict[str, str]
 ) -> tuple[Row | None, list[str], set[str]]:
     """(row, None if it has problems; its problems; unknown field names) of a manifest's line."""
+    if len(line) > MAX_LINE:
+        what = f"a line of more than {MAX_LINE} bytes: is it a manifest? Write a row a line"
+        return None, [what], set()
     try:
         fields = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:

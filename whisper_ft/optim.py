@@ -13,6 +13,7 @@ from torch.optim import AdamW, Optimizer
 from whisper.model import Whisper
 
 from whisper_ft.data import Batch
+from whisper_ft.memory import is_shortage
 from whisper_ft.model import encode, parameter_groups, summed_loss
 
 # As in pre-training (Whisper paper, appendix F).
@@ -21,6 +22,14 @@ BETAS, EPS, WEIGHT_DECAY, MAX_GRAD_NORM = (0.9, 0.98), 1e-6, 0.1, 1.0
 
 class NonFiniteError(Exception):
     """A loss or gradient that is not a finite number; its words name the rows."""
+
+
+class ShortageError(Exception):
+    """Too little memory for a batch of `n_rows`; the weights are as they were."""
+
+    def __init__(self, n_rows: int, error: Exception) -> None:
+        super().__init__(str(error).strip().splitlines()[0] if str(error) else "out of memory")
+        self.n_rows = n_rows
 
 
 def make_optimizer(model: Whisper, lr: float) -> AdamW:
@@ -46,18 +55,25 @@ def train_step(
     """One optimiser step over all its batches; every learned token weighs the same.
 
     Raises NonFiniteError, with the weights as they were, for a loss that is not finite, and for
-    a gradient norm that is not unless fp16's scaler handles it by skipping the step.
+    a gradient norm that is not unless fp16's scaler handles it by skipping the step; so it raises
+    ShortageError for a batch that memory has no room for.
     """
     device = model.device
     n_targets = sum(batch.n_targets for batch in batches)
     losses = []
     optimizer.zero_grad(set_to_none=True)
     for batch in batches:
-        on_device = batch.to(device)
-        with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
-            features = _features(model, on_device, amp_dtype)
-            loss = summed_loss(model, features, on_device.tokens, on_device.targets) / n_targets
-        scaler.scale(loss).backward()
+        try:
+            on_device = batch.to(device)
+            with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
+                features = _features(model, on_device, amp_dtype)
+                loss = summed_loss(model, features, on_device.tokens, on_device.targets)
+                loss = loss / n_targets
+            scaler.scale(loss).backward()
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            raise ShortageError(len(batch.places), error) from None
         losses.append(loss.detach())
     values = torch.stack(losses).tolist()
     if not all(map(math.isfinite, values)):

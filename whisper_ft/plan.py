@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
-import platform
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
-from whisper_ft import __version__
 from whisper_ft.augment import PLAIN, Augmentation, refuse
 from whisper_ft.check import Checked, check_manifest
-from whisper_ft.checkpoint import fingerprint, state_bytes, write_json
+from whisper_ft.checkpoint import hold, state_bytes, write_json
 from whisper_ft.conditions import PromptedRows, evaluation_rows
 from whisper_ft.config import TrainConfig
 from whisper_ft.data import Examples
@@ -34,15 +30,15 @@ from whisper_ft.model import (
 )
 from whisper_ft.packing import pack, summary
 from whisper_ft.prompts import coverage_line, parse_policy
+from whisper_ft.record import record
 from whisper_ft.room import find_features, fit_batch, refuse_full_disk
-from whisper_ft.rows import Joined, places, read_manifest
+from whisper_ft.rows import Joined, read_manifest
 from whisper_ft.speed import recompute_blocks, speed_up
 from whisper_ft.visits import VisitOrder, by_language
 from whisper_ft.weights import Loaded, Vocabulary, load, vocabulary, vocabulary_of
 
 MAX_SHOWN = 100  # problems; the rest would only scroll these away
 MAX_DOUBTS = 5  # of each manifest; they stop nothing
-PACKAGES = ("openai-whisper", "torch", "tiktoken", "numpy", "soundfile", "soxr")
 
 
 @dataclass(frozen=True)
@@ -64,11 +60,17 @@ class Plan:
     eval_every: int
     unencoded: frozenset[Path] = frozenset()  # features to compute before the first step
     state_path: Path | None = None
+    lock: IO[str] | None = None  # open while the folder is this process'
 
     @property
     def step_size(self) -> int:
         """Rows in an optimiser step."""
         return self.config.batch_size * self.config.accumulate
+
+    def record(self) -> dict[str, Any]:
+        """What `config.json` says of it."""
+        rows = self.examples.rows, self.dev.rows
+        return record(self.config, self.device, self.amp_dtype, *rows)
 
     def summary(self) -> str:
         """What is about to happen, in a few lines."""
@@ -126,8 +128,9 @@ def make_plan(config: TrainConfig) -> Plan:
     decided = decide_settings(config, problems)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / ".writable", {})
-        (folder / ".writable").unlink()
+        lock = hold(folder)
+    except ValueError as error:
+        raise Refused([f"--out: {folder}: {error}, or choose another"]) from None
     except OSError as error:
         raise Refused([f"--out: {folder}: cannot be written ({error.strerror})"]) from None
     try:
@@ -137,8 +140,8 @@ def make_plan(config: TrainConfig) -> Plan:
         refuse_full_disk(plan.folder, plan.loaded.model)
     except ValueError as error:
         raise Refused([str(error)]) from None
-    write_json(folder / "config.json", _description(plan))
-    return plan
+    write_json(folder / "config.json", plan.record())
+    return dataclasses.replace(plan, lock=lock)
 
 
 def read_rows(
@@ -280,27 +283,3 @@ def _packed(rows: Sequence[Row], config: TrainConfig, vocabulary: Vocabulary) ->
     packed = pack(rows, config.pack, vocabulary.tokenizer, config.seed)
     print(summary(rows, packed))
     return packed
-
-
-def _description(plan: Plan) -> dict[str, Any]:
-    """What `config.json` says: settings, versions, hashes of what is read, usable rows."""
-    config = plan.config
-    return {
-        "settings": dataclasses.asdict(config),
-        "versions": {
-            "whisper_ft": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
-        "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
-        "folders": {path: fingerprint(path) for path in (config.noise, config.reverb) if path},
-        "usable": usable_rows(plan),
-        "amp_dtype": str(plan.amp_dtype),
-    }
-
-
-def usable_rows(plan: Plan) -> dict[str, Any]:
-    """Which rows a run trains and is evaluated on: their counts, and a hash of their places."""
-    rows = Joined([plan.examples.rows, plan.dev.rows])
-    digest = hashlib.sha256("\n".join(places(rows)).encode()).hexdigest()
-    return {"train": len(plan.examples.rows), "dev": len(plan.dev.rows), "sha256": digest}

@@ -7,19 +7,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-from whisper_ft.checkpoint import find_state, fingerprint, load_state_model
+from whisper_ft.checkpoint import find_state, fingerprint, hold, load_state_model
 from whisper_ft.config import TrainConfig
 from whisper_ft.flags import flag, from_json
-from whisper_ft.plan import Plan, Refused, assemble, decide_settings, read_rows, usable_rows
+from whisper_ft.plan import Plan, Refused, assemble, decide_settings, read_rows
 from whisper_ft.weights import load, vocabulary_of
 
 MAY_CHANGE = ("workers", "device", "save_every")  # the rest would be another run
+ABOUT = ("resume", "strict_resume")  # what is no setting of the run
+EXACT = ("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile")  # compute floats
 
 
 def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     """Plan to go on with a run. Raises Refused with all that stands in the way."""
     folder = Path(changes.resume)
     config, saved = _saved_config(folder, changes, given)
+    try:
+        lock = hold(folder)
+    except ValueError as error:
+        raise Refused([f"--resume: {folder}: {error}"]) from None
+    except OSError as error:
+        raise Refused([f"--resume: {folder}: cannot be written ({error.strerror})"]) from None
     try:
         state_path, wrong = find_state(folder)
         loaded = load(config.model) if state_path is None else load_state_model(state_path)
@@ -31,16 +39,31 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
         print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
     train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
     plan = assemble(config, decide_settings(config, problems), loaded, train, dev)
-    if (usable := usable_rows(plan)) != saved["usable"]:
+    now = plan.record()
+    if now["usable"] != saved["usable"]:
         raise Refused(
             [
                 f"--resume: {folder}: other rows are usable than when the run began "
-                f"({saved['usable']} then, {usable} now): restore their audio, or start a new run"
+                f"({saved['usable']} then, {now['usable']} now): restore their audio, or start a "
+                "new run"
             ]
         )
-    if str(plan.amp_dtype) != saved["amp_dtype"]:
-        print(f"warning: {saved['amp_dtype']} before, {plan.amp_dtype} on this device")
-    return dataclasses.replace(plan, state_path=state_path)
+    if differing := _differing(saved, now):
+        if changes.strict_resume:
+            raise Refused([f"--strict-resume: {what}" for what in differing])
+        print(f"warning: floats will differ from here on: {'; '.join(differing)}")
+    return dataclasses.replace(plan, state_path=state_path, lock=lock)
+
+
+def _differing(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What computes otherwise than when the run began."""
+    pairs = [
+        (name, then[part].get(name), now[part][name])
+        for part, names in (("versions", EXACT), ("machine", ("device", "threads")))
+        for name in names
+    ]
+    pairs.append(("precision", then["amp_dtype"], now["amp_dtype"]))
+    return [f"{name} was {before}, is {here}" for name, before, here in pairs if before != here]
 
 
 def _saved_config(
@@ -52,17 +75,21 @@ def _saved_config(
     try:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = from_json(TrainConfig, saved["settings"])
+        manifests, folders = dict(saved["manifests"]), dict(saved["folders"])
+        if {"usable", "versions", "machine", "amp_dtype"} - set(saved):
+            raise KeyError
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Refused([f"--resume: {folder / 'config.json'}: damaged: restore it"]) from None
+        what = "damaged, or of another version: restore it, or start a new run from best.pt"
+        raise Refused([f"--resume: {folder / 'config.json'}: {what}"]) from None
     allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
     config = dataclasses.replace(config, **allowed, out=str(folder))
     problems = config.problems()
-    for name in sorted(given - set(MAY_CHANGE) - {"resume"}):
+    for name in sorted(given - set(MAY_CHANGE) - set(ABOUT)):
         problems.append(
             f"{flag(name)}: a resumed run keeps its settings: start a new one from "
             f"{folder / 'best.pt'} with --model"
         )
-    for path, known in (*saved["manifests"].items(), *saved.get("folders", {}).items()):
+    for path, known in (*manifests.items(), *folders.items()):
         if Path(path).exists() and fingerprint(path) != known:
             problems.append(f"{path}: changed since the run began: restore it, or start a new run")
     if problems:

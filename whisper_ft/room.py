@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from whisper.model import ModelDimensions, Whisper
@@ -59,6 +60,29 @@ def fit_batch(
     return dataclasses.replace(config, batch_size=size, accumulate=n_rows // size)
 
 
+def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions) -> str:
+    """What a step takes as it is set, and under each setting that takes less."""
+
+    def needs(batch_size: int, frozen: bool, recomputed: bool) -> str:
+        ways: dict[str, Any] = {"frozen": frozen, "recomputed": recomputed, "amp_dtype": amp_dtype}
+        return f"{peak_bytes(dims, batch_size, **ways) / 1e9:.1f} GB"
+
+    size, frozen, recomputed = (
+        config.batch_size,
+        config.freeze_encoder,
+        config.gradient_checkpointing,
+    )
+    ways = [f"a step takes about {needs(size, frozen, recomputed)} as it is set"]
+    if not recomputed:
+        ways.append(f"{needs(size, frozen, True)} with --gradient-checkpointing")
+    if not frozen:
+        ways.append(f"{needs(size, True, recomputed)} with --freeze-encoder")
+    if size > 1:
+        less = f"--batch-size {size // 2} --accumulate {2 * config.accumulate}"
+        ways.append(f"{needs(size // 2, frozen, recomputed)} with {less}")
+    return ", ".join(ways)
+
+
 def find_features(
     config: TrainConfig,
     amp_dtype: torch.dtype | None,
@@ -75,7 +99,7 @@ def find_features(
     try:
         cache.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache.folder):
-            pass
+            cache.tidy()
     except OSError as error:
         raise ValueError(
             f"--feature-cache: {root}: cannot be written ({error.strerror}): choose another folder"

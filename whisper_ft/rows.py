@@ -14,7 +14,7 @@ from typing import overload
 
 from tqdm import tqdm
 
-from whisper_ft.manifest import Problem, Row, parse_row
+from whisper_ft.manifest import MAX_LINE, Problem, Row, parse_row
 
 N_HELD = 64  # rows that are kept as objects: those around the one in work
 MANY = 100_000  # rows of which to show how far one is
@@ -39,7 +39,7 @@ class _RowSequence(Sequence[Row]):
 
 
 class Rows(_RowSequence):
-    """Rows of a manifest. The file's bytes are kept, and of each row some 30 more; no objects.
+    """Rows of a manifest. The file's bytes are kept, and of each row some 40 more; no objects.
 
     So a million rows take hundreds of megabytes less than as objects, and processes share them.
     """
@@ -52,6 +52,7 @@ class Rows(_RowSequence):
         self.numbers = array("q")  # of its line, from 1
         self.follows = array("b")
         self.durations = array("d")  # seconds, as checked; NaN: what the row says
+        self.stamps = array("q")  # of its audio file, as checked
         self.codes: dict[str, str] = {}  # of languages, by the names that rows give them
         self._held: dict[int, Row] = {}
 
@@ -73,11 +74,14 @@ class Rows(_RowSequence):
         """`Row.place` of each, without making the rows."""
         return (f"{self.path}:{number}" for number in self.numbers)
 
-    def add(self, start: int, number: int, follows: bool, duration: float = math.nan) -> None:
+    def add(
+        self, start: int, number: int, follows: bool, duration: float = math.nan, stamp: int = 0
+    ) -> None:
         self.starts.append(start)
         self.numbers.append(number)
         self.follows.append(follows)
         self.durations.append(duration)
+        self.stamps.append(stamp)
 
     def _made(self, index: int) -> Row:
         start = self.starts[index]
@@ -92,6 +96,7 @@ class Rows(_RowSequence):
             row,
             follows=bool(self.follows[index]),
             duration=row.duration if math.isnan(checked) else checked,
+            stamp=None if math.isnan(checked) else self.stamps[index],
             language=self.codes.get(row.language, row.language),
         )
 
@@ -116,6 +121,13 @@ def places(rows: Sequence[Row]) -> Iterator[str]:
     if isinstance(rows, Joined):
         return chain.from_iterable(map(places, rows.parts))
     return rows.places() if isinstance(rows, Rows) else (row.place for row in rows)
+
+
+def total_seconds(rows: Sequence[Row]) -> float:
+    """Of audio in checked rows."""
+    if isinstance(rows, Joined):
+        return sum(map(total_seconds, rows.parts))
+    return sum(rows.durations if isinstance(rows, Rows) else (row.duration or 0.0 for row in rows))
 
 
 @dataclass
@@ -171,7 +183,7 @@ def _lines(content: bytes, name: str) -> Iterator[tuple[int, bytes]]:
     for _ in tqdm(range(n_lines), f"reading {name}", disable=n_lines < MANY, unit=" rows"):
         end = content.find(b"\n", start)
         end = end if end >= 0 else len(content)
-        yield start, content[start:end]
+        yield start, content[start : min(end, start + MAX_LINE + 1)]  # enough to be refused
         start = end + 1
 
 

@@ -2,227 +2,84 @@
 
 from __future__ import annotations
 
-import copy
-import math
-import random
 import shlex
 import time
-from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
 
-import torch
-from torch.amp import GradScaler
 from tqdm import tqdm
 
-from whisper_ft.checkpoint import append_lines, keep_lines, save_state, save_weights
-from whisper_ft.data import Batch, RowError, WorkerError, make_loader, next_of
+from whisper_ft.data import RowError, WorkerError
 from whisper_ft.encoding import encode_rows
-from whisper_ft.evaluate import decode_all
-from whisper_ft.model import cast, pick_dtype
-from whisper_ft.optim import NonFiniteError, learning_rate, make_optimizer, train_step
-from whisper_ft.plan import Plan, Refused
-from whisper_ft.progress import Progress, told
-from whisper_ft.scores import SCORES, details, score
+from whisper_ft.memory import is_shortage
+from whisper_ft.model import be_deterministic
+from whisper_ft.optim import NonFiniteError, ShortageError
+from whisper_ft.plan import Plan
+from whisper_ft.progress import told
+from whisper_ft.room import advice
+from whisper_ft.run import Run
 from whisper_ft.speed import keep_freed_memory
-from whisper_ft.stopping import Stop, leave_children_be, stop_on_signals
-from whisper_ft.visits import batches_of
-
-
-class Run:
-    """A run under way: its plan, and all that changes while it goes."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.model = plan.loaded.model
-        self.optimizer = make_optimizer(self.model, plan.peak_lr)
-        self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
-        self.progress = Progress()
-        self.saved: Progress | None = None
-        if plan.state_path is not None:
-            self._restore(plan.state_path)
-        self._drop_later_lines()
-
-    def _restore(self, path: Path) -> None:
-        """Take up where a saved state stopped; the plan loaded the model's weights from it."""
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.scaler.is_enabled() and state["scaler"]:  # the device, and so fp16, may differ
-            self.scaler.load_state_dict(state["scaler"])
-        try:
-            self.progress = Progress(**state["progress"])
-        except TypeError:
-            raise Refused(
-                [f"{path}: of another version: resume with that, or start anew from best.pt"]
-            ) from None
-        self.saved = replace(self.progress)
-        torch.set_rng_state(state["rng"]["cpu"].clone())
-        if self.plan.device.type == "cuda" and state["rng"]["cuda"] is not None:
-            torch.cuda.set_rng_state(state["rng"]["cuda"].clone(), self.plan.device)
-
-    def _drop_later_lines(self) -> None:
-        """Forget what was logged after the state was saved: it will be computed again."""
-        step, evaluated_at = self.progress.step, self.progress.evaluated_at
-        keep_lines(
-            self.plan.folder / "metrics.jsonl",
-            lambda line: line["step"] <= (step if line["kind"] == "step" else evaluated_at),
-        )
-        keep_lines(self.plan.folder / "samples.jsonl", lambda line: line["step"] <= evaluated_at)
-
-    def save(self) -> None:
-        """Write last.pt, then the state; without dev rows the last is also the best."""
-        if self.saved == self.progress:
-            return
-        folder, heads = self.plan.folder, self.plan.loaded.alignment_heads
-        for name in ("last.pt",) if self.plan.dev.rows else ("last.pt", "best.pt"):
-            save_weights(self.model, folder / name, heads)
-        on_gpu = self.plan.device.type == "cuda"
-        cuda = torch.cuda.get_rng_state(self.plan.device) if on_gpu else None
-        state = {
-            "dims": dict(vars(self.model.dims)),
-            "alignment_heads": heads,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "progress": asdict(self.progress),
-            "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
-        }
-        save_state(folder, state)
-        self.saved = replace(self.progress)
-
-    def steps(self) -> Generator[list[Batch], None, None]:
-        """The batches of each step from here to the end, read ahead by the workers."""
-        plan, start = self.plan, self.progress.step * self.plan.step_size
-        size = plan.config.batch_size
-        loader = make_loader(
-            plan.examples,
-            batches_of(plan.order, start, plan.total_visits, size, plan.step_size),
-            workers=plan.config.workers,
-            pin_memory=plan.device.type == "cuda",
-        )
-        batches = iter(loader)
-        leave_children_be()  # torch would raise in mid-update when a worker dies; next() tells too
-        for first in range(start, plan.total_visits, plan.step_size):
-            n_rows = min(plan.step_size, plan.total_visits - first)
-            yield [_next(batches) for _ in range(math.ceil(n_rows / size))]
-
-    def step(self, batches: Sequence[Batch], waited: float) -> dict[str, Any]:
-        """Train one step and log it; `waited` is the seconds that its batches took to come."""
-        plan, progress, began = self.plan, self.progress, time.perf_counter()
-        lr = learning_rate(progress.updates, plan.total_steps, plan.warmup, plan.peak_lr)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        if plan.config.stochastic_depth:  # its chance is the step's, wherever the run was resumed
-            torch.manual_seed(random.Random(f"{plan.config.seed} {progress.step}").getrandbits(63))
-        numbers = train_step(self.model, batches, self.optimizer, self.scaler, plan.amp_dtype)
-        if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
-            raise NonFiniteError("fp16 gradients overflow at every scale, so use --amp bf16 or off")
-        progress.step += 1
-        progress.updates += not numbers["skipped"]
-        if not math.isfinite(numbers["grad_norm"]):
-            numbers["grad_norm"] = None  # of a step that fp16 skipped; JSON has no infinity
-        seconds = time.perf_counter() - began
-        times = {"seconds": seconds, "waited": waited}
-        record = {"kind": "step", "step": progress.step, "lr": lr, **numbers, **times}
-        append_lines(plan.folder / "metrics.jsonl", [record])
-        return record
-
-    def evaluation_due(self) -> bool:
-        step = self.progress.step
-        due = step % self.plan.eval_every == 0 or step == self.plan.total_steps
-        return bool(self.plan.dev.rows) and due and self.progress.evaluated_at < step
-
-    def evaluate(self, stop: Stop) -> None:
-        """Decode and score the dev rows with the weights as they would be saved; log and keep.
-
-        Asked to stop, it leaves without a trace: the evaluation stays due for a resumed run.
-        """
-        plan, progress, dev = self.plan, self.progress, self.plan.dev
-        self.optimizer.zero_grad(set_to_none=True)  # room for the copy
-        as_saved = copy.deepcopy(self.model).half().float()
-        samples = decode_all(
-            cast(as_saved, pick_dtype("auto", plan.device)),
-            dev,
-            f"evaluating step {progress.step}",
-            stop=lambda: bool(stop),
-        )
-        if samples is None:
-            return
-        scores = score(samples)
-        print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{details(scores)}\n")
-        progress.evaluated_at = progress.step
-        name, right = plan.config.best_by, scores["right"]
-        reached, higher = right[name]["rate"], SCORES[name].higher_is_better
-        best = False
-        if progress.step:
-            best = progress.better(reached, right["loss"]["rate"], higher=higher)
-        else:
-            progress.stock_score = reached
-        if best:
-            save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
-        samples = [{"step": progress.step, **sample} for sample in samples]
-        append_lines(plan.folder / "samples.jsonl", samples)
-        record = {"kind": "evaluation", "step": progress.step, "best": best, "scores": scores}
-        append_lines(plan.folder / "metrics.jsonl", [record])
-
-    def finished(self) -> bool:
-        patience = self.plan.config.patience
-        worn_out = bool(patience) and self.progress.n_worse >= patience
-        at_end = self.progress.step >= self.plan.total_steps
-        return worn_out or (at_end and not self.evaluation_due())
+from whisper_ft.stopping import Stop, stop_on_signals
 
 
 def train(plan: Plan) -> int:
     """Train to the end, or to a signal, and say how to go on; returns the exit status.
 
     A signal, an unreadable row and a dead worker come between steps: the position is saved. A
-    loss that is not finite and a lack of memory come within one: the last saved state stays.
+    loss that is not finite and a lack of memory come within one, and where the disk is full there
+    is nothing to save to: the last saved state stays.
     """
     if plan.device.type == "cpu":
         keep_freed_memory()
+    if plan.config.deterministic:
+        be_deterministic()
     run = Run(plan)
     print(plan.summary())
+    resume = f"python train.py --resume {shlex.quote(str(plan.folder))}"
     with stop_on_signals() as stop:
         try:
-            if plan.unencoded:
-                _encode(plan, stop)
-            _loop(run, stop)
+            try:
+                if plan.unencoded:
+                    _encode(plan, stop)
+                _loop(run, stop)
+            except (RowError, WorkerError) as error:
+                run.save()
+                print(f"stopped after step {run.progress.step}, which is saved: {error}")
+                print(f"mend that, then: {resume}")
+                return 1
+            run.save()
         except _NotKept as error:
             print(f"--feature-cache: {plan.config.feature_cache}: {error}: make room, then go on:")
-            print(f"  python train.py --resume {shlex.quote(str(plan.folder))}")
+            print(f"  {resume}")
             return 1
-        except (NonFiniteError, torch.OutOfMemoryError) as error:
-            print(_failure(run, error))
+        except OSError as error:
+            what = f"{error.filename or plan.folder}: {error.strerror or error}"
+            print(f"stopped after step {run.progress.step}: {what}")
+            print(f"{_left(run)}; make room, or mend that, then: {resume}")
             return 1
-        except (RowError, WorkerError) as error:
-            run.save()
-            print(f"stopped after step {run.progress.step}, which is saved: {error}")
-            print(f"mend that, then: python train.py --resume {plan.folder}")
+        except (NonFiniteError, ShortageError, MemoryError, RuntimeError) as error:
+            if type(error) is RuntimeError and not is_shortage(error):
+                raise
+            print(f"stopped in step {run.progress.step + 1}: {error}")
+            print(f"{_left(run)}; {_remedy(run, error)}")
             return 1
-        run.save()
     if stop.signal is not None and not run.finished():
-        print(f"\n{stop.signal.name}: step {run.progress.step} is saved; go on with:")
-        print(f"  python train.py --resume {shlex.quote(str(plan.folder))}")
+        print(f"\n{stop.signal.name}: step {run.progress.step} is saved; go on with:\n  {resume}")
         return 128 + stop.signal
     print(_farewell(run))
     return 0
 
 
-def _failure(run: Run, error: Exception) -> str:
+def _left(run: Run) -> str:
+    return f"the state of step {run.saved.step} is whole" if run.saved else "nothing was saved yet"
+
+
+def _remedy(run: Run, error: Exception) -> str:
     """What to do after a step that could not be taken."""
-    left = f"the state of step {run.saved.step} is whole" if run.saved else "nothing was saved yet"
     if isinstance(error, NonFiniteError):
-        remedy = "look at these rows first, then start a new run with a lower --lr, or --amp off"
-    else:
-        config = run.plan.config
-        remedy = (
-            f"a new run with --batch-size {max(1, config.batch_size // 2)} --accumulate "
-            f"{2 * config.accumulate} takes the same steps in less memory; so do "
-            "--gradient-checkpointing and --freeze-encoder"
-        )
-    return f"stopped in step {run.progress.step + 1}: {error}\n{left}; {remedy}"
+        return "look at these rows first, then start a new run with a lower --lr, or --amp off"
+    plan = run.plan
+    needs = advice(plan.config, plan.amp_dtype, plan.loaded.model.dims)
+    return f"{needs}: start a new run with one of these, or a smaller model"
 
 
 class _NotKept(Exception):
@@ -267,14 +124,6 @@ def _loop(run: Run, stop: Stop) -> None:
             )
             if progress.step % plan.config.save_every == 0:
                 run.save()
-
-
-def _next(batches: Iterator[Batch | RowError]) -> Batch:
-    batch = next_of(batches)
-    if isinstance(batch, RowError):
-        # not itself: with its traceback it would keep this frame, and so the workers, alive
-        raise RowError(str(batch))
-    return batch
 
 
 def _farewell(run: Run) -> str:

