@@ -20,11 +20,11 @@ FLOORS = [
         "memory",
         "scores",
     },
-    {"data", "decode", "check", "conditions", "compare", "curves"},
+    {"data", "decode", "check", "conditions", "compare", "curves", "record"},
     {"evaluate", "encoding", "optim", "room", "progress", "results", "show", "survey"},
-    {"plan"},
-    {"training", "resuming", "longform", "evaluations", "report"},
-    {"commands"},
+    {"plan", "doctor"},
+    {"run", "resuming", "longform", "evaluations", "report"},
+    {"training", "commands"},
     {"__main__"},
 ]
 PREPARE = [

@@ -15,6 +15,7 @@ from whisper_ft.check import Checked, check_manifest, usable_rows
 from whisper_ft.checkpoint import refuse_outputs, save_weights, write_json, write_lines
 from whisper_ft.compare import changes_table
 from whisper_ft.data import Examples, RowError
+from whisper_ft.doctor import diagnose
 from whisper_ft.flags import out_of_bounds
 from whisper_ft.model import pick_device
 from whisper_ft.prompts import coverage, coverage_line, parse_policy
@@ -25,6 +26,7 @@ from whisper_ft.settings import (
     AverageConfig,
     CheckConfig,
     CompareConfig,
+    DoctorConfig,
     EvaluateConfig,
     LongformConfig,
     ReportConfig,
@@ -230,10 +232,18 @@ def report(config: ReportConfig) -> int:
     return 0
 
 
+def doctor(config: DoctorConfig) -> int:
+    """Print what a bug report needs; 1 if a part does not work here."""
+    told, works = diagnose(paths=config.paths)
+    print(told)
+    return int(not works)
+
+
 COMMANDS: dict[str, Callable[[Any], int]] = {
     "average": mix,
     "check": check,
     "compare": compare,
+    "doctor": doctor,
     "evaluate": evaluate,
     "longform": transcribe,
     "report": report,

@@ -53,6 +53,13 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class DoctorConfig:
+    """Print what a bug report needs: versions, devices, room, caches and a self-test."""
+
+    paths: bool = option(False, "print paths too, which may tell a user's name")
+
+
+@dataclass(frozen=True)
 class ReportConfig:
     """Write a run's curves, scores and dev rows, with their sound, to one HTML file."""
 
@@ -150,6 +157,7 @@ SETTINGS: dict[str, Any] = {  # of each command; the formats of prepare have the
     "average": AverageConfig,
     "check": CheckConfig,
     "compare": CompareConfig,
+    "doctor": DoctorConfig,
     "evaluate": EvaluateConfig,
     "longform": LongformConfig,
     "report": ReportConfig,
