@@ -3,18 +3,21 @@
 
 PYTHON ?= python3
 RUNS ?= runs
+INPUTS ?= 10000
 BIN := .venv/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.
 TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
 
-.PHONY: help install tools demo table test clean
+.PHONY: help install tools demo table test drills fuzz clean
 
 help:
 	@echo "make demo    fine-tune tiny.en on data/ and compare it with stock"
 	@echo "make test    lint, types and tests"
 	@echo "make table   reproduce the README's table: two runs, three evaluations"
+	@echo "make drills  kill, fill and damage runs: the README's table of it (as root, for small disks)"
+	@echo "make fuzz    10,000 spoiled inputs for every reader (Linux)"
 	@echo "make clean   remove .venv and the runs of demo and table"
 
 install: .venv/installed
@@ -59,6 +62,16 @@ test: install tools
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations=5
+
+drills: install tools
+	mkdir -p $(RUNS)
+	$(BIN)/python -m pytest tests/drills -m "" --numprocesses 2 --junitxml $(RUNS)/drills.xml
+	$(BIN)/python tests/drills/table.py $(RUNS)/drills.xml --into README.md
+
+fuzz: install
+	$(PIP) atheris
+	for target in manifest subtitles tokens audio checkpoint features; do \
+	  $(BIN)/python tests/fuzz/run.py $$target --inputs $(INPUTS) || exit 1; done
 
 clean:
 	rm -rf .venv $(RUNS)/demo $(RUNS)/demo.*.json $(RUNS)/table-with $(RUNS)/table-without

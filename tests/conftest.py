@@ -28,6 +28,7 @@ from whisper_ft.resuming import resume_plan
 from whisper_ft.rows import read_manifest
 from whisper_ft.weights import Vocabulary, fetch
 
+pytest_plugins = ["drill"]
 NAMES = [f"Name{chr(65 + i)}{chr(97 + j)}" for i in range(10) for j in range(10)]
 NAMED_ROWS = [Row(None, f"Call {name} now.", keywords=(name,)) for name in NAMES]  # type: ignore[arg-type]
 SRT = """1

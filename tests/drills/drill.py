@@ -1,0 +1,106 @@
+"""A run to lose, the same run undisturbed, and ways to disturb a process."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import soundfile
+import torch
+from conftest import random_whisper, tone, write_manifest
+
+ROOT = Path(__file__).parent.parent.parent
+N_STEPS, EVAL_EVERY = 7, 3
+
+
+@pytest.fixture(autouse=True)
+def fault(request, record_property):
+    """A drill belongs to a line of the table."""
+    if marker := request.node.get_closest_marker("fault"):
+        record_property("fault", marker.args[0])
+
+
+@pytest.fixture(scope="session")
+def material(tmp_path_factory) -> list[str]:
+    """Flags of a run of seven steps and four evaluations that saves after each step."""
+    folder = tmp_path_factory.mktemp("material")
+    rows = []
+    for i, name in enumerate(["Kathryn", "Smyth", "Zalvexo", "Reid", "Geoff", "Mohr", "Neill"]):
+        soundfile.write(folder / f"{i}.wav", tone(1.0, hertz=200 + 50 * i), 16000)
+        rows.append({"audio": f"{i}.wav", "text": f"Call {name} now.", "keywords": [name]})
+    train = write_manifest(folder / "train.jsonl", rows[:5])
+    dev = write_manifest(folder / "dev.jsonl", rows[5:])
+    model = random_whisper()
+    torch.save(
+        {"dims": vars(model.dims), "model_state_dict": model.state_dict()}, folder / "random.pt"
+    )
+    return [
+        *("--model", str(folder / "random.pt"), "--train", str(train), "--dev", str(dev)),
+        *("--lr", "1e-3", "--batch-size", "2", "--accumulate", "2", "--epochs", "100"),
+        *("--max-steps", str(N_STEPS), "--eval-every", str(EVAL_EVERY), "--save-every", "1"),
+        *("--workers", "1", "--amp", "off"),
+    ]
+
+
+@pytest.fixture(scope="session")
+def whole(material, tmp_path_factory) -> Path:
+    """The folder of that run, undisturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    assert finished(start([*material, "--out", folder])) == 0
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    return tmp_path / "run"
+
+
+def start(argv, **options) -> subprocess.Popen:
+    """`train.py` in a process group of its own; what it says is kept."""
+    return subprocess.Popen(
+        [*options.pop("prefix", ()), sys.executable, str(ROOT / "train.py"), *map(str, argv)],
+        stdout=options.pop("stdout", subprocess.PIPE),
+        stderr=options.pop("stderr", subprocess.DEVNULL),
+        text=True,
+        start_new_session=True,
+        **options,
+    )
+
+
+def finished(process: subprocess.Popen) -> int:
+    """Its status, once it has ended."""
+    process.said, process.complained = process.communicate(timeout=120)
+    return process.returncode
+
+
+def go_on(folder, *more, **options) -> subprocess.Popen:
+    """A resumed run, ended."""
+    process = start(["--resume", folder, *more], **options)
+    finished(process)
+    return process
+
+
+def wait_until(happened: Callable[[], bool], process: subprocess.Popen) -> None:
+    """Return as soon as it did; fails if the process ended before."""
+    while not happened():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.0005)
+
+
+def n_steps(folder: Path) -> int:
+    """Steps that a run has logged, whole lines only."""
+    log = folder / "metrics.jsonl"
+    return log.read_bytes().count(b'"kind": "step"') if log.exists() else 0
+
+
+def writes(folder: Path) -> bool:
+    """Whether a checkpoint is being written."""
+    return folder.exists() and any(name.endswith(".partial") for name in os.listdir(folder))
+
+
+def workers_of(process: subprocess.Popen) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)

@@ -1,0 +1,122 @@
+"""Killed or asked to stop at any moment, a run goes on to the same weights, bit for bit."""
+
+import os
+import random
+import signal
+import time
+from itertools import product
+
+import psutil
+import pytest
+from conftest import assert_same_run
+from drill import (
+    EVAL_EVERY,
+    N_STEPS,
+    finished,
+    go_on,
+    n_steps,
+    start,
+    wait_until,
+    workers_of,
+    writes,
+)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+MOMENTS = {
+    "a step": lambda folder, step: n_steps(folder) >= step,
+    "a checkpoint's write": lambda folder, step: n_steps(folder) >= step and writes(folder),
+    "an evaluation": lambda folder, step: (
+        (folder / "config.json").exists() and n_steps(folder) >= step - step % EVAL_EVERY
+    ),
+}
+
+
+def drills(*counts):
+    """(moment, number) of each SIGKILL; the first of each kind is not left to `make drills`."""
+    for moment, count in zip(MOMENTS, counts, strict=True):
+        for number in range(count):
+            marks = [pytest.mark.fault(f"SIGKILL in {moment}")]
+            yield pytest.param(moment, number, marks=marks + [pytest.mark.drill] * bool(number))
+
+
+@pytest.mark.parametrize(("moment", "number"), list(drills(20, 15, 15)))
+def test_killed_at_any_moment_a_run_resumes_to_the_same_weights(
+    material, whole, folder, moment, number
+):
+    chance = random.Random(f"{moment} {number}")
+    step, delay = chance.randint(1, N_STEPS - 1), chance.uniform(0, 0.1)
+    process = start([*material, "--out", folder])
+    wait_until(lambda: MOMENTS[moment](folder, step), process)
+    time.sleep(delay)
+    assert process.poll() is None
+    process.kill()
+    finished(process)
+    assert go_on(folder).returncode == 0
+    assert_same_run(whole, folder)
+
+
+def gone(processes):
+    """Whether all have ended; a killed run's workers see it within seconds."""
+    return not psutil.wait_procs(processes, timeout=10)[1]
+
+
+@pytest.mark.fault("SIGTERM, SIGHUP or Ctrl-C")
+@pytest.mark.parametrize(
+    ("number", "to_group"),
+    [
+        (signal.SIGINT, True),
+        *(
+            pytest.param(n, to, marks=pytest.mark.drill)
+            for n, to in product(SIGNALS, (True, False))
+        ),
+    ],
+)
+def test_a_signal_saves_says_so_and_leaves_no_worker(material, whole, folder, number, to_group):
+    process = start([*material, "--out", folder, "--save-every", "100"])
+    wait_until(lambda: n_steps(folder) >= 2, process)
+    workers = workers_of(process)
+    assert len(workers) == 1
+    (os.killpg if to_group else os.kill)(process.pid, number)
+    assert finished(process) == 128 + number
+    assert f"{number.name}: step" in process.said and f"--resume {folder}" in process.said
+    assert gone(workers)
+    assert go_on(folder).returncode == 0
+    assert_same_run(whole, folder)
+
+
+@pytest.mark.fault("Ctrl-C twice")
+def test_a_second_ctrl_c_does_not_wait(material, whole, folder):
+    process = start([*material, "--out", folder], stderr=-1)
+    wait_until(lambda: n_steps(folder) >= 2, process)
+    workers = workers_of(process)
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.002)
+    assert finished(process) == 130 and gone(workers)
+    assert "Traceback" not in process.complained
+    assert go_on(folder).returncode == 0
+    assert_same_run(whole, folder)
+
+
+@pytest.mark.fault("a worker killed")
+def test_a_dead_worker_stops_the_run_saved(material, whole, folder):
+    process = start([*material, "--out", folder])
+    wait_until(lambda: n_steps(folder) >= 1, process)
+    workers_of(process)[0].kill()
+    assert finished(process) == 1
+    assert "a worker process died" in process.said and f"--resume {folder}" in process.said
+    assert go_on(folder).returncode == 0
+    assert_same_run(whole, folder)
+
+
+@pytest.mark.drill
+@pytest.mark.fault("killed before the first step")
+@pytest.mark.parametrize("delay", [0.0, 0.3])
+def test_killed_before_the_first_step_it_begins_again(material, whole, folder, delay):
+    process = start([*material, "--out", folder])
+    wait_until((folder / "config.json").exists, process)
+    time.sleep(delay)
+    process.kill()
+    finished(process)
+    assert go_on(folder).returncode == 0
+    assert_same_run(whole, folder)
