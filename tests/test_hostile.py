@@ -6,6 +6,7 @@ import json
 import re
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +74,6 @@ def test_a_state_with_code_is_refused_and_inert(argv, tmp_path, mark):
 
 
 def test_features_with_code_are_refused_and_inert(tmp_path, mark):
-    import zlib
-
     content = io.BytesIO()
     np.save(content, np.array([Payload(mark)], dtype=object), allow_pickle=True)
     packed = content.getvalue()
@@ -83,6 +82,15 @@ def test_features_with_code_are_refused_and_inert(tmp_path, mark):
     with pytest.raises(ValueError, match="Python objects"):
         read_features(path)
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("claim", ["(1000000000, 1000000)", "(2, 2), 'x': 1", "(4,)", "'no'"])
+def test_features_of_any_other_shape_are_refused(tmp_path, claim):
+    head = f"{{'descr': '<f2', 'fortran_order': False, 'shape': {claim}}}".ljust(117) + "\n"
+    packed = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + bytes(8)
+    (tmp_path / "one.npy").write_bytes(packed + TAIL.pack(1.0, zlib.crc32(packed)))
+    with pytest.raises(ValueError):
+        read_features(tmp_path / "one.npy")
 
 
 def calls():

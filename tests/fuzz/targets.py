@@ -225,6 +225,10 @@ def _audio_seeds():
             samples = np.stack([tone] * n_channels, 1)
             soundfile.write(content, samples, rate, format=suffix[1:].upper(), subtype=kind)
             yield bytes([number]) + content.getvalue()
+    for rate, n_channels, n_samples in ((8000, 8, 1), (192_000, 3, 2000), (44100, 1, 0)):
+        content = io.BytesIO()
+        soundfile.write(content, np.ones((n_samples, n_channels)), rate, format="WAV")
+        yield b"\0" + content.getvalue()
     content = io.BytesIO()
     soundfile.write(content, np.array([np.nan, 1.0, np.inf]), 8000, format="WAV", subtype="FLOAT")
     yield b"\0" + content.getvalue()
