@@ -65,8 +65,8 @@ test: install tools
 
 drills: install tools
 	mkdir -p $(RUNS)
-	$(BIN)/python -m pytest tests/drills -m "" --numprocesses 2 --junitxml $(RUNS)/drills.xml
-	$(BIN)/python tests/drills/table.py $(RUNS)/drills.xml --into README.md
+	$(BIN)/python -m pytest tests/drills -m "" --numprocesses 2 --junitxml $(RUNS)/drills.xml; \
+	  status=$$?; $(BIN)/python tests/drills/table.py $(RUNS)/drills.xml --into README.md; exit $$status
 
 fuzz: install
 	$(PIP) atheris

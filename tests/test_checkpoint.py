@@ -107,6 +107,15 @@ def test_later_and_broken_lines_are_dropped(tmp_path):
     keep_lines(tmp_path / "none.jsonl", lambda line: True)
 
 
+def test_a_line_cut_within_a_character_is_dropped(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    append_lines(path, [{"step": 1, "text": "日本"}, {"step": 2, "text": "語"}])
+    content = path.read_bytes()
+    path.write_bytes(content[:-4])  # within the last character
+    keep_lines(path, lambda line: True)
+    assert list(read_lines(path)) == [{"step": 1, "text": "日本"}]
+
+
 def test_line_separators_within_a_text_lose_no_line(tmp_path):
     append_lines(tmp_path / "samples.jsonl", [{"text": "a\u2028b\x85c"}, {"text": "d"}])
     before = (tmp_path / "samples.jsonl").read_bytes()

@@ -44,7 +44,7 @@ def test_a_part_that_fails_is_told_without_paths(home, monkeypatch):
     monkeypatch.setattr(doctor, "_audio", broken)
     told, works = diagnose(paths=False)
     assert not works and "kathryn" not in told
-    assert re.search(r"audio +fails: OSError: \(path\) and \(path\) no such file", told)
+    assert re.search(r"audio +fails: OSError: \(path\)$", told, re.M)
 
 
 def test_a_broken_cache_is_told(home):

@@ -1,6 +1,8 @@
 """No code comes from files, no memory is taken on a file's word, and names are data."""
 
 import ast
+import base64
+import gzip
 import io
 import json
 import re
@@ -152,6 +154,25 @@ def test_weights_and_dims_that_claim_more_than_the_file_holds_are_refused(tmp_pa
         refused(tmp_path / "huge.pt", words)
 
 
+def test_dims_and_heads_of_no_kind_are_refused_in_few_words(tmp_path, model_path):
+    whole = torch.load(model_path)
+    nested: list = []
+    for _ in range(60):  # a repr of each holds the one before it twice
+        nested = [nested, nested]
+    broken = base64.b85encode(gzip.compress(bytes(8))[:10] + b"broken").decode()
+    for spoiled in (
+        {"dims": nested},
+        {"dims": {**whole["dims"], "n_audio_head": 0}},
+        {"dims": {**whole["dims"], "n_audio_layer": -(10**6), "n_text_layer": 10**6}},
+        {"dims": {**whole["dims"], "n_vocab": 10**5000}},
+        {"alignment_heads": broken},
+    ):
+        torch.save({**whole, **spoiled}, tmp_path / "odd.pt")
+        with pytest.raises(ValueError) as refusal:
+            load(str(tmp_path / "odd.pt"))
+        assert len(str(refusal.value)) < 1000
+
+
 def test_a_checkpoint_made_of_one_number_is_refused(tmp_path, model_path):
     """Each weight a view of the same few bytes, as a file of kilobytes may claim gigabytes."""
     whole = torch.load(model_path)
@@ -166,9 +187,6 @@ def test_a_checkpoint_made_of_one_number_is_refused(tmp_path, model_path):
 
 
 def test_packed_heads_do_not_unpack_to_gigabytes(tmp_path, model_path):
-    import base64
-    import gzip
-
     bomb = base64.b85encode(gzip.compress(bytes(10**8))).decode()
     torch.save({**torch.load(model_path), "alignment_heads": bomb}, tmp_path / "heads.pt")
     assert peak_of(lambda: refused(tmp_path / "heads.pt", "its alignment_heads are not")) < 50

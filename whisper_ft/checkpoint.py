@@ -170,7 +170,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON Lines file, none where there is no file; a cut line is left out."""
     if not path.exists():
         return
-    with path.open(encoding="utf-8", newline="\n") as file:  # any other break is text
+    # Any other break is text; a line may be cut within a character.
+    with path.open(encoding="utf-8", newline="\n", errors="replace") as file:
         for line in file:
             with suppress(json.JSONDecodeError):
                 yield json.loads(line)

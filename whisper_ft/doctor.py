@@ -45,14 +45,23 @@ def diagnose(*, paths: bool) -> tuple[str, bool]:
     """(the report, whether every part works). No path of the machine is in it unless asked for."""
     began = time.perf_counter()
     tests = list(_self_test())
-    lines = [*_versions(), *_devices(), *_room(paths), *_caches(paths), "self-test"]
-    lines += [f"  {name:11}{found if paths else _without_paths(found)}" for name, found in tests]
+    lines: list[str] = []
+    for section in (_versions(), _devices(), _room(paths), _caches(paths)):
+        try:
+            lines += section
+        except Exception as error:  # a machine in trouble is what the report is for
+            lines.append(_told(f"  fails: {type(error).__name__}: {error}", paths))
+    lines.append("self-test")
+    lines += [_told(f"  {name:11}{found}", paths) for name, found in tests]
     lines.append(f"  took {time.perf_counter() - began:.1f} s")
     return "\n".join(lines), all(found == "works" for _, found in tests)
 
 
-def _without_paths(text: str) -> str:
-    return re.sub(r"(?<![\w.])(/|[A-Z]:\\)[^\s'\"]+", "(path)", text)
+def _told(text: str, paths: bool) -> str:
+    """A line, without the paths in it unless they are asked for."""
+    if paths:
+        return text
+    return re.sub(r"(?<![\w.])(/|[A-Za-z]:\\|\\\\).*", "(path)", text)  # its end is not to be told
 
 
 def _versions() -> Iterator[str]:

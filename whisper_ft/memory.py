@@ -21,8 +21,11 @@ from whisper_ft.speed import recompute_blocks, speed_up
 
 # torch, whisper and what they import, before the first weight: as seen in a process on Linux.
 RUNTIME = 0.45e9
-# Of errors that tell of too little memory on a CPU: torch's allocator, and oneDNN.
-SHORTAGE = ("can't allocate memory", "could not create a primitive")
+# Of errors that tell of too little memory: torch's allocators, oneDNN, CUDA's libraries.
+SHORTAGE = (
+    *("can't allocate memory", "not enough memory", "could not create a primitive"),
+    "STATUS_ALLOC_FAILED",
+)
 MARGIN = 0.85  # of what is free may be taken: allocators leave gaps of a tenth and more
 CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
 

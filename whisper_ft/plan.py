@@ -129,6 +129,8 @@ def make_plan(config: TrainConfig) -> Plan:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = hold(folder)
+        if (folder / "config.json").exists():  # of a run that came and went while rows were read
+            raise ValueError("holds a run by now")
     except ValueError as error:
         raise Refused([f"--out: {folder}: {error}, or choose another"]) from None
     except OSError as error:

@@ -20,6 +20,7 @@ class Progress:
     best_step: int = -1
     best_score: float | None = None  # by what --best-by names
     best_loss: float = math.inf
+    at_once: int = 0  # rows in a forward pass since memory ran short; 0: as many as are set
     n_worse: int = 0  # evaluations since the best one
 
     def better(self, score: float | None, loss: float, *, higher: bool = False) -> bool:

@@ -15,7 +15,7 @@ from whisper_ft import __version__
 from whisper_ft.checkpoint import fingerprint
 from whisper_ft.config import TrainConfig
 from whisper_ft.manifest import Row
-from whisper_ft.rows import Joined, places, total_seconds
+from whisper_ft.rows import Joined, places, stamps, total_seconds
 
 PACKAGES = ("openai-whisper", "torch", "tiktoken", "numpy", "soundfile", "soxr")
 
@@ -33,6 +33,7 @@ def record(
         "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
         "folders": {path: fingerprint(path) for path in (config.noise, config.reverb) if path},
         "usable": usable(train, dev),
+        "audio": hashlib.sha256(b"".join(stamps([train, dev]))).hexdigest()[:16],
         **surroundings(device, amp_dtype),
     }
 

@@ -63,6 +63,7 @@ def _differing(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
         for name in names
     ]
     pairs.append(("precision", then["amp_dtype"], now["amp_dtype"]))
+    pairs.append(("a hash of audio files' sizes and times", then["audio"], now["audio"]))
     return [f"{name} was {before}, is {here}" for name, before, here in pairs if before != here]
 
 
@@ -76,8 +77,10 @@ def _saved_config(
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = from_json(TrainConfig, saved["settings"])
         manifests, folders = dict(saved["manifests"]), dict(saved["folders"])
-        if {"usable", "versions", "machine", "amp_dtype"} - set(saved):
-            raise KeyError
+        if not all(isinstance(saved[name], dict) for name in ("usable", "versions", "machine")):
+            raise TypeError
+        if not all(isinstance(saved[name], str) for name in ("amp_dtype", "audio")):
+            raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError):
         what = "damaged, or of another version: restore it, or start a new run from best.pt"
         raise Refused([f"--resume: {folder / 'config.json'}: {what}"]) from None

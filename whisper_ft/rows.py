@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate, chain
 from pathlib import Path
@@ -128,6 +128,17 @@ def total_seconds(rows: Sequence[Row]) -> float:
     if isinstance(rows, Joined):
         return sum(map(total_seconds, rows.parts))
     return sum(rows.durations if isinstance(rows, Rows) else (row.duration or 0.0 for row in rows))
+
+
+def stamps(several: Iterable[Sequence[Row]]) -> Iterator[bytes]:
+    """What tells of checked rows' audio files that they have changed since."""
+    for rows in several:
+        if isinstance(rows, Joined):
+            yield from stamps(rows.parts)
+        elif isinstance(rows, Rows):
+            yield rows.stamps.tobytes()
+        else:
+            yield repr([part.stamp for row in rows for part in row.parts or (row,)]).encode()
 
 
 @dataclass

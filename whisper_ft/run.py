@@ -45,7 +45,6 @@ class Run:
         self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
         self.progress = Progress()
         self.saved: Progress | None = None
-        self.at_once = plan.config.batch_size  # rows; fewer where they prove too many
         if plan.state_path is not None:
             self._restore(plan.state_path)
         self._drop_later_lines()
@@ -145,16 +144,17 @@ class Run:
             if plan.config.stochastic_depth:  # its chance is the step's, wherever it is taken
                 seed = random.Random(f"{plan.config.seed} {self.progress.step}").getrandbits(63)
                 torch.manual_seed(seed)
-            parts = [part for batch in batches for part in batch.split(self.at_once)]
+            at_once = self.progress.at_once or plan.config.batch_size
+            parts = [part for batch in batches for part in batch.split(at_once)]
             try:
                 return train_step(self.model, parts, self.optimizer, self.scaler, plan.amp_dtype)
             except ShortageError as error:
                 if error.n_rows == 1:
                     raise
-                self.at_once = error.n_rows // 2
+                self.progress.at_once = error.n_rows // 2
                 tqdm.write(
                     f"step {self.progress.step + 1}: {error}: {error.n_rows} rows at once do not "
-                    f"fit in memory, so {self.at_once} from here on, the same steps; "
+                    f"fit in memory, so {self.progress.at_once} from here on, of the same steps; "
                     + advice(plan.config, plan.amp_dtype, plan.loaded.model.dims)
                 )
             self.optimizer.zero_grad(set_to_none=True)

@@ -57,7 +57,7 @@ def train(plan: Plan) -> int:
             print(f"{_left(run)}; make room, or mend that, then: {resume}")
             return 1
         except (NonFiniteError, ShortageError, MemoryError, RuntimeError) as error:
-            if type(error) is RuntimeError and not is_shortage(error):
+            if isinstance(error, RuntimeError) and not is_shortage(error):
                 raise
             print(f"stopped in step {run.progress.step + 1}: {error}")
             print(f"{_left(run)}; {_remedy(run, error)}")

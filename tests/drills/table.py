@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 from whisper_ft.scores import insert_table
 
 FAILED = ("failure", "error", "skipped")
-FAILED = ("failure", "error", "skipped")
 MARK = "<!-- drills -->"
 
 
