@@ -28,8 +28,8 @@ from whisper_ft.optim import (
 )
 from whisper_ft.plan import Plan, Refused
 from whisper_ft.progress import Progress
-from whisper_ft.room import advice
 from whisper_ft.scores import SCORES, details, score
+from whisper_ft.speed import give_back_memory
 from whisper_ft.stopping import Stop, leave_children_be
 from whisper_ft.visits import batches_of
 from whisper_ft.weights import read_plain
@@ -151,15 +151,14 @@ class Run:
             except ShortageError as error:
                 if error.n_rows == 1:
                     raise
-                self.progress.at_once = error.n_rows // 2
-                tqdm.write(
-                    f"step {self.progress.step + 1}: {error}: {error.n_rows} rows at once do not "
-                    f"fit in memory, so {self.progress.at_once} from here on, of the same steps; "
-                    + advice(plan.config, plan.amp_dtype, plan.loaded.model.dims)
-                )
-            self.optimizer.zero_grad(set_to_none=True)
-            if plan.device.type == "cuda":
-                torch.cuda.empty_cache()
+                what, n_rows = str(error), error.n_rows
+            self.optimizer.zero_grad(set_to_none=True)  # now that the error holds nothing any more
+            give_back_memory(plan.device)
+            self.progress.at_once = n_rows // 2
+            tqdm.write(
+                f"step {self.progress.step + 1}: {what}: {n_rows} rows at once do not fit in "
+                f"memory, so {self.progress.at_once} from here on, of the same steps"
+            )
 
     def evaluation_due(self) -> bool:
         step = self.progress.step

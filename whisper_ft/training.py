@@ -78,7 +78,10 @@ def _remedy(run: Run, error: Exception) -> str:
     if isinstance(error, NonFiniteError):
         return "look at these rows first, then start a new run with a lower --lr, or --amp off"
     plan = run.plan
-    needs = advice(plan.config, plan.amp_dtype, plan.loaded.model.dims)
+    try:
+        needs = advice(plan.config, plan.amp_dtype, plan.loaded.model.dims)
+    except (ImportError, MemoryError, RuntimeError):  # there may be too little even for that
+        needs = "--gradient-checkpointing, --freeze-encoder and a smaller --batch-size take less"
     return f"{needs}: start a new run with one of these, or a smaller model"
 
 

@@ -84,7 +84,7 @@ def peak_address_space(process):
 @pytest.mark.drill
 @pytest.mark.fault("memory that runs short")
 def test_memory_that_runs_short_makes_steps_of_smaller_parts(material, tmp_path):
-    """The limit lies between what 5 rows at once take and what 1 does."""
+    """The limit lies between what 16 rows at once take and what 1 does."""
     flags = [*material, "--model", wide(tmp_path / "wide.pt"), "--max-steps", "2", "--workers", "0"]
     flags += ["--eval-every", "100", "--save-every", "100", "--accumulate", "1"]
     peaks = [
@@ -98,7 +98,6 @@ def test_memory_that_runs_short_makes_steps_of_smaller_parts(material, tmp_path)
     assert finished(process) == 0, process.said + process.complained
     said = process.said + process.complained
     assert "16 rows at once do not fit in memory, so 8 from here on" in said
-    assert re.search(r"about [\d.]+ GB as it is set, [\d.]+ GB with --gradient-checkp", said)
     losses = [line["loss"] for line in trajectory(out) if line["kind"] == "step"]
     wanted = [line["loss"] for line in trajectory(tmp_path / "of16") if line["kind"] == "step"]
     assert losses == pytest.approx(wanted, rel=1e-5)
