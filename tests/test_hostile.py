@@ -86,7 +86,9 @@ def test_features_with_code_are_refused_and_inert(tmp_path, mark):
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("claim", ["(1000000000, 1000000)", "(2, 2), 'x': 1", "(4,)", "'no'"])
+@pytest.mark.parametrize(
+    "claim", ["(1000000000, 1000000)", "(2, 2), 'x': 1", "(4,)", "'no'", "((2", "(2L, \0"]
+)
 def test_features_of_any_other_shape_are_refused(tmp_path, claim):
     head = f"{{'descr': '<f2', 'fortran_order': False, 'shape': {claim}}}".ljust(117) + "\n"
     packed = b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode() + bytes(8)

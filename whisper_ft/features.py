@@ -100,7 +100,11 @@ def read_features(path: Path) -> tuple[Tensor, float]:
     seconds, checksum = TAIL.unpack(content[-TAIL.size :].tobytes())
     if zlib.crc32(content[: -TAIL.size].data) != checksum:
         raise ValueError(f"{path}: damaged: remove it, and it is computed again")
-    features = np.load(path, mmap_mode="c", allow_pickle=False)
+    try:
+        features = np.load(path, mmap_mode="c", allow_pickle=False)
+    except Exception as error:  # NumPy reads a header with Python's tokenizer, which has its own
+        what = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{path}: not features ({what}): remove it") from None
     if features.dtype != np.float16 or features.ndim != 2:
         raise ValueError(f"{path}: {features.dtype} {features.shape}: not features: remove it")
     return torch.from_numpy(features), seconds
