@@ -36,7 +36,9 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
 @given(data=st.data())
 def test_no_spoiled_input_raises(target, data):
     seed = data.draw(st.sampled_from(seeds(target)))
@@ -44,7 +46,7 @@ def test_no_spoiled_input_raises(target, data):
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(content=st.binary(max_size=4096))
 def test_no_bytes_at_all_raise(target, content):
     TARGETS[target](content)
