@@ -10,7 +10,7 @@ import soundfile
 import torch
 from conftest import lines, plan_of, random_whisper, tone
 
-from whisper_ft import encoding
+from whisper_ft import encoding, features
 from whisper_ft.encoding import encode_rows
 from whisper_ft.features import FeatureCache, feature_bytes, read_features, write_features
 from whisper_ft.manifest import Row, Segment
@@ -31,6 +31,28 @@ def frozen(argv, tmp_path):
 
 def kept(tmp_path):
     return {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
+
+
+def test_a_resumed_run_tells_of_its_cache_and_takes_another(frozen, tmp_path):
+    cache = tmp_path / "cache"
+    train(plan_of(frozen("run", "--feature-cache", str(cache))))
+    cache.rename(tmp_path / "moved")
+    cache.write_text("a file by now")
+    resume = ["--resume", str(tmp_path / "run")]
+    with pytest.raises(Refused, match=r"--feature-cache: .*cannot be written"):
+        plan_of(resume)
+    assert not plan_of([*resume, "--feature-cache", str(tmp_path / "moved")]).unencoded
+    with pytest.raises(Refused, match=r"need 0\.\d+ GB, and 0\.000 may"):
+        plan_of([*resume, "--feature-cache", str(tmp_path / "n"), "--feature-cache-gb", "1e-6"])
+
+
+def test_audio_that_cannot_be_read_for_its_cache_is_named(frozen, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(features, "_contents", refuse)
+    with pytest.raises(Refused, match=r"\.wav: cannot be read \(Permission denied\)"):
+        plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
 
 
 @pytest.mark.parametrize("amp", ["off", "bf16"])
@@ -147,5 +169,5 @@ def test_a_cache_needs_a_frozen_encoder_and_room(frozen, argv, tmp_path):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     with pytest.raises(Refused, match="add --freeze-encoder"):
         plan_of([*argv, *cache])
-    with pytest.raises(Refused, match=r"5 rows need 0\.0 GB, and 0\.0 may be written"):
+    with pytest.raises(Refused, match=r"5 rows need 0\.000 GB, and 0\.000 may be written"):
         plan_of(frozen("run", *cache, "--feature-cache-gb", "1e-6"))

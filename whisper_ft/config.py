@@ -207,7 +207,8 @@ class TrainConfig(PromptSettings):
     out: str = option("", "run folder (default: runs/ and the model's name)", group="run")
     resume: str = option(
         "",
-        "run folder to go on with; only --workers, --device and --save-every may stand beside it",
+        "run folder to go on with; only --workers, --device, --save-every, --feature-cache and its "
+        "--feature-cache-gb may stand beside it",
         group="run",
     )
     strict_resume: bool = option(

@@ -117,4 +117,10 @@ def free_bytes(device: torch.device) -> int:
     with suppress(OSError, ValueError):  # no container, or none with a limit
         limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
         free = min(free, limit - used)
+    with suppress(ImportError):  # a limit on a process' addresses, which `ulimit -v` sets on POSIX
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            free = min(free, limit - psutil.Process().memory_info().vms)
     return int(MARGIN * free)

@@ -13,7 +13,8 @@ from whisper_ft.flags import flag, from_json
 from whisper_ft.plan import Plan, Refused, assemble, decide_settings, read_rows
 from whisper_ft.weights import load, vocabulary_of
 
-MAY_CHANGE = ("workers", "device", "save_every")  # the rest would be another run
+# The rest would be another run.
+MAY_CHANGE = ("workers", "device", "save_every", "feature_cache", "feature_cache_gb")
 ABOUT = ("resume", "strict_resume")  # what is no setting of the run
 EXACT = ("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile")  # compute floats
 
@@ -38,7 +39,11 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     if state_path is None:
         print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
     train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
-    plan = assemble(config, decide_settings(config, problems), loaded, train, dev)
+    decided = decide_settings(config, problems)
+    try:
+        plan = assemble(config, decided, loaded, train, dev)
+    except ValueError as error:
+        raise Refused([str(error)]) from None
     now = plan.record()
     if now["usable"] != saved["usable"]:
         raise Refused(
@@ -85,7 +90,7 @@ def _saved_config(
         what = "damaged, or of another version: restore it, or start a new run from best.pt"
         raise Refused([f"--resume: {folder / 'config.json'}: {what}"]) from None
     allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
-    config = dataclasses.replace(config, **allowed, out=str(folder))
+    config = dataclasses.replace(config, **allowed, out=str(folder)).resolved()
     problems = config.problems()
     for name in sorted(given - set(MAY_CHANGE) - set(ABOUT)):
         problems.append(

@@ -104,14 +104,19 @@ def find_features(
         raise ValueError(
             f"--feature-cache: {root}: cannot be written ({error.strerror}): choose another folder"
         ) from None
-    known = cache.paths(rows, visited)
+    try:
+        known = cache.paths(rows, visited)
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename}: cannot be read ({error.strerror}): correct it, or remove its rows"
+        ) from None
     unencoded = frozenset(cache.missing(set(known.values())))
     size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
     room = min(config.feature_cache_gb * 1e9, free)
     if size > room:
         raise ValueError(
-            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.1f} GB, and "
-            f"{room / 1e9:.1f} may be written ({free / 1e9:.1f} are free): raise "
+            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.3f} GB, and "
+            f"{room / 1e9:.3f} may be written ({free / 1e9:.1f} are free): raise "
             "--feature-cache-gb, choose another disk, or leave the cache out"
         )
     return known, unencoded
