@@ -272,6 +272,10 @@ parser.add_argument("--device", default="auto")
 parser.add_argument("--threads", type=int, default=1)
 parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
 args = parser.parse_args()
+if args.rounds < 1:
+    parser.error(f"--rounds: {args.rounds}: give at least 1")
+if "cached" in args.ways and not args.freeze_encoder:
+    parser.error("--ways: cached: needs --freeze-encoder: the encoder's output is known")
 
 torch.set_num_threads(args.threads)
 device = pick_device(args.device)
