@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
             print(problems, file=sys.stderr)
             return 2
     except KeyboardInterrupt:
-        print("\nstopped at once; --resume goes on from the last saved step", file=sys.stderr)
+        print("\nstopped at once; --resume goes on with a run that has begun", file=sys.stderr)
         return 130
 
 

@@ -22,7 +22,8 @@ from whisper_ft.features import TAIL, read_features
 from whisper_ft.manifest import MAX_LINE
 from whisper_ft.rows import read_manifest
 from whisper_ft.training import train
-from whisper_ft.weights import damage, load
+from whisper_ft.untrusted import damage
+from whisper_ft.weights import load
 
 SOURCE = Path(__file__).parent.parent / "whisper_ft"
 

@@ -15,7 +15,8 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.model import n_parameters
-from whisper_ft.weights import Loaded, damage, misfit, read_plain, set_heads
+from whisper_ft.untrusted import damage, misfit, read_plain, set_heads
+from whisper_ft.weights import Loaded
 
 try:
     import fcntl

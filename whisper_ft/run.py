@@ -31,8 +31,8 @@ from whisper_ft.progress import Progress
 from whisper_ft.scores import SCORES, details, score
 from whisper_ft.speed import give_back_memory
 from whisper_ft.stopping import Stop, leave_children_be
+from whisper_ft.untrusted import read_plain
 from whisper_ft.visits import batches_of
-from whisper_ft.weights import read_plain
 
 
 class Run:

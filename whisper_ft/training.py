@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from contextlib import closing
+from dataclasses import replace
 
 from tqdm import tqdm
 
@@ -78,8 +79,9 @@ def _remedy(run: Run, error: Exception) -> str:
     if isinstance(error, NonFiniteError):
         return "look at these rows first, then start a new run with a lower --lr, or --amp off"
     plan = run.plan
+    tried = replace(plan.config, batch_size=run.progress.at_once or plan.config.batch_size)
     try:
-        needs = advice(plan.config, plan.amp_dtype, plan.loaded.model.dims)
+        needs = advice(tried, plan.amp_dtype, plan.loaded.model.dims)
     except (ImportError, MemoryError, RuntimeError):  # there may be too little even for that
         needs = "--gradient-checkpointing, --freeze-encoder and a smaller --batch-size take less"
     return f"{needs}: start a new run with one of these, or a smaller model"

@@ -26,9 +26,12 @@ MOMENTS = {
     "a step": lambda folder, step: n_steps(folder) >= step,
     "a checkpoint's write": lambda folder, step: n_steps(folder) >= step and writes(folder),
     "an evaluation": lambda folder, step: (
-        (folder / "config.json").exists() and n_steps(folder) >= step - step % EVAL_EVERY
+        n_steps(folder) >= max(EVAL_EVERY, step - step % EVAL_EVERY)  # which follows at once
     ),
 }
+
+
+DELAYS = {"a step": 0.1, "a checkpoint's write": 0.02, "an evaluation": 0.1}  # seconds, at most
 
 
 def drills(*counts):
@@ -44,7 +47,7 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_weights(
     material, whole, folder, moment, number
 ):
     chance = random.Random(f"{moment} {number}")
-    step, delay = chance.randint(1, N_STEPS - 1), chance.uniform(0, 0.1)
+    step, delay = chance.randint(1, N_STEPS - 1), chance.uniform(0, DELAYS[moment])
     process = start([*material, "--out", folder])
     wait_until(lambda: MOMENTS[moment](folder, step), process)
     time.sleep(delay)
