@@ -61,7 +61,7 @@ def fit_batch(
 
 
 def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions) -> str:
-    """What a step takes as it is set, and under each setting that takes less."""
+    """What so many rows at once take, and under each setting that takes less."""
 
     def needs(batch_size: int, frozen: bool, recomputed: bool) -> str:
         ways: dict[str, Any] = {"frozen": frozen, "recomputed": recomputed, "amp_dtype": amp_dtype}
@@ -72,7 +72,7 @@ def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimens
         config.freeze_encoder,
         config.gradient_checkpointing,
     )
-    ways = [f"a step takes about {needs(size, frozen, recomputed)} as it is set"]
+    ways = [f"a step takes about {needs(size, frozen, recomputed)} with rows at once: {size}"]
     if not recomputed:
         ways.append(f"{needs(size, frozen, True)} with --gradient-checkpointing")
     if not frozen:
