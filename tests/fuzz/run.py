@@ -36,6 +36,8 @@ with tempfile.TemporaryDirectory() as corpus:
             sys.argv[0],
             *(f"-runs={args.inputs}", f"-seed={args.seed}", f"-timeout={args.seconds}"),
             *(f"-rss_limit_mb={args.megabytes}", "-max_len=65536", "-len_control=0"),
+            # what a seed reaches in libsndfile or torch is not seen, so it would be dropped
+            *("-keep_seed=1", "-reduce_inputs=0"),
             f"-artifact_prefix={failed}/",
             *(corpus, str(failed)),
         ],
