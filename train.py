@@ -13,6 +13,7 @@ def main(argv: list[str] | None = None) -> int:
     try:  # torch and whisper take seconds to import, which --help need not wait for
         from whisper_ft.plan import Refused, make_plan
         from whisper_ft.resuming import resume_plan
+        from whisper_ft.shortage import is_shortage, told
         from whisper_ft.training import train
 
         try:
@@ -20,6 +21,11 @@ def main(argv: list[str] | None = None) -> int:
         except Refused as problems:
             print(problems, file=sys.stderr)
             return 2
+        except (MemoryError, RuntimeError) as error:  # of the loop's own, train() tells more
+            if not is_shortage(error):
+                raise
+            print(told(error), file=sys.stderr)
+            return 1
     except KeyboardInterrupt:
         print("\nstopped at once; --resume goes on with a run that has begun", file=sys.stderr)
         return 130

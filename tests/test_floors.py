@@ -7,7 +7,17 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
-    {"flags", "manifest", "metrics", "speed", "stopping", "bpe_dropout", "untrusted", "visits"},
+    {
+        "flags",
+        "manifest",
+        "metrics",
+        "shortage",
+        "speed",
+        "stopping",
+        "bpe_dropout",
+        "untrusted",
+        "visits",
+    },
     {"config", "glossary", "audio", "intervals", "tokens", "model", "rows", "steps", "weights"},
     {
         "settings",

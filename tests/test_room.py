@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 import torch
 from conftest import lines, plan_of, random_whisper
-from whisper.model import ModelDimensions
+from torch.optim import AdamW
+from whisper.model import ModelDimensions, Whisper
 
+from train import main as start
 from whisper_ft import room
 from whisper_ft.memory import free_bytes, held_bytes, peak_bytes
 from whisper_ft.plan import Refused
@@ -71,6 +73,43 @@ def test_where_not_one_row_fits_the_words_tell_what_takes_less(argv, monkeypatch
 
 def test_what_is_free_is_asked_of_the_machine():
     assert 1e8 < free_bytes(torch.device("cpu")) < 1e14
+
+
+@pytest.fixture(
+    params=[
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory"),
+    ],
+    ids=lambda error: str(error)[:30] or "MemoryError",
+)
+def full(request):
+    def raises(*_, **__):
+        raise request.param
+
+    return raises
+
+
+@pytest.mark.parametrize("what", ["load_state_dict", "to"])
+def test_too_little_memory_for_the_model_is_told_in_words(full, what, argv, run, monkeypatch):
+    monkeypatch.setattr(Whisper, what, full)
+    assert start(argv) == 1
+    status, said = run("evaluate", argv[1], argv[argv.index("--dev") + 1])
+    assert status == 2
+    assert said.count("too little memory (") == said.count("choose another --device") == 2, said
+
+
+def test_too_little_for_the_state_of_a_run_is_not_another_version(full, argv, monkeypatch, capsys):
+    assert start([*argv, "--max-steps", "1"]) == 0
+    capsys.readouterr()
+    for whose in (AdamW, Whisper):
+        with monkeypatch.context() as patch:
+            patch.setattr(whose, "load_state_dict", full)
+            assert start(["--resume", argv[argv.index("--out") + 1]]) == 1
+        said = capsys.readouterr().err
+        assert said.startswith("too little memory (") and "version" not in said
 
 
 def test_layers_computed_again_give_the_same_losses(argv, tmp_path):

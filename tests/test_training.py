@@ -85,7 +85,7 @@ def test_without_dev_rows_the_last_is_best_said_aloud(argv, tmp_path, capsys):
 
 def test_a_frozen_encoder_stays_as_it_was(argv, tmp_path, model):
     train(plan_of([*argv, "--freeze-encoder"]))
-    tuned = torch.load(tmp_path / "run" / "state.pt")["model"]
+    tuned = torch.load(tmp_path / "run" / "state.pt", map_location="cpu")["model"]
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, tuned[name]) == name.startswith("encoder."), name
 

@@ -15,6 +15,7 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.model import n_parameters
+from whisper_ft.shortage import is_shortage
 from whisper_ft.untrusted import damage, misfit, read_plain, set_heads
 from whisper_ft.weights import Loaded
 
@@ -109,6 +110,8 @@ def load_state_model(path: Path) -> Loaded:
         model.load_state_dict(state["model"])
         set_heads(model, state["alignment_heads"])
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        if is_shortage(error):
+            raise
         raise ValueError(f"{path}: not a run's state ({error}): start a new run") from None
     return Loaded(model, state["alignment_heads"])
 

@@ -32,6 +32,7 @@ from whisper_ft.settings import (
     ReportConfig,
     TableConfig,
 )
+from whisper_ft.shortage import is_shortage, told
 from whisper_ft.show import show
 from whisper_ft.survey import compare_manifests, listen, screen, survey
 from whisper_ft.weights import Vocabulary, average, load, vocabulary
@@ -257,3 +258,7 @@ def run(name: str, config: Any) -> int:
         return COMMANDS[name](config)
     except RowError as error:
         raise ValueError(str(error)) from None
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+        raise ValueError(told(error)) from None

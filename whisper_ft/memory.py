@@ -21,11 +21,6 @@ from whisper_ft.speed import recompute_blocks, speed_up
 
 # torch, whisper and what they import, before the first weight: as seen in a process on Linux.
 RUNTIME = 0.45e9
-# Of errors that tell of too little memory: torch's allocators, oneDNN, CUDA's libraries.
-SHORTAGE = (
-    *("can't allocate memory", "not enough memory", "could not create a primitive"),
-    "STATUS_ALLOC_FAILED",
-)
 MARGIN = 0.85  # of what is free may be taken: allocators leave gaps of a tenth and more
 CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
 
@@ -101,12 +96,6 @@ def held_bytes(
         activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
         weights = 4 * n_parameters(model) + 12 * n_parameters(model, trainable=True)
     return weights + activations + 8 * n_learned * dims.n_vocab  # logits and their gradient
-
-
-def is_shortage(error: Exception) -> bool:
-    """Whether what torch or Python raised tells of too little memory, on a device or not."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or any(words in str(error) for words in SHORTAGE)
 
 
 def free_bytes(device: torch.device) -> int:

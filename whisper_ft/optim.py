@@ -13,8 +13,8 @@ from torch.optim import AdamW, Optimizer
 from whisper.model import Whisper
 
 from whisper_ft.data import Batch
-from whisper_ft.memory import is_shortage
 from whisper_ft.model import encode, parameter_groups, summed_loss
+from whisper_ft.shortage import is_shortage, reason
 
 # As in pre-training (Whisper paper, appendix F).
 BETAS, EPS, WEIGHT_DECAY, MAX_GRAD_NORM = (0.9, 0.98), 1e-6, 0.1, 1.0
@@ -28,7 +28,7 @@ class ShortageError(Exception):
     """Too little memory for a batch of `n_rows`; the weights are as they were."""
 
     def __init__(self, n_rows: int, error: Exception) -> None:
-        super().__init__(str(error).strip().splitlines()[0] if str(error) else "out of memory")
+        super().__init__(reason(error))
         self.n_rows = n_rows
 
 

@@ -17,7 +17,7 @@ from whisper_ft.config import TrainConfig
 from whisper_ft.manifest import Row
 from whisper_ft.rows import Joined, places, stamps, total_seconds
 
-PACKAGES = ("openai-whisper", "torch", "tiktoken", "numpy", "soundfile", "soxr")
+PACKAGES = ("openai-whisper", "tiktoken", "numpy", "soundfile", "soxr")
 
 
 def record(
@@ -45,6 +45,7 @@ def surroundings(device: torch.device, amp_dtype: torch.dtype | None) -> dict[st
             "whisper_ft": __version__,
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
+            "torch": str(torch.__version__),  # which tells the build too, as of CUDA
         },
         "machine": {"device": device_name(device), "threads": torch.get_num_threads()},
         "amp_dtype": str(amp_dtype),

