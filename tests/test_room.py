@@ -1,7 +1,9 @@
 """What there is room for: batches that fit, steps that stay, disks that are not filled."""
 
+import resource
 from dataclasses import replace
 
+import psutil
 import pytest
 import torch
 from conftest import lines, plan_of, random_whisper
@@ -12,6 +14,7 @@ from train import main as start
 from whisper_ft import room
 from whisper_ft.memory import free_bytes, held_bytes, peak_bytes
 from whisper_ft.plan import Refused
+from whisper_ft.shortage import is_shortage, reason
 from whisper_ft.speed import recompute_blocks, speed_up
 from whisper_ft.training import train
 from whisper_ft.weights import dims_of
@@ -75,25 +78,36 @@ def test_what_is_free_is_asked_of_the_machine():
     assert 1e8 < free_bytes(torch.device("cpu")) < 1e14
 
 
-@pytest.fixture(
-    params=[
+def test_a_limit_on_addresses_is_heeded(monkeypatch):
+    """As `ulimit -v` sets it: what of it is taken already cannot be had again."""
+    taken = psutil.Process().memory_info().vms
+    limit = taken + 2_000_000_000
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (limit, resource.RLIM_INFINITY))
+    assert free_bytes(torch.device("cpu")) == pytest.approx(0.85 * 2e9, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory"),
     ],
-    ids=lambda error: str(error)[:30] or "MemoryError",
+    ids=repr,
 )
-def full(request):
-    def raises(*_, **__):
-        raise request.param
+def test_a_lack_of_memory_is_known_by_its_words(error):
+    assert is_shortage(error) and reason(error) and "\n" not in reason(error)
+    assert not is_shortage(RuntimeError("CUDA error: an illegal memory access was encountered"))
 
-    return raises
+
+def full(*_, **__):
+    raise RuntimeError("CUDA error: out of memory\nSearch for `cudaErrorMemoryAllocation'")
 
 
 @pytest.mark.parametrize("what", ["load_state_dict", "to"])
-def test_too_little_memory_for_the_model_is_told_in_words(full, what, argv, run, monkeypatch):
+def test_too_little_memory_for_the_model_is_told_in_words(what, argv, run, monkeypatch):
     monkeypatch.setattr(Whisper, what, full)
     assert start(argv) == 1
     status, said = run("evaluate", argv[1], argv[argv.index("--dev") + 1])
@@ -101,7 +115,7 @@ def test_too_little_memory_for_the_model_is_told_in_words(full, what, argv, run,
     assert said.count("too little memory (") == said.count("choose another --device") == 2, said
 
 
-def test_too_little_for_the_state_of_a_run_is_not_another_version(full, argv, monkeypatch, capsys):
+def test_too_little_for_the_state_of_a_run_is_not_another_version(argv, monkeypatch, capsys):
     assert start([*argv, "--max-steps", "1"]) == 0
     capsys.readouterr()
     for whose in (AdamW, Whisper):

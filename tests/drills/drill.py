@@ -1,6 +1,7 @@
 """A run to lose, the same run undisturbed, and ways to disturb a process."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -52,6 +53,15 @@ def whole(material, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("whole") / "run"
     assert finished(start([*material, "--out", folder])) == 0
     return folder
+
+
+@pytest.fixture
+def own(material, tmp_path):
+    """The material in a folder of one's own, to spoil."""
+    source = Path(material[1]).parent
+    target = tmp_path / "material"
+    shutil.copytree(source, target)
+    return [flag.replace(str(source), str(target)) for flag in material], target
 
 
 @pytest.fixture

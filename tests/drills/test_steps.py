@@ -3,7 +3,6 @@
 import json
 import re
 import resource
-import shutil
 from pathlib import Path
 
 import pytest
@@ -86,6 +85,7 @@ def peak_address_space(process):
 def test_memory_that_runs_short_makes_steps_of_smaller_parts(material, tmp_path):
     """The limit lies between what 16 rows at once take and what 1 does."""
     flags = [*material, "--model", wide(tmp_path / "wide.pt"), "--max-steps", "2", "--workers", "0"]
+    flags += ["--device", "cpu"]  # CUDA takes addresses for all of its memory
     flags += ["--eval-every", "100", "--save-every", "100", "--accumulate", "1"]
     peaks = [
         peak_address_space(start([*flags, "--batch-size", n, "--out", tmp_path / f"of{n}"]))
@@ -107,6 +107,7 @@ def test_memory_that_runs_short_makes_steps_of_smaller_parts(material, tmp_path)
 @pytest.mark.fault("memory that is too short")
 def test_memory_for_not_even_a_row_names_what_takes_less(material, folder, tmp_path):
     flags = [*material, "--model", wide(tmp_path / "wide.pt", 1024), "--workers", "0"]
+    flags += ["--device", "cpu"]
     at = flags.index("--dev")
     del flags[at : at + 2]  # to decode takes more than a step of one row
     process = start([*flags, "--batch-size", 1, "--out", folder], stderr=-1)
@@ -116,15 +117,6 @@ def test_memory_for_not_even_a_row_names_what_takes_less(material, folder, tmp_p
     assert finished(process) == 1, process.said + process.complained
     assert "stopped in step 1" in process.said, process.complained
     assert "GB with --freeze-encoder" in process.said and "Traceback" not in process.complained
-
-
-@pytest.fixture
-def own(material, tmp_path):
-    """The material in a folder of one's own, to spoil."""
-    source = Path(material[1]).parent
-    target = tmp_path / "material"
-    shutil.copytree(source, target)
-    return [flag.replace(str(source), str(target)) for flag in material], target
 
 
 @pytest.mark.drill
