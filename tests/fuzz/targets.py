@@ -213,6 +213,7 @@ def _subtitle_seeds():
 
 def _token_seeds():
     texts = ["Call Smyth.|Smyth, Reid.", "<|endoftext|>|<|startofprev|> x", "日本語 🎧|", "| "]
+    texts += ["word " * 500 + "|Smyth", "Call Smyth.|" + "Zalvexo, Reid, " * 100]  # too long
     return [struct.pack("<HH", 0, 1000) + text.encode() for text in texts]
 
 
