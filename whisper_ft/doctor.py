@@ -79,12 +79,15 @@ def _devices() -> Iterator[str]:
     names = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
     for name in names:
         device = pick_device(name)
-        known = [f"{free_bytes(device) / 1e9:.1f} GB may be taken"]
         if device.type == "cpu":
-            known.insert(0, f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
-        amp = pick_amp("auto", device)
-        known.append(f"AMP auto is {str(amp).removeprefix('torch.') if amp else 'off'}")
-        yield f"  {name}: {device_name(device)}, {', '.join(known)}"
+            what = f"{torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores, "
+            what += f"threads: {torch.get_num_threads()}"
+        else:
+            capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
+            what = f"{device_name(device)}, compute capability {capability}"
+        amp = str(pick_amp("auto", device) or "off").removeprefix("torch.")
+        room = f"{free_bytes(device) / 1e9:.1f} GB may be taken"
+        yield f"  {name}: {what}, {room}, AMP auto is {amp}"
 
 
 def _room(paths: bool) -> Iterator[str]:
