@@ -2,6 +2,8 @@
 """Fine-tune Whisper with prompts: `python train.py --help`."""
 
 import sys
+from pathlib import Path
+from shlex import quote
 
 from whisper_ft.config import TrainConfig
 from whisper_ft.flags import parse
@@ -27,7 +29,10 @@ def main(argv: list[str] | None = None) -> int:
             print(told(error), file=sys.stderr)
             return 1
     except KeyboardInterrupt:
-        print("\nstopped at once; --resume goes on with a run that has begun", file=sys.stderr)
+        folder = Path(config.resume or config.resolved().out)
+        begun = (folder / "config.json").exists()
+        resume = f"go on with: python train.py --resume {quote(str(folder))}"
+        print(f"\nstopped at once; {resume if begun else 'no run began'}", file=sys.stderr)
         return 130
 
 

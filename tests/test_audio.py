@@ -1,6 +1,7 @@
 """A stretch of a file, and Whisper's own log-mel of it."""
 
 import os
+import shlex
 
 import numpy as np
 import pytest
@@ -91,7 +92,7 @@ def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path):
     soundfile.write(tmp_path / "none.wav", np.zeros(0), 16000)
     soundfile.write(tmp_path / "nan.wav", np.full(100, np.nan), 16000, subtype="FLOAT")
     for name, words in (
-        ("text.m4a", r"ffmpeg -i 'text.m4a'.*'text.flac'"),
+        ("text.m4a", r"ffmpeg -i text.m4a .* text.flac"),
         ("bare.raw", r"libsndfile cannot read it"),
         ("empty.wav", "an empty file"),
         ("none.wav", "holds no samples"),
@@ -125,3 +126,19 @@ def test_a_name_that_is_no_utf_8_is_told_with_the_remedy(tmp_path):
     path.write_bytes(b"RIFF")
     with pytest.raises(ValueError, match="its name is not UTF-8, which libsndfile needs: rename"):
         probe(path)
+
+
+def test_more_channels_than_memory_should_hold_are_refused(tmp_path):
+    path = tmp_path / "many.ogg"
+    soundfile.write(path, np.zeros((960, 200)), 96000, format="OGG", subtype="VORBIS")
+    with pytest.raises(ValueError, match="200 channels at 96000 Hz: at most"):
+        probe(path)
+
+
+def test_the_command_that_converts_a_file_quotes_its_name(tmp_path):
+    path = tmp_path / "a'; touch ran; '.wav"
+    path.write_bytes(b"no audio")
+    with pytest.raises(ValueError) as refusal:
+        probe(path)
+    command = shlex.split(str(refusal.value).split("convert it with: ")[1])
+    assert command[:3] == ["ffmpeg", "-i", path.name] and len(command) == 8

@@ -108,14 +108,14 @@ def test_other_weights_or_precision_have_a_folder_of_their_own(tmp_path):
 
 
 def test_they_come_back_in_float16_with_the_seconds(tmp_path):
-    features = torch.randn(6, 4).to(torch.bfloat16)
+    features = torch.randn(1500, 4).to(torch.bfloat16)
     write_features(tmp_path / "1.npy", features, 1.25)
     read, seconds = read_features(tmp_path / "1.npy")
     assert read.dtype == torch.float16 and torch.equal(read, features.half()) and seconds == 1.25
 
 
 def test_two_that_write_the_same_disturb_nobody(tmp_path):
-    path, features = tmp_path / "1.npy", torch.randn(300, 64).half()
+    path, features = tmp_path / "1.npy", torch.randn(1500, 16).half()
 
     def write_and_read(_):
         write_features(path, features, 2.0)

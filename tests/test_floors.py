@@ -7,11 +7,11 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "whisper_ft"
 FLOORS = [
+    {"shortage"},
     {
         "flags",
         "manifest",
         "metrics",
-        "shortage",
         "speed",
         "stopping",
         "bpe_dropout",
@@ -46,7 +46,7 @@ PREPARE = [
     {"commands"},
 ]
 FLOOR_OF = {module: floor for floor, modules in enumerate(FLOORS) for module in modules} | {
-    f"prepare.{module}": floor for floor, modules in enumerate(PREPARE) for module in modules
+    f"prepare.{module}": floor for floor, modules in enumerate(PREPARE, 1) for module in modules
 }
 MODULES = sorted(
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts)

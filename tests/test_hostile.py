@@ -58,7 +58,7 @@ def test_a_checkpoint_with_code_in_any_place_is_refused_and_inert(tmp_path, mode
     for place in ("dims", "model_state_dict", "alignment_heads", "more"):
         path = tmp_path / f"{place}.pt"
         torch.save({**whole, place: Payload(mark)}, path)
-        with pytest.raises(ValueError, match="cannot be read as plain weights"):
+        with pytest.raises(ValueError, match="not weights: it names"):
             load(str(path))
     assert not mark.exists()
 
@@ -68,9 +68,9 @@ def test_a_state_with_code_is_refused_and_inert(argv, tmp_path, mark):
     path = tmp_path / "run" / "state.pt"
     for place in ("model", "optimizer", "progress", "rng"):
         state = torch.load(path, weights_only=True)
-        torch.save({**state, place: Payload(mark)}, tmp_path / "evil.pt")
-        (tmp_path / "evil.pt").replace(path)
-        with pytest.raises(ValueError, match="cannot be read as plain weights"):
+        for name in ("state.pt", "state.previous.pt"):
+            torch.save({**state, place: Payload(mark)}, tmp_path / "run" / name)
+        with pytest.raises(ValueError, match=r"not weights: it names .* no whole state is left"):
             train(plan_of(["--resume", str(tmp_path / "run")]))
         torch.save(state, path)
     assert not mark.exists()

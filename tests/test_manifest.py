@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whisper_ft.manifest import Segment, parse_row
+from whisper_ft.manifest import Problem, Segment, parse_row
 from whisper_ft.rows import read_manifest
 
 GOOD = {"audio": "a.wav", "text": "Call Reid."}
@@ -171,3 +171,21 @@ def test_a_file_of_another_format_is_one_problem(tmp_path, content, words):
     path.write_bytes(content.encode("latin-1"))
     (problem,) = read_manifest(path).problems
     assert problem.what.startswith(words)
+
+
+def test_what_is_told_of_a_row_is_one_line_and_moves_no_cursor():
+    said = str(Problem("x.jsonl:1", "audio: a\x1b[2J\nx.jsonl:9: forged.wav: no such file"))
+    assert "\x1b" not in said and "\n" not in said and "\\x1b[2J\\nx.jsonl:9" in said
+    assert str(Problem("x.jsonl:1", "日本語\u3000é")) == "x.jsonl:1: 日本語\u3000é"
+
+
+def test_more_keywords_than_any_prompt_holds_are_refused(tmp_path):
+    row = {"audio": "a.wav", "text": "x", "keywords": ["x"] * 1001}
+    (tmp_path / "m.jsonl").write_text(json.dumps(row) + "\n")
+    (problem,) = read_manifest(tmp_path / "m.jsonl").problems
+    assert "holds 1001: keep those that the text holds" in str(problem)
+
+
+def test_what_is_no_plain_file_is_not_read():
+    (problem, *_) = read_manifest("/dev/zero").problems
+    assert "/dev/zero: cannot be read (no plain file)" in str(problem)

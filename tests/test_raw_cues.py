@@ -205,3 +205,49 @@ def test_a_mark_of_utf_8_before_legacy_text_is_no_word_of_the_guess(tmp_path):
     text = srt((1, 2, "El niño tomó el café de la mañana, ¿y después?"))
     found, ((_, what),) = read(tmp_path, b"\xef\xbb\xbf" + text.encode("cp1252"))
     assert found.cues[0].text.startswith("El niño") and "'niño'" in what
+
+
+HEAD = "1\n00:00:01,000 --> 00:00:02,000\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        HEAD + "00:00:01,000" + " " * 5000 + "x\n",
+        HEAD + "hi" + "\n" * 300_000,
+        srt(*((float(i), i + 0.9, f"word {i}") for i in range(3500))),
+        HEAD + "<b " * 3000 + "\n",
+        HEAD + "[" * 9000 + "\n",
+        HEAD + "{" * 9000 + "\n",
+        HEAD + "(" * 9000 + "\n",
+    ],
+)
+def test_what_is_made_to_be_slow_is_read_at_once(tmp_path, content):
+    """Each took tens of seconds when patterns looked at every place from every place."""
+    cues, _ = read(tmp_path, content, duration=3600.0)
+    assert cues.cues or cues.holes
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (HEAD + "word " * 100_000 + "\n", ":2: a cue of 500000 characters"),
+        (HEAD + "&#" + "9" * 5000 + ";\n", ":2: "),
+        ("1\n" + "9" * 400 + ":00:01,000 --> 00:00:02,000\nhi\n", ":2: '999"),
+    ],
+)
+def test_what_no_subtitle_holds_is_refused_at_its_line(tmp_path, content, words):
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, content)
+
+
+def test_a_digit_of_another_kind_counts_nothing(tmp_path):
+    text = srt((1.0, 2.0, "one")) + "²\n00:00:02,000 --> 00:00:03,000\ntwo\n"
+    cues, _ = read(tmp_path, text)
+    assert [cue.text for cue in cues.cues] == ["one ²", "two"]
+
+
+def test_a_number_that_no_float_holds_is_refused(tmp_path):
+    content = '{"segments": [{"start": 1' + "0" * 400 + ', "end": 2, "text": "x"}]}'
+    with pytest.raises(ValueError, match="segment 1: not what"):
+        read(tmp_path, content, ".json")

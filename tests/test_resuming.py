@@ -129,8 +129,10 @@ def test_a_resumed_run_keeps_its_settings_and_its_manifests(argv, corpus, tmp_pa
     corpus[0].write_text(corpus[0].read_text() + "\n")
     with pytest.raises(ValueError, match=r"train.jsonl: changed since the run began"):
         resumed(folder)
-    with pytest.raises(ValueError, match="holds no run"):
+    with pytest.raises(ValueError, match="no such folder"):
         resumed(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="holds no run"):
+        resumed(tmp_path)
 
 
 def test_a_resumed_run_keeps_its_noises(argv, corpus, tmp_path):
@@ -215,7 +217,10 @@ def test_where_memory_runs_short_the_same_steps_are_taken_in_smaller_parts(
     assert train(plan_of(argv)) == 0
     assert sizes[2:4] == [[2, 2], [1, 1, 1, 1]] and sizes[-1] == [1, 1, 1, 1]
     said = capsys.readouterr()
-    assert "step 3: no room: 2 rows at once do not fit in memory, so 1" in said.out + said.err
+    assert (
+        "step 3: out of memory (no room): 2 rows at once do not fit in memory, so 1"
+        in said.out + said.err
+    )
     logs = [trajectory(tmp_path / out) for out in ("run", "short")]
     losses = [[line["loss"] for line in log if line["kind"] == "step"] for log in logs]
     assert losses[1] == pytest.approx(losses[0], rel=2e-3)

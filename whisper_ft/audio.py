@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel_spectrogram, pad_or_trim
 
+MAX_RATE = 1 << 22  # samples a second in all channels, as of 20 at 192 kHz: half a minute is 500 MB
 # Samples; an FFT window (400) would do, but a matrix product of few columns rounds otherwise.
 MEL_PADDING = SAMPLE_RATE // 5
 
@@ -44,6 +46,11 @@ def probe(path: Path) -> AudioInfo:
         raise ValueError("its name is not UTF-8, which libsndfile needs: rename it") from None
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
         raise ValueError(_unreadable(path, error)) from None
+    if info.samplerate * info.channels > MAX_RATE:
+        raise ValueError(
+            f"{info.channels} channels at {info.samplerate} Hz: at most {MAX_RATE} samples a "
+            "second can be read: is it audio?"
+        )
     if info.frames <= 0:
         raise ValueError("holds no samples: restore it or remove the row")
     return AudioInfo(info.samplerate, info.frames, info.channels, seen)
@@ -108,7 +115,9 @@ def log_mel(samples: np.ndarray, n_mels: int) -> Tensor:
 
 
 def _unreadable(path: Path, error: Exception) -> str:
+    what = str(error).rstrip(".").split(": ")[-1]
+    source, target = quote(path.name), quote(path.stem + ".flac")
     return (
-        f"libsndfile cannot read it ({str(error).rstrip('.').split(': ')[-1]}): "
-        f"convert it with: ffmpeg -i '{path.name}' -ar 16000 -ac 1 '{path.stem}.flac'"
+        f"libsndfile cannot read it ({what}): "
+        f"convert it with: ffmpeg -i {source} -ar 16000 -ac 1 {target}"
     )

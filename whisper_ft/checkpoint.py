@@ -16,7 +16,7 @@ from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.model import n_parameters
 from whisper_ft.shortage import is_shortage
-from whisper_ft.untrusted import damage, misfit, read_plain, set_heads
+from whisper_ft.untrusted import damage, entries, misfit, read_plain, set_heads
 from whisper_ft.weights import Loaded
 
 try:
@@ -33,6 +33,12 @@ def hold(folder: Path) -> IO[str]:
     The system lets go with the process, however that ends; its children do not hold it. Raises
     ValueError where another has it, OSError where nothing can be written.
     """
+    ours = [file for file in folder.iterdir() if _is_ours(file)]
+    if odd := [file.name for file in ours if file.is_symlink() or not file.is_file()]:
+        raise ValueError(
+            f"{', '.join(odd)}: no plain file, but a link, through which others would be written, "
+            "or the like: put the file itself there"
+        )
     with tempfile.TemporaryFile(dir=folder):  # what may append to a file may not make another
         lock = (folder / LOCK).open("a+", encoding="utf-8")
     if fcntl is not None:
@@ -49,6 +55,11 @@ def hold(folder: Path) -> IO[str]:
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a run writes a file of that name in its folder."""
+    return file.suffix in (".pt", ".jsonl", ".json", ".lock", ".partial") or file.name == LOCK
 
 
 def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> None:
@@ -85,7 +96,7 @@ def find_state(folder: Path) -> tuple[Path | None, list[str]]:
     wrong: list[str] = []
     damaged: list[Path] = []
     for path in (folder / STATE, folder / PREVIOUS):
-        if path.exists():
+        if path.exists() or path.is_symlink():
             if not (problem := damage(path)):
                 for bad in damaged:
                     os.replace(bad, bad.with_name(bad.name + ".damaged"))
@@ -93,10 +104,15 @@ def find_state(folder: Path) -> tuple[Path | None, list[str]]:
             wrong.append(f"{path}: {problem}")
             damaged.append(path)
     if wrong:
-        raise ValueError(
-            "; ".join(wrong) + ": no whole state is left: start a new run from best.pt"
-        )
+        raise ValueError("; ".join(wrong) + f": no whole state is left: {new_run(folder)}")
     return None, wrong
+
+
+def new_run(folder: Path) -> str:
+    """How to begin another from the weights that a run has saved."""
+    saved = (folder / name for name in ("best.pt", "last.pt"))
+    path = next((path for path in saved if path.is_file()), None)
+    return f"start a new run, with --model {path}" if path else "start a new run"
 
 
 def load_state_model(path: Path) -> Loaded:
@@ -107,7 +123,7 @@ def load_state_model(path: Path) -> Loaded:
         if problem := misfit(dims, state["model"], path):
             raise ValueError(problem)
         model = Whisper(dims)
-        model.load_state_dict(state["model"])
+        model.load_state_dict(entries(state["model"]))
         set_heads(model, state["alignment_heads"])
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         if is_shortage(error):
@@ -164,21 +180,33 @@ def refuse_outputs(outputs: Sequence[str], inputs: Sequence[str] = ()) -> None:
 
 
 def keep_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
-    """Drop the other lines of a JSON Lines file, and one that an interruption cut."""
+    """Drop the other lines of a JSON Lines file, one that was cut, and what no run wrote."""
     if path.exists():
-        kept = [record for record in read_lines(path) if keep(record)]
-        _write_text(path, "".join(map(_line, kept)))
+        lines = _parsed_lines(path)
+        kept = [line.rstrip("\n") + "\n" for line, record in lines if _holds(keep, record)]
+        _write_text(path, "".join(kept))
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON Lines file, none where there is no file; a cut line is left out."""
-    if not path.exists():
-        return
+def read_lines(path: Path) -> Iterator[Any]:
+    """What a JSON Lines file holds, nothing where there is no file; a cut line is left out."""
+    if path.exists():
+        yield from (record for _, record in _parsed_lines(path))
+
+
+def _parsed_lines(path: Path) -> Iterator[tuple[str, Any]]:
     # Any other break is text; a line may be cut within a character.
     with path.open(encoding="utf-8", newline="\n", errors="replace") as file:
         for line in file:
-            with suppress(json.JSONDecodeError):
-                yield json.loads(line)
+            with suppress(ValueError, RecursionError):
+                yield line, json.loads(line)
+
+
+def _holds(keep: Callable[[dict[str, Any]], bool], record: Any) -> bool:
+    """Whether to keep a record; none is kept that no run wrote."""
+    try:
+        return keep(record)
+    except (KeyError, TypeError):
+        return False
 
 
 def fingerprint(path: str | Path) -> dict[str, Any]:

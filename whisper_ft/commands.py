@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -261,4 +262,5 @@ def run(name: str, config: Any) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_shortage(error):
             raise
-        raise ValueError(told(error)) from None
+        print(told(error), file=sys.stderr)
+        return 1

@@ -232,6 +232,8 @@ class TrainConfig(PromptSettings):
                 f"--train-weights: {len(self.train_weights)} numbers for {len(self.train)} "
                 "manifests of --train: give one a manifest"
             )
+        if self.strict_resume and not self.resume:
+            found.append("--strict-resume: goes with --resume: leave it out, or name the run")
         if self.feature_cache and not self.freeze_encoder:
             found.append(
                 f"--feature-cache: {self.feature_cache}: an encoder that is trained gives other "

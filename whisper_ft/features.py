@@ -21,7 +21,8 @@ from torch import Tensor
 from tqdm import tqdm
 from whisper.model import AudioEncoder, ModelDimensions
 
-from whisper_ft.manifest import Row
+from whisper_ft.audio import N_FRAMES
+from whisper_ft.manifest import CUT_SLACK, MAX_SECONDS, Row
 
 HEADER_BYTES = 128  # of an array in NumPy's format
 TAIL = struct.Struct("<dI")  # after it: seconds of sound, and a checksum of all before
@@ -90,7 +91,7 @@ def _file_bytes(n_audio_ctx: int, n_audio_state: int) -> int:
 
 
 def read_features(path: Path) -> tuple[Tensor, float]:
-    """(features, float16 [n_audio_ctx, n_audio_state], mapped from the disk; seconds of sound).
+    """(features, float16 [1500, n_audio_state], mapped from the disk; seconds of sound).
 
     Raises ValueError for a file that is not as it was written, OSError for one that is not there.
     """
@@ -105,8 +106,12 @@ def read_features(path: Path) -> tuple[Tensor, float]:
     except Exception as error:  # NumPy reads a header with Python's tokenizer, which has its own
         what = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path}: not features ({what}): remove it") from None
-    if features.dtype != np.float16 or features.ndim != 2:
+    if not isinstance(features, np.ndarray):
+        raise ValueError(f"{path}: not features (an archive): remove it")
+    if features.dtype != np.float16 or features.ndim != 2 or len(features) != N_FRAMES // 2:
         raise ValueError(f"{path}: {features.dtype} {features.shape}: not features: remove it")
+    if not 0 <= seconds <= MAX_SECONDS + CUT_SLACK:
+        raise ValueError(f"{path}: of {seconds} s: not features: remove it")
     return torch.from_numpy(features), seconds
 
 

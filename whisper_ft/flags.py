@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import math
+import reprlib
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -84,10 +85,31 @@ def parse(
 
 
 def from_json(config_class: type[C], settings: dict[str, Any]) -> C:
-    """The config that `dataclasses.asdict` and JSON made these settings from."""
-    known = {field.name for field in dataclasses.fields(config_class)}  # type: ignore[arg-type]
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items() if k in known}
+    """The config that `dataclasses.asdict` and JSON made these settings from.
+
+    Raises TypeError for a value that none of its flags can have given.
+    """
+    values = {
+        field.name: _from_json(field, settings[field.name])
+        for field in dataclasses.fields(config_class)  # type: ignore[arg-type]
+        if field.name in settings
+    }
     return config_class(**values)
+
+
+def _from_json(field: dataclasses.Field, value: Any) -> Any:
+    kind, count = _kind(field.type)
+    values = value if count and isinstance(value, list) else [value]
+    if value is None and field.default is None:
+        return None
+    right = all(type(v) is kind or (kind is float and type(v) is int) for v in values)
+    if isinstance(count, int):
+        right &= len(values) == count
+    if field.metadata["choices"]:
+        right &= all(v in field.metadata["choices"] for v in values)
+    if not right or bool(count) != isinstance(value, list):
+        raise TypeError(f"{field.name} is {reprlib.repr(value)}")
+    return tuple(values) if count else value
 
 
 def flag(name: str) -> str:

@@ -8,7 +8,7 @@ import math
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ CASES = (("lower", str.lower), ("upper", str.upper))
 WITHIN_WORDS = "'’-"  # punctuation that a text without any may have
 MAX_SECONDS = 30.0  # what Whisper hears at once
 MAX_LINE = 1_000_000  # bytes; the words of half a minute, and all beside them, take a few thousand
+MAX_KEYWORDS = 1000  # of a row; its prompt has room for a hundred
+MAX_UNKNOWN = 50  # fields of a row that are compared with the known ones
 CUT_SLACK = 0.1  # seconds by which times may miss the audio's end; past them a segment is cut
 
 
@@ -110,7 +112,14 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.what}"
+        return printable(f"{self.place}: {self.what}")
+
+
+def printable(text: str) -> str:
+    """A text as one line that moves no cursor, whatever names and texts are in it."""
+    return "".join(
+        repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text
+    )
 
 
 def parse_row(
@@ -133,7 +142,7 @@ def parse_row(
     values: dict[str, Any] = dict(defaults)
     for name, value in fields.items():
         if name not in READERS:
-            if close := _resembling(name):
+            if len(unknown) < MAX_UNKNOWN and (close := _resembling(name)):
                 problems.append(f"unknown field {name!r}: did you mean {close!r}?")
             else:
                 unknown.add(name)
@@ -151,7 +160,7 @@ def parse_row(
     return Row(**{**values, "audio": root / values["audio"], "place": place}), [], unknown
 
 
-@cache
+@lru_cache
 def _resembling(name: str) -> str:
     """The known field that an unknown one is probably meant to be, or nothing."""
     return next(iter(difflib.get_close_matches(name, READERS, n=1, cutoff=0.75)), "")
@@ -200,6 +209,8 @@ def _channel(value: Any) -> int:
 def _keywords(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(term, str) for term in value):
         raise ValueError("expected a list of strings")
+    if len(value) > MAX_KEYWORDS:
+        raise ValueError(f"holds {len(value)}: keep those that the text holds")
     if not all(_text(term).strip() for term in value):
         raise ValueError("holds an empty keyword: leave it out")
     return tuple(" ".join(term.split()) for term in value)

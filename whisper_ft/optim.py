@@ -15,9 +15,11 @@ from whisper.model import Whisper
 from whisper_ft.data import Batch
 from whisper_ft.model import encode, parameter_groups, summed_loss
 from whisper_ft.shortage import is_shortage, reason
+from whisper_ft.untrusted import entries
 
 # As in pre-training (Whisper paper, appendix F).
 BETAS, EPS, WEIGHT_DECAY, MAX_GRAD_NORM = (0.9, 0.98), 1e-6, 0.1, 1.0
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class NonFiniteError(Exception):
@@ -36,6 +38,30 @@ def make_optimizer(model: Whisper, lr: float) -> AdamW:
     """AdamW over what is trained, as in pre-training; all of an update in one pass over memory."""
     groups = parameter_groups(model, WEIGHT_DECAY)
     return AdamW(groups, lr=lr, betas=BETAS, eps=EPS, fused=True)
+
+
+def restore_moments(optimizer: AdamW, saved: Any) -> None:
+    """Take over the moments of a saved optimiser, but none of its settings.
+
+    Raises ValueError for any that do not lie in memory as the parameters do: the fused update
+    writes to as many numbers as those have, whatever is there.
+    """
+    now = optimizer.state_dict()
+    trained = [p for group in optimizer.param_groups for p in group["params"]]
+    for index, moments in entries(saved).items():
+        if index not in range(len(trained)) or set(moments) != {"step", "exp_avg", "exp_avg_sq"}:
+            raise ValueError(f"moments of a parameter {index!r}")
+        for name, shape in (("step", torch.Size()), *((n, trained[index].shape) for n in MOMENTS)):
+            tensor = moments[name]
+            if not isinstance(tensor, Tensor) or tensor.layout != torch.strided:
+                raise ValueError(f"{name} of parameter {index} is no tensor of numbers")
+            if tensor.shape != shape or tensor.dtype != torch.float32:
+                raise ValueError(
+                    f"{name} of parameter {index}: {tensor.dtype} {tuple(tensor.shape)}"
+                )
+            if not tensor.is_contiguous() or tensor.untyped_storage().nbytes() < tensor.nbytes:
+                raise ValueError(f"{name} of parameter {index} claims more than is stored")
+    optimizer.load_state_dict({"state": saved, "param_groups": now["param_groups"]})
 
 
 def learning_rate(update: int, total: int, warmup: int, peak: float) -> float:

@@ -122,9 +122,12 @@ def make_plan(config: TrainConfig) -> Plan:
     train, dev, more = read_rows(config, vocabulary_here)
     problems += more
     if (folder / "config.json").exists():
-        problems.append(
-            f"--out: {folder}: holds a run: go on with it by --resume {folder}, or choose another"
-        )
+        try:
+            hold(folder).close()
+            what = f"holds a run: go on with it by --resume {folder}"
+        except (OSError, ValueError) as error:
+            what = str(error)
+        problems.append(f"--out: {folder}: {what}, or choose another")
     decided = decide_settings(config, problems)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from dataclasses import dataclass
+from typing import Any
 
 from whisper_ft.conditions import PromptedRows
 from whisper_ft.scores import SCORES, shown
@@ -35,6 +37,20 @@ class Progress:
             return True
         self.n_worse += 1
         return False
+
+
+def restored(saved: dict[str, Any]) -> Progress:
+    """What a state saved of it. Raises ValueError or TypeError for what is no progress."""
+    progress = Progress(**saved)
+    for name, value in vars(progress).items():
+        default = getattr(Progress, name)
+        is_number = type(value) is int or (type(value) is float and type(default) is not int)
+        if not is_number and not (value is None and default is None):
+            raise ValueError(f"{name} is {reprlib.repr(value)}")
+    at_least = min(progress.step, progress.updates, progress.at_once, progress.n_worse)
+    if at_least < 0 or progress.updates > progress.step:
+        raise ValueError(f"{progress.updates} updates in {progress.step} steps")
+    return progress
 
 
 def told(progress: Progress, dev: PromptedRows, name: str) -> str:

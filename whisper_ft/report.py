@@ -24,9 +24,16 @@ from whisper_ft.rows import read_manifest
 from whisper_ft.scores import CONDITIONS, SCORES, Sample, row_count, shown
 from whisper_ft.tokens import is_unspaced
 
-EDGES = re.compile(r"^\W+|\W+$")
+CORE = re.compile(r"\w(?:.*\w)?", re.S)
 LONG_WORD = 4  # letters of a prompt's word that is highlighted where no keywords are known
 OPUS_QUALITY = 0.9  # of libsndfile's compression, 0 to 1: about 3 kB a second of speech
+
+
+# What a log or config.json raises that is not as a run wrote it.
+_ODD = (
+    *(KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError),
+    *(OverflowError, RecursionError),
+)
 
 
 class Piece(NamedTuple):
@@ -75,7 +82,7 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
     page = _template()
     try:
         html, summary = _page(page, folder, step, n_rows)
-    except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except _ODD as error:
         raise ValueError(
             f"{folder}: config.json, metrics.jsonl or samples.jsonl is damaged, or of another "
             f"version ({type(error).__name__}: {error}): restore it"
@@ -106,7 +113,7 @@ def _page(page: Any, folder: Path, step: int | None, n_rows: int) -> tuple[str, 
         evaluations=evaluations,
         chosen=chosen,
         best=best[-1] if best else None,
-        chosen_by=dict.fromkeys(["wer", config["settings"].get("best_by", "wer")]),
+        chosen_by=[n for n in SCORES if n in ("wer", config["settings"].get("best_by"))],
         rows=list(zip(rows, sounds, strict=True)),
         n_samples=len(samples),
         conditions=CONDITIONS,
@@ -255,4 +262,5 @@ def _prompt_words(sample: Sample, condition: str, unspaced: bool) -> set[str]:
 
 def _key(word: str) -> str:
     """A word as it is compared: casefolded, without punctuation around it."""
-    return EDGES.sub("", word).casefold() or word
+    core = CORE.search(word)
+    return core.group().casefold() if core else word

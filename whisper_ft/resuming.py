@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from whisper_ft.checkpoint import find_state, fingerprint, hold, load_state_model
+from whisper_ft.checkpoint import find_state, fingerprint, hold, load_state_model, new_run
 from whisper_ft.config import TrainConfig
 from whisper_ft.flags import flag, from_json
 from whisper_ft.plan import Plan, Refused, assemble, decide_settings, read_rows
@@ -35,7 +35,7 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     except ValueError as error:
         raise Refused([str(error)]) from None
     for line in wrong:
-        print(f"warning: {line}; going on from the state before it")
+        print(f"warning: {line}; going on from the state before it (this one is kept as .damaged)")
     if state_path is None:
         print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
     train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
@@ -56,7 +56,7 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     if differing := _differing(saved, now):
         if changes.strict_resume:
             raise Refused([f"--strict-resume: {what}" for what in differing])
-        print(f"warning: floats will differ from here on: {'; '.join(differing)}")
+        print(f"warning: floats may differ from here on: {'; '.join(differing)}")
     return dataclasses.replace(plan, state_path=state_path, lock=lock)
 
 
@@ -76,30 +76,42 @@ def _saved_config(
     folder: Path, changes: TrainConfig, given: set[str]
 ) -> tuple[TrainConfig, dict[str, Any]]:
     """A run's settings with the changes that are allowed, and all that its `config.json` says."""
-    if not (folder / "config.json").exists():
+    if not folder.is_dir():
+        raise Refused([f"--resume: {folder}: no such folder: give the one that --out named"])
+    if not (folder / "config.json").is_file():
         raise Refused([f"--resume: {folder}: holds no run (no config.json): give a run's folder"])
     try:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = from_json(TrainConfig, saved["settings"])
-        manifests, folders = dict(saved["manifests"]), dict(saved["folders"])
-        if not all(isinstance(saved[name], dict) for name in ("usable", "versions", "machine")):
-            raise TypeError
-        if not all(isinstance(saved[name], str) for name in ("amp_dtype", "audio")):
-            raise TypeError
-    except (ValueError, KeyError, TypeError, AttributeError):
-        what = "damaged, or of another version: restore it, or start a new run from best.pt"
+        config = _config_of(saved)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        what = f"damaged, or of another version: restore it, or {new_run(folder)}"
         raise Refused([f"--resume: {folder / 'config.json'}: {what}"]) from None
     allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
     config = dataclasses.replace(config, **allowed, out=str(folder)).resolved()
     problems = config.problems()
     for name in sorted(given - set(MAY_CHANGE) - set(ABOUT)):
         problems.append(
-            f"{flag(name)}: a resumed run keeps its settings: start a new one from "
-            f"{folder / 'best.pt'} with --model"
+            f"{flag(name)}: a resumed run keeps its settings: leave it out, or {new_run(folder)}"
         )
-    for path, known in (*manifests.items(), *folders.items()):
-        if Path(path).exists() and fingerprint(path) != known:
+    for path, known in (*saved["manifests"].items(), *saved["folders"].items()):
+        there = Path(path).is_dir() if path in saved["folders"] else Path(path).is_file()
+        if there and fingerprint(path) != known:
             problems.append(f"{path}: changed since the run began: restore it, or start a new run")
     if problems:
         raise Refused(problems)
     return config, saved
+
+
+def _config_of(saved: dict[str, Any]) -> TrainConfig:
+    """The settings that a `config.json` tells. Raises what Python does for one that is none."""
+    config = from_json(TrainConfig, saved["settings"])
+    parts = ("manifests", "folders", "usable", "versions", "machine")
+    if not all(isinstance(saved[name], dict) for name in parts):
+        raise TypeError
+    if not all(isinstance(saved[name], str) for name in ("amp_dtype", "audio")):
+        raise TypeError
+    if set(saved["manifests"]) != {*config.train, *config.dev}:
+        raise ValueError
+    if set(saved["folders"]) != {config.noise, config.reverb} - {""}:
+        raise ValueError
+    return config

@@ -72,7 +72,8 @@ def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimens
         config.freeze_encoder,
         config.gradient_checkpointing,
     )
-    ways = [f"a step takes about {needs(size, frozen, recomputed)} with rows at once: {size}"]
+    rows = "1 row" if size == 1 else f"{size} rows"
+    ways = [f"a step takes about {needs(size, frozen, recomputed)} with {rows} at once"]
     if not recomputed:
         ways.append(f"{needs(size, frozen, True)} with --gradient-checkpointing")
     if not frozen:

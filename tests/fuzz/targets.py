@@ -249,7 +249,7 @@ def _checkpoint_seeds():
 
 def _feature_seeds():
     path = folder() / "seed.npy"
-    write_features(path, torch.zeros(3, 4), 0.06)
+    write_features(path, torch.zeros(1500, 4), 0.06)
     content = path.read_bytes()
     return [b"P" + content[: -TAIL.size], b"Z" + content, b"Z" + content[: -TAIL.size], b""]
 

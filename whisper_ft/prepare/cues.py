@@ -15,7 +15,7 @@ CHARACTERS_A_SECOND = 15.0  # of speech whose cue does not tell how long it is
 MAX_TRIMMED = 1.0  # seconds of a cue after the recording's end, which may be the reader's margin
 FLASH = 0.5  # seconds, of a caption between two states of those that roll up
 TOUCHING = 0.1  # seconds between cues that repeat each other's lines
-NOTE = re.compile(r"\[[^\]]*\]|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)")
+NOTE = re.compile(r"\[[^\]]{0,300}\]|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)")
 MAX_NOTE = 4  # words of a note that stands as words may, in parentheses or between asterisks
 NO_SPEECH = re.compile(
     r"\b(?:musi[ckq]\w*|músic\w*|applau\w*|laugh\w*|chuckl\w*|giggl\w*|sigh\w*|cough\w*"
@@ -31,7 +31,9 @@ UNHEARD = re.compile(
 )
 DASH = re.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
 SPEAKER = r"(?:speaker|spk)[ _-]?\w{1,3}"
-NAMED = re.compile(rf"^\s*(?:\[[^\]]*\]\s*:|\[{SPEAKER}\]|\({SPEAKER}\)\s*:?)", re.I | re.M)
+NAMED = re.compile(
+    rf"^[^\S\n]*(?:\[[^\]]{{0,300}}\][^\S\n]*:|\[{SPEAKER}\]|\({SPEAKER}\)[^\S\n]*:?)", re.I | re.M
+)
 LABEL = re.compile(rf"^(?:[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){{0,2}}|(?i:{SPEAKER})):\s+(?=\D)")
 
 

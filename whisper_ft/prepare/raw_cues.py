@@ -14,14 +14,16 @@ import pysubs2
 from charset_normalizer import from_bytes
 
 FORMATS = (".srt", ".vtt", ".json")
-TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,3}))?"
+TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,:]([0-9]{1,3}))?"
 TIMES = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s.*)?")
-EXACT = r"(?:\d+:)?\d{1,2}:\d{1,2}[.,]\d{1,3}"  # a time that nobody says
-MISTYPED = re.compile(rf"\s*{EXACT}\s*[-–—=>→~ ]+\s*{EXACT}(?:\s.*)?")
+EXACT = r"(?:[0-9]{1,4}:)?[0-9]{1,2}:[0-9]{1,2}[.,][0-9]{1,3}"  # a time that nobody says
+MISTYPED = re.compile(rf"\s*{EXACT}[-–—=>→~\s]+{EXACT}(?:\s.*)?")
+COUNT = re.compile("[0-9]{1,9}")
 BREAK = re.compile(r"<br\s*/?>", re.I)
 TAG = re.compile(
-    r"</?(?:[ibusc]|em|strong|font|v|lang|ruby|rt|span)(?:[. ][^>]*)?>|<[\d:.]+>", re.I
+    r"</?(?:[ibusc]|em|strong|font|v|lang|ruby|rt|span)(?:[. ][^<>]*)?>|<[\d:.]+>", re.I
 )
+MAX_CUE = 10_000  # characters; half a minute of speech has some hundred
 # What old subtitles are in; among equals the first, in which most of them are.
 LEGACY = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
@@ -64,15 +66,30 @@ def read_raw_cues(path: Path, tell: Tell, encoding: str = "") -> tuple[list[Cue]
         raise ValueError("\n".join(f"{path}:{i + 1}: {lines[i][:60]!r}: {remedy}" for i in wrong))
     if not starts:
         raise ValueError(f"{path}: holds no cue, start --> end: is it {suffix[1:].upper()}?")
-    cues = []
+    cues, odd = [], []
     for i, following in zip(starts, [*starts[1:], None], strict=True):
+        place = f"{path}:{i + 1}"
         start, end = _seconds(lines[i])
         between = lines[i + 1 : following]
         body = _up_to_blank(between) if suffix == ".vtt" else between
         if body == between:
-            body = _uncounted(body, lines[:i], following is None)
-        cues.append(Cue(start, end, _plain("\n".join(body)), f"{path}:{i + 1}"))
+            body = _uncounted(body, _last_word(lines, i), following is None)
+        text = "\n".join(body)
+        if len(text) > MAX_CUE:
+            odd.append(f"{place}: a cue of {len(text)} characters: is it a subtitle?")
+            continue
+        try:
+            cues.append(Cue(start, end, _plain(text), place))
+        except ValueError:  # of a character's number, in thousands of digits
+            odd.append(f"{place}: names a character by a number that none has: correct it")
+    if odd:
+        raise ValueError("\n".join(odd))
     return cues, ""
+
+
+def _last_word(lines: list[str], end: int) -> str:
+    """The last line before a place that is not empty."""
+    return next((lines[i].strip() for i in range(end - 1, -1, -1) if lines[i].strip()), "")
 
 
 def _seconds(line: str) -> tuple[float, float]:
@@ -96,19 +113,16 @@ def _up_to_blank(lines: list[str]) -> list[str]:
     return lines[: next(ends, len(lines))]
 
 
-def _uncounted(lines: list[str], above: list[str], is_last: bool) -> list[str]:
+def _uncounted(lines: list[str], own: str, is_last: bool) -> list[str]:
     """A cue's lines up to the next cue's times, without the number that counts that cue.
 
     It stands right above those times; where empty lines part them, or the file is cut off after
     it, only a number that follows this cue's own, in a paragraph of its own, is one.
     """
-    kept = lines
-    while kept and not kept[-1].strip():
-        kept = kept[:-1]
-    if not kept or not kept[-1].strip().isdigit():
+    kept = lines[: next((i for i in range(len(lines), 0, -1) if lines[i - 1].strip()), 0)]
+    if not kept or not COUNT.fullmatch(kept[-1].strip()):
         return kept
-    own = next((line.strip() for line in reversed(above) if line.strip()), "")
-    follows = own.isdigit() and int(kept[-1]) == int(own) + 1
+    follows = COUNT.fullmatch(own) and int(kept[-1]) == int(own) + 1
     apart = len(kept) > 1 and not kept[-2].strip()
     right_above = len(kept) == len(lines) and not is_last
     return kept[:-1] if right_above or (follows and apart) else kept
@@ -159,7 +173,7 @@ def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
             if not isinstance(segment["text"], str):
                 raise ValueError(f"text {segment['text']!r}")
             cues.append(Cue(start, end, segment["text"].strip(), place))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
             wrong.append(f"{place}: {what} ({error}): correct it")
     if wrong:
         raise ValueError("\n".join(wrong))
