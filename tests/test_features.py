@@ -1,6 +1,9 @@
 """A frozen encoder's features: computed once, never taken for others, and the same losses."""
 
 import errno
+import io
+import math
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,7 +15,7 @@ from conftest import lines, plan_of, random_whisper, tone
 
 from whisper_ft import encoding, features
 from whisper_ft.encoding import encode_rows
-from whisper_ft.features import FeatureCache, feature_bytes, read_features, write_features
+from whisper_ft.features import TAIL, FeatureCache, feature_bytes, read_features, write_features
 from whisper_ft.manifest import Row, Segment
 from whisper_ft.plan import Refused
 from whisper_ft.training import train
@@ -171,3 +174,19 @@ def test_a_cache_needs_a_frozen_encoder_and_room(frozen, argv, tmp_path):
         plan_of([*argv, *cache])
     with pytest.raises(Refused, match=r"5 rows need 0\.000 GB, and 0\.000 may be written"):
         plan_of(frozen("run", *cache, "--feature-cache-gb", "1e-6"))
+
+
+def test_what_is_whole_and_no_features_is_refused(tmp_path):
+    archive, features = io.BytesIO(), io.BytesIO()
+    np.savez(archive, a=np.zeros(3))
+    np.save(features, np.zeros((1500, 4), np.float16))
+    for content, seconds in (
+        (archive, 1.0),
+        (features, math.nan),
+        (features, -1.0),
+        (features, 1e9),
+    ):
+        packed = content.getvalue()
+        (tmp_path / "1.npy").write_bytes(packed + TAIL.pack(seconds, zlib.crc32(packed)))
+        with pytest.raises(ValueError, match="not features"):
+            read_features(tmp_path / "1.npy")
