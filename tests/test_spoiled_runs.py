@@ -255,6 +255,12 @@ def test_lines_that_no_run_wrote_are_dropped_from_its_logs(folder, resumed):
     assert {name: lines(folder, name) for name in before} == before
 
 
+def test_a_report_is_not_written_through_a_runs_link(folder, run, tmp_path):
+    (folder / "report.html").symlink_to(tmp_path / "elsewhere")
+    status, said = run("report", folder)
+    assert status == 2 and "report.html: a link" in said and not (tmp_path / "elsewhere").exists()
+
+
 @pytest.mark.parametrize("odd", ODD_LINES, ids=range(len(ODD_LINES)))
 def test_a_report_of_odd_logs_ends_in_words(folder, run, odd):
     for name in ("metrics.jsonl", "samples.jsonl"):

@@ -230,6 +230,8 @@ def report(config: ReportConfig) -> int:
         raise ValueError(f"--out: {config.out}: name a file that ends in .html")
     folder = Path(config.run)
     out = Path(config.out) if config.out else folder / "report.html"
+    if not config.out and out.is_symlink():  # of whoever made the folder
+        raise ValueError(f"{out}: a link, through which another file would be written: give --out")
     print(write_report(folder, out, step=config.step, n_rows=config.rows))
     return 0
 
