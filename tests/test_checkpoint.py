@@ -1,5 +1,6 @@
 """A run's folder: what stock whisper opens, and what no interruption loses."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -19,6 +20,7 @@ from whisper_ft.checkpoint import (
     refuse_outputs,
     save_state,
     save_weights,
+    write_atomically,
     write_json,
     write_lines,
 )
@@ -164,3 +166,18 @@ def test_a_link_stays_one_and_a_device_too(tmp_path):
     assert list(read_lines(tmp_path / "real")) == [{"a": "\u2028"}]
     write_json(Path("/dev/null"), {})
     assert Path("/dev/null").is_char_device()
+
+
+def test_ctrl_c_in_a_write_is_no_error_of_torchs(tmp_path, monkeypatch):
+    """torch's writer finds a file shorter than it should be, and says that instead."""
+
+    class Interrupted(io.FileIO):
+        def write(self, content):
+            if self.tell() > 1000:
+                raise KeyboardInterrupt
+            return super().write(content)
+
+    monkeypatch.setattr(Path, "open", lambda path, mode: Interrupted(path, mode))
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "a.pt", {"a": torch.zeros(10**5)})
+    assert not list(tmp_path.iterdir())

@@ -235,8 +235,11 @@ def _write_partial(path: Path, content: Any) -> Path:
             os.fsync(file.fileno())
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(cause := error.__context__, OSError):  # torch tells of it as RuntimeError
+        cause = error.__context__  # torch tells of it as RuntimeError
+        if isinstance(cause, OSError):
             raise OSError(cause.errno, cause.strerror, str(path)) from None
+        if isinstance(cause, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
         raise
     return partial
 

@@ -88,13 +88,17 @@ def test_a_signal_saves_says_so_and_leaves_no_worker(material, whole, folder, nu
 
 
 @pytest.mark.fault("Ctrl-C twice")
-def test_a_second_ctrl_c_does_not_wait(material, whole, folder):
+@pytest.mark.parametrize(
+    "number", [0, *(pytest.param(n, marks=pytest.mark.drill) for n in range(1, 10))]
+)
+def test_a_second_ctrl_c_does_not_wait(material, whole, folder, number):
+    """The later ones come in what the first has begun: a checkpoint's write."""
     process = start([*material, "--out", folder], stderr=-1)
     wait_until(lambda: n_steps(folder) >= 2, process)
     workers = workers_of(process)
-    for _ in range(2):
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.002 * (1 + number))
+    os.killpg(process.pid, signal.SIGINT)
     assert finished(process) == 130 and gone(workers)
     assert "Traceback" not in process.complained
     assert go_on(folder).returncode == 0
