@@ -93,6 +93,10 @@ def test_an_archive_that_readers_would_read_differently_is_refused(tmp_path, mod
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("archive/Data.pkl", b"\x80\x02].")
     assert "two entries of a name" in damage(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02}.")
+        archive.writestr("other/data.pkl", b"\x80\x02cposix\nsystem\n.")
+    assert "it names 'posix system'" in damage(path)
 
 
 def test_weights_with_odd_names_attributes_or_kinds_end_in_words(tmp_path, model_path):

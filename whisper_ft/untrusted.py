@@ -59,10 +59,11 @@ def _damage(file: IO[bytes], archive: zipfile.ZipFile) -> str:
     if bad := archive.testzip():
         return f"damaged ({bad} fails its checksum)"
     for one in held:
-        if one.filename.lower().endswith("data.pkl"):
+        if one.filename.lower().endswith("data.pkl"):  # whichever of them torch takes
             if one.file_size > MAX_PICKLE:
                 return f"not weights: {one.file_size} bytes of names alone"
-            return _odd_pickle(archive.read(one))
+            if odd := _odd_pickle(archive.read(one)):
+                return odd
     return ""
 
 
