@@ -5,7 +5,7 @@ import os
 import pickle
 import shutil
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import pytest
 import torch
@@ -74,10 +74,12 @@ def test_pickles_that_take_memory_or_the_stack_are_refused_unread(tmp_path, name
             load(str(archived(tmp_path / "odd.pt", content, name)))
 
 
-def test_long_lists_and_what_is_named_again_are_not_deep(tmp_path, model_path):
+def test_plain_types_long_lists_and_names_again_may_stand_beside_weights(tmp_path, model_path):
     whole = torch.load(model_path)
     seen = ("a", ("b", ("c",)))
-    torch.save({**whole, "losses": [0.5] * 10**5, "seen": [seen, seen]}, tmp_path / "more.pt")
+    plain = [torch.float16, torch.device("cpu"), torch.Size([1]), Counter("ab"), {1}, 1j, b"x"]
+    more = {"losses": [0.5] * 10**5, "seen": [seen, seen], "plain": plain}
+    torch.save({**whole, **more}, tmp_path / "more.pt")
     assert damage(tmp_path / "more.pt") == ""
     load(str(tmp_path / "more.pt"))
 

@@ -25,6 +25,7 @@ MAX_HEADS = 1000  # characters of alignment heads; those of large take 100
 MAX_PICKLE = 1 << 22  # bytes; the names and shapes of a run of large-v3 take half a million
 MAX_DEPTH = 100  # of values in values: to hash a tuple within a million tuples overflows the stack
 MODULES = ("torch", "torch._utils", "torch.nn.parameter", "collections", "_codecs")
+PLAIN = ("__builtin__ set", "__builtin__ complex")  # of others, what torch makes and is harmless
 # The ends of an archive: of its directory, of that in the 64 bits that torch.save writes, and
 # where the latter stands (PKWARE's APPNOTE.TXT, 4.3.14 to 4.3.16).
 END, END64 = struct.Struct("<4s8xIIH"), struct.Struct("<4s36xQQ")
@@ -100,7 +101,7 @@ def _odd_pickle(content: bytes) -> str:
     try:
         for opcode, argument, _ in pickletools.genops(content):
             name = opcode.name
-            if name == "GLOBAL" and str(argument).split(" ")[0] not in MODULES:
+            if name == "GLOBAL" and not _is_known(str(argument)):
                 return f"not weights: it names {reprlib.repr(argument)}"
             if name in ("GET", "BINGET", "LONG_BINGET"):
                 depths.append(memo[argument])
@@ -115,6 +116,11 @@ def _odd_pickle(content: bytes) -> str:
     except Exception as error:  # pickletools raises many kinds for what is none
         return f"not weights: no pickle ({type(error).__name__}: {reprlib.repr(str(error))})"
     return ""
+
+
+def _is_known(name: str) -> bool:
+    """Whether a name, "module name", is of torch's tensors or of plain types."""
+    return name in PLAIN or name.split(" ")[0] in MODULES
 
 
 def _depth(opcode: pickletools.OpcodeInfo, depths: list[int | None]) -> int:
