@@ -59,7 +59,7 @@ def hold(folder: Path) -> IO[str]:
 
 def _is_ours(file: Path) -> bool:
     """Whether a run writes a file of that name in its folder."""
-    return file.suffix in (".pt", ".jsonl", ".json", ".lock", ".partial") or file.name == LOCK
+    return file.suffix in (".pt", ".jsonl", ".json", ".partial") or file.name == LOCK
 
 
 def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> None:
@@ -96,7 +96,7 @@ def find_state(folder: Path) -> tuple[Path | None, list[str]]:
     wrong: list[str] = []
     damaged: list[Path] = []
     for path in (folder / STATE, folder / PREVIOUS):
-        if path.exists() or path.is_symlink():
+        if path.exists():
             if not (problem := damage(path)):
                 for bad in damaged:
                     os.replace(bad, bad.with_name(bad.name + ".damaged"))

@@ -112,10 +112,10 @@ class Problem:
     what: str
 
     def __str__(self) -> str:
-        return printable(f"{self.place}: {self.what}")
+        return _printable(f"{self.place}: {self.what}")
 
 
-def printable(text: str) -> str:
+def _printable(text: str) -> str:
     """A text as one line that moves no cursor, whatever names and texts are in it."""
     return "".join(
         repr(c)[1:-1] if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") else c for c in text

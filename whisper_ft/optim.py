@@ -46,9 +46,9 @@ def restore_moments(optimizer: AdamW, saved: Any) -> None:
     Raises ValueError for any that do not lie in memory as the parameters do: the fused update
     writes to as many numbers as those have, whatever is there.
     """
-    now = optimizer.state_dict()
+    saved, settings = entries(saved), optimizer.state_dict()["param_groups"]
     trained = [p for group in optimizer.param_groups for p in group["params"]]
-    for index, moments in entries(saved).items():
+    for index, moments in saved.items():
         if index not in range(len(trained)) or set(moments) != {"step", "exp_avg", "exp_avg_sq"}:
             raise ValueError(f"moments of a parameter {index!r}")
         for name, shape in (("step", torch.Size()), *((n, trained[index].shape) for n in MOMENTS)):
@@ -61,7 +61,7 @@ def restore_moments(optimizer: AdamW, saved: Any) -> None:
                 )
             if not tensor.is_contiguous() or tensor.untyped_storage().nbytes() < tensor.nbytes:
                 raise ValueError(f"{name} of parameter {index} claims more than is stored")
-    optimizer.load_state_dict({"state": saved, "param_groups": now["param_groups"]})
+    optimizer.load_state_dict({"state": saved, "param_groups": settings})
 
 
 def learning_rate(update: int, total: int, warmup: int, peak: float) -> float:

@@ -73,7 +73,7 @@ def read_raw_cues(path: Path, tell: Tell, encoding: str = "") -> tuple[list[Cue]
         between = lines[i + 1 : following]
         body = _up_to_blank(between) if suffix == ".vtt" else between
         if body == between:
-            body = _uncounted(body, _last_word(lines, i), following is None)
+            body = _uncounted(body, _line_above(lines, i), following is None)
         text = "\n".join(body)
         if len(text) > MAX_CUE:
             odd.append(f"{place}: a cue of {len(text)} characters: is it a subtitle?")
@@ -87,7 +87,7 @@ def read_raw_cues(path: Path, tell: Tell, encoding: str = "") -> tuple[list[Cue]
     return cues, ""
 
 
-def _last_word(lines: list[str], end: int) -> str:
+def _line_above(lines: list[str], end: int) -> str:
     """The last line before a place that is not empty."""
     return next((lines[i].strip() for i in range(end - 1, -1, -1) if lines[i].strip()), "")
 
