@@ -5,18 +5,18 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from whisper_ft.config import TrainConfig
-from whisper_ft.flags import parse
+from whisper_ft.config.options import parse
+from whisper_ft.config.train import TrainConfig
 
 
 def main(argv: list[str] | None = None) -> int:
     """Plan and train; the exit status is 0, 1 for a run that failed, 2 for wrong input."""
     config, given = parse(TrainConfig, argv, "train.py")
     try:  # torch and whisper take seconds to import, which --help need not wait for
-        from whisper_ft.plan import Refused, make_plan
-        from whisper_ft.resuming import resume_plan
-        from whisper_ft.shortage import is_shortage, told
-        from whisper_ft.training import train
+        from whisper_ft.runtime.out_of_memory import is_shortage, told
+        from whisper_ft.training.loop import train
+        from whisper_ft.training.resume import resume_plan
+        from whisper_ft.training.setup import Refused, make_plan
 
         try:
             return train(resume_plan(config, given) if "resume" in given else make_plan(config))

@@ -16,13 +16,13 @@ import soxr
 import torch
 import whisper
 
-from whisper_ft.audio import log_mel
-from whisper_ft.check import usable_rows
-from whisper_ft.config import TrainConfig
-from whisper_ft.data import Examples, hear
-from whisper_ft.prompts import parse_policy
-from whisper_ft.visits import Visit
-from whisper_ft.weights import vocabulary
+from whisper_ft.config.train import TrainConfig
+from whisper_ft.data.audio import log_mel
+from whisper_ft.data.dataset import Examples, hear
+from whisper_ft.data.prompts import parse_policy
+from whisper_ft.data.sampler import Visit
+from whisper_ft.models.loading import vocabulary
+from whisper_ft.validation.checks import usable_rows
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("manifest")

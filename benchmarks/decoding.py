@@ -17,14 +17,14 @@ import time
 import torch
 from whisper.decoding import DecodingOptions
 
-from whisper_ft.audio import log_mel
-from whisper_ft.check import usable_rows
-from whisper_ft.conditions import evaluation_rows
-from whisper_ft.data import hear
-from whisper_ft.decode import Asked, decode
-from whisper_ft.model import cast, pick_device
-from whisper_ft.tokens import encode_prompt
-from whisper_ft.weights import load, vocabulary
+from whisper_ft.data.audio import log_mel
+from whisper_ft.data.dataset import hear
+from whisper_ft.evaluation.conditions import evaluation_rows
+from whisper_ft.models.decoding import Asked, decode
+from whisper_ft.models.loading import load, vocabulary
+from whisper_ft.models.loss import cast, pick_device
+from whisper_ft.text.tokens import encode_prompt
+from whisper_ft.validation.checks import usable_rows
 
 BLOCK = 16  # rows decoded at once
 

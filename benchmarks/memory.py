@@ -17,13 +17,13 @@ import torch
 from torch.amp import GradScaler
 from whisper.model import Whisper
 
-from whisper_ft.data import Batch
-from whisper_ft.memory import RUNTIME, peak_bytes
-from whisper_ft.model import freeze_encoder, pick_amp, pick_device
-from whisper_ft.optim import make_optimizer, train_step
-from whisper_ft.scores import insert_table
-from whisper_ft.speed import keep_freed_memory, recompute_blocks, speed_up
-from whisper_ft.weights import dims_of
+from whisper_ft.data.dataset import Batch
+from whisper_ft.evaluation.scoring import insert_table
+from whisper_ft.models.layers import keep_freed_memory, recompute_blocks, speed_up
+from whisper_ft.models.loading import dims_of
+from whisper_ft.models.loss import freeze_encoder, pick_amp, pick_device
+from whisper_ft.models.memory_estimate import RUNTIME, peak_bytes
+from whisper_ft.training.optimizer import make_optimizer, train_step
 
 SETTINGS = {
     "all weights": {},

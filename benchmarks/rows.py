@@ -46,10 +46,10 @@ def make(folder, n_rows):
 
 
 def work(n_rows):
-    from whisper_ft.check import check_manifest
-    from whisper_ft.rows import read_manifest
-    from whisper_ft.visits import VisitOrder, batches_of
-    from whisper_ft.weights import vocabulary
+    from whisper_ft.data.manifest import read_manifest
+    from whisper_ft.data.sampler import VisitOrder, batches_of
+    from whisper_ft.models.loading import vocabulary
+    from whisper_ft.validation.checks import check_manifest
 
     here = vocabulary("tiny.en")
     here.tokenizer().encode("ready")

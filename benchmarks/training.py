@@ -23,16 +23,23 @@ from torch.amp import GradScaler
 from torch.optim import AdamW
 from whisper.model import Whisper
 
-from whisper_ft.check import usable_rows
-from whisper_ft.config import SAMPLE, TrainConfig
-from whisper_ft.data import Examples, collate
-from whisper_ft.model import encode, freeze_encoder, parameter_groups, pick_amp, pick_device
-from whisper_ft.optim import BETAS, EPS, MAX_GRAD_NORM, WEIGHT_DECAY, make_optimizer, train_step
-from whisper_ft.prompts import parse_policy
-from whisper_ft.speed import keep_freed_memory, speed_up
-from whisper_ft.tokens import IGNORE
-from whisper_ft.visits import Visit
-from whisper_ft.weights import dims_of, load, vocabulary_of
+from whisper_ft.config.train import SAMPLE, TrainConfig
+from whisper_ft.data.dataset import Examples, collate
+from whisper_ft.data.prompts import parse_policy
+from whisper_ft.data.sampler import Visit
+from whisper_ft.models.layers import keep_freed_memory, speed_up
+from whisper_ft.models.loading import dims_of, load, vocabulary_of
+from whisper_ft.models.loss import encode, freeze_encoder, parameter_groups, pick_amp, pick_device
+from whisper_ft.text.tokens import IGNORE
+from whisper_ft.training.optimizer import (
+    BETAS,
+    EPS,
+    MAX_GRAD_NORM,
+    WEIGHT_DECAY,
+    make_optimizer,
+    train_step,
+)
+from whisper_ft.validation.checks import usable_rows
 
 LR = 1e-5
 

@@ -18,16 +18,16 @@ from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.__main__ import main
-from whisper_ft.check import check_manifest
-from whisper_ft.config import TrainConfig
-from whisper_ft.data import Batch
-from whisper_ft.flags import parse
-from whisper_ft.manifest import Row
-from whisper_ft.plan import make_plan
+from whisper_ft.config.options import parse
+from whisper_ft.config.train import TrainConfig
+from whisper_ft.data.dataset import Batch
+from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.row import Row
+from whisper_ft.models.loading import Vocabulary, fetch
 from whisper_ft.prepare.cues import read_cues
-from whisper_ft.resuming import resume_plan
-from whisper_ft.rows import read_manifest
-from whisper_ft.weights import Vocabulary, fetch
+from whisper_ft.training.resume import resume_plan
+from whisper_ft.training.setup import make_plan
+from whisper_ft.validation.checks import check_manifest
 
 pytest_plugins = ["drill"]
 NAMES = [f"Name{chr(65 + i)}{chr(97 + j)}" for i in range(10) for j in range(10)]

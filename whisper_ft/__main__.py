@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from whisper_ft.flags import parse
-from whisper_ft.settings import SETTINGS
+from whisper_ft.config.commands import SETTINGS
+from whisper_ft.config.options import parse
 
 PREPARE = "Turn corpora, or long recordings with subtitles, into manifests."
 
@@ -39,11 +39,11 @@ def main() -> int:
 def _run(name: str, *argv: str) -> int:
     """Read the flags first: torch and whisper take seconds to import, and --help needs neither."""
     if name == "prepare":
-        from whisper_ft.prepare.commands import prepare
+        from whisper_ft.cli.prepare import prepare
 
         return prepare(argv)
     config, _ = parse(SETTINGS[name], argv, f"python -m whisper_ft {name}")
-    from whisper_ft.commands import run
+    from whisper_ft.cli.commands import run
 
     return run(name, config)
 

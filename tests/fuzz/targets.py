@@ -19,14 +19,14 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.audio import SAMPLE_RATE, probe, read_audio
-from whisper_ft.check import check_manifest
-from whisper_ft.features import TAIL, read_features, write_features
-from whisper_ft.manifest import Segment
+from whisper_ft.data.audio import SAMPLE_RATE, probe, read_audio
+from whisper_ft.data.feature_cache import TAIL, read_features, write_features
+from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.row import Segment
+from whisper_ft.models.loading import Vocabulary, load
 from whisper_ft.prepare.cues import read_cues
-from whisper_ft.rows import read_manifest
-from whisper_ft.tokens import IGNORE, build_example
-from whisper_ft.weights import Vocabulary, load
+from whisper_ft.text.tokens import IGNORE, build_example
+from whisper_ft.validation.checks import check_manifest
 
 SUFFIXES = (".srt", ".vtt", ".json")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au", ".w64", ".raw")

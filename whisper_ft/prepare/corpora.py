@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from whisper_ft.manifest import READERS
+from whisper_ft.data.row import READERS
 
 TEXT_COLUMNS = ("text", "sentence", "transcription", "transcript", "normalized_text")
 REQUIRED = ("audio", "text")
@@ -73,7 +73,7 @@ def ljspeech(source: Path, options: Options) -> Rows:
 
 def commonvoice(source: Path, options: Options) -> Rows:
     """A TSV of Common Voice (validated.tsv, train.tsv ...) beside its folder clips/."""
-    from whisper_ft.prepare.languages import whisper_code
+    from whisper_ft.text.languages import whisper_code
 
     for place, record in _table(source, "\t"):
         if isinstance(record, LeftOut):
@@ -129,7 +129,7 @@ def kaldi(source: Path, options: Options) -> Rows:
 
 def nemo(source: Path, options: Options) -> Rows:
     """A manifest of NeMo: audio_filepath, duration, text, offset, and languages where they are."""
-    from whisper_ft.prepare.languages import whisper_code
+    from whisper_ft.text.languages import whisper_code
 
     for number, line in _lines(source):
         place = f"{source}:{number}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-from whisper_ft.manifest import CUT_SLACK, MAX_SECONDS
+from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
 from whisper_ft.prepare.raw_cues import Cue, Tell, read_raw_cues
 
 CHARACTERS_A_SECOND = 15.0  # of speech whose cue does not tell how long it is

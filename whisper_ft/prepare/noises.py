@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from whisper_ft.audio import SAMPLE_RATE, probe
-from whisper_ft.manifest import MAX_SECONDS
+from whisper_ft.data.audio import SAMPLE_RATE, probe
+from whisper_ft.data.row import MAX_SECONDS
 
 MIN_SECONDS = 1.0
 SILENT_RATE = 0.1  # of rows: digital silence, after which untrained models invent whole sentences

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from whisper_ft.manifest import parse_row
+from whisper_ft.data.row import parse_row
 
 SHOWN = 10  # notes; the rest stands in the file
 VARYING = re.compile(r"'[^']*'|[^\s:]*[/\\][^\s:]*|\d+(\.\d+)?")  # of a note's words

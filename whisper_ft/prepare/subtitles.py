@@ -12,12 +12,12 @@ import soundfile
 from tqdm import tqdm
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, get_tokenizer
 
-from whisper_ft.audio import SAMPLE_RATE, probe, read_audio
+from whisper_ft.data.audio import SAMPLE_RATE, probe, read_audio
 from whisper_ft.prepare.cues import read_cues
-from whisper_ft.prepare.languages import whisper_code
 from whisper_ft.prepare.output import Output
 from whisper_ft.prepare.raw_cues import FORMATS
 from whisper_ft.prepare.windows import Window, windows
+from whisper_ft.text.languages import whisper_code
 
 AUDIO = (
     *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"),

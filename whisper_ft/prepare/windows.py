@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.manifest import MAX_SECONDS, Segment, is_within
+from whisper_ft.data.row import MAX_SECONDS, Segment, is_within
 from whisper_ft.prepare.cues import Cues
 from whisper_ft.prepare.raw_cues import Cue
-from whisper_ft.tokens import MAX_FIRST, N_DECODED, encode_text
+from whisper_ft.text.tokens import MAX_FIRST, N_DECODED, encode_text
 
 MIN_SILENCE = 2.0  # seconds of a window without speech
 MARGIN = 0.5  # seconds after speech and before it that are not called silence

@@ -1,0 +1,87 @@
+"""Settings: flags, bounds and JSON from one dataclass."""
+
+import dataclasses
+import json
+import math
+import os
+
+import pytest
+
+from whisper_ft.config.commands import CheckConfig, EvaluateConfig
+from whisper_ft.config.options import flag, from_json, parse
+from whisper_ft.config.train import TrainConfig
+
+
+def test_flags_become_typed_fields_and_what_was_given_is_known():
+    argv = ["--model", "tiny.en", "--train", "a", "b", "--train-weights", "1", ".3", "--lr", "1e-5"]
+    config, given = parse(TrainConfig, [*argv, "--freeze-encoder"], "train.py")
+    assert config.train == ("a", "b") and config.train_weights == (1.0, 0.3)
+    assert config.lr == 1e-5 and config.freeze_encoder and config.max_steps is None
+    assert given == {"model", "train", "train_weights", "lr", "freeze_encoder"}
+
+
+def test_positional_arguments_need_no_flag():
+    config, _ = parse(EvaluateConfig, ["best.pt", "a.jsonl", "b.jsonl", "--rows", "5"], "evaluate")
+    assert config.inputs == ("best.pt", "a.jsonl", "b.jsonl") and config.rows == 5
+    assert parse(CheckConfig, ["a.jsonl"], "check")[0].manifests == ("a.jsonl",)
+
+
+def test_every_flag_is_explained_with_its_default_in_a_group(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(TrainConfig, ["--help"], "train.py")
+    assert stopped.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(TrainConfig):
+        assert flag(field.name) in said and field.metadata["help"].split()[0] in said
+        if type(field.default) in (int, float) or field.default not in (None, "", (), False):
+            shown = str(field.default).strip("()").replace(", ", "")
+            assert f"(default:{shown})" in said.replace(" ", "")  # wherever a line breaks
+    for group in ("model:", "data:", "prompts:", "optimisation:", "evaluation:", "run:"):
+        assert group in said
+
+
+@pytest.mark.parametrize(
+    "argv", [["--batch", "2"], ["--amp", "int8"], ["--max-steps", "x"], ["--batch-size", "-1"]]
+)
+def test_a_wrong_flag_is_status_2_and_names_it(argv, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse(TrainConfig, argv, "train.py")
+    assert stopped.value.code == 2 and argv[0] in capsys.readouterr().err
+
+
+def test_numbers_out_of_bounds_are_all_named_at_once():
+    config = TrainConfig(
+        batch_size=0,
+        lr=0.0,
+        timestamp_rate=1.5,
+        epochs=-1,
+        train_weights=(1.0, 0.0),
+        warmup=math.inf,
+    )
+    said = "\n".join(config.problems())
+    for words in (
+        "--batch-size: 0: must be at least 1",
+        "--lr: 0.0: must be more than 0",
+        "--timestamp-rate: 1.5: must be at most 1",
+        "--epochs: -1: must be more than 0",
+        "--train-weights: 0.0: must be more than 0",
+        "--train-weights: 2 numbers for 0 manifests",
+        "--warmup: inf: must be a finite number",
+    ):
+        assert words in said
+    assert TrainConfig().problems() == []
+
+
+def test_settings_survive_json():
+    config = TrainConfig(train=("a", "b"), train_weights=(1.0, 0.3), lr=1e-5, prompts="own=.3")
+    assert from_json(TrainConfig, json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_without_manifests_the_sample_is_trained_and_evaluated_into_a_folder_of_the_models_name():
+    config = TrainConfig(model="tiny.en").resolved()
+    assert config.train[0].endswith("data/train.jsonl") and config.dev[0].endswith("data/dev.jsonl")
+    assert config.out == "runs/tiny.en"
+    mine = TrainConfig(model="runs/a/best.pt", train=("my.jsonl",)).resolved()
+    assert (
+        mine.train == (os.path.abspath("my.jsonl"),) and mine.dev == () and mine.out == "runs/best"
+    )

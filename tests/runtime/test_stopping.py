@@ -1,0 +1,48 @@
+"""What is said to those who stop a run, and to those who would start a second in its folder."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import plan_of
+
+from train import main as start
+from whisper_ft.runtime.signals import stop_on_signals
+from whisper_ft.training import setup as plan_module
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_stopped_at_once_it_tells_whether_there_is_a_run_to_go_on_with(
+    argv, tmp_path, monkeypatch, capsys, begun
+):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    if begun:
+        plan_of(argv)
+    monkeypatch.setattr(plan_module, "read_rows", stopped)
+    assert start(argv) == 130
+    said = capsys.readouterr().err
+    assert (f"python train.py --resume {tmp_path / 'run'}" in said) == begun
+    assert ("no run began" in said) != begun
+
+
+def test_a_first_ctrl_c_says_what_a_second_would_do(capfd):
+
+    with stop_on_signals() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+    assert "Ctrl-C again stops at once" in capfd.readouterr().err
+
+
+def test_a_run_that_is_under_way_is_not_offered_for_resuming(argv):
+    plan = plan_of(argv)  # holds its folder
+    other = [sys.executable, str(ROOT / "train.py"), *argv]
+    done = subprocess.run(other, capture_output=True, text=True)
+    assert done.returncode == 2 and f"process {os.getpid()} is training there" in done.stderr
+    assert "--resume" not in done.stderr and plan.lock is not None

@@ -1,0 +1,268 @@
+"""Stopping and resuming is the same run, whatever stops it."""
+
+import gc
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from conftest import assert_same_run, lines, plan_of, poisoned, tone, trajectory
+
+from whisper_ft.evaluation import decode_rows as evaluate
+from whisper_ft.models import loss as model_module
+from whisper_ft.training import run as running
+from whisper_ft.training.loop import train
+from whisper_ft.training.optimizer import ShortageError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def bf16(monkeypatch):
+    """Any CPU may train in bf16, slowly where it emulates it, which the settings would refuse."""
+    monkeypatch.setattr(model_module, "_cpu_has_bf16", lambda: True)
+
+
+def resumed(folder, *more):
+    return plan_of(["--resume", str(folder), *more])
+
+
+@pytest.fixture(params=[["--amp", "off"], ["--amp", "bf16"], ["--amp", "fp16", "--freeze-encoder"]])
+def whole_run(request, argv, tmp_path, bf16):
+    argv = [*argv, *request.param]
+    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "run")
+    return argv
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 4])
+def test_three_steps_resume_and_four_more_are_the_floats_of_seven(
+    whole_run, tmp_path, monkeypatch, stop_after
+):
+    real = running.train_step
+
+    def stopping(model, batches, optimizer, scaler, amp_dtype):
+        numbers = real(model, batches, optimizer, scaler, amp_dtype)
+        if int(os.environ.get("STEPS", "0")) == stop_after - 1:
+            signal.raise_signal(signal.SIGTERM)
+        os.environ["STEPS"] = str(int(os.environ.get("STEPS", "0")) + 1)
+        return numbers
+
+    monkeypatch.setenv("STEPS", "0")
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "train_step", stopping)
+        assert train(plan_of(whole_run)) == 128 + signal.SIGTERM
+    folder = tmp_path / "run"
+    assert torch.load(folder / "state.pt")["progress"]["step"] == stop_after
+    assert train(resumed(folder)) == 0
+    assert_same_run(tmp_path / "whole", folder)
+
+
+@pytest.mark.parametrize(("n_decoded", "last_whole"), [(4, 0), (8, 6)])  # the second, the last
+def test_a_stop_in_an_evaluation_leaves_it_due(argv, tmp_path, monkeypatch, n_decoded, last_whole):
+    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "run")
+    real, calls = evaluate.decode_rows, []
+
+    def interrupted(model, prompted, **options):
+        for i, sample in enumerate(real(model, prompted, **options)):
+            calls.append(i)
+            if len(calls) == n_decoded:
+                signal.raise_signal(signal.SIGINT)
+            yield sample
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "decode_rows", interrupted)
+        assert train(plan_of(argv)) == 128 + signal.SIGINT
+    folder = tmp_path / "run"
+    assert max(s["step"] for s in lines(folder, "samples.jsonl")) == last_whole
+    assert train(resumed(folder)) == 0
+    assert_same_run(tmp_path / "whole", folder)
+
+
+def test_a_state_of_another_version_is_refused_in_words(argv, tmp_path):
+    train(plan_of(argv))
+    state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
+    state["progress"]["best_wer"] = state["progress"].pop("best_score")
+    torch.save(state, tmp_path / "run" / "state.pt")
+    with pytest.raises(ValueError, match=r"state.pt: of another version .* from best.pt"):
+        train(resumed(tmp_path / "run"))
+
+
+def test_a_second_ctrl_c_does_not_wait(argv, tmp_path, monkeypatch):
+    def twice(*_):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(running, "train_step", twice)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan_of(argv))
+
+
+def test_killed_before_anything_was_saved_the_run_begins_again(argv, tmp_path, capsys):
+    plan_of(argv)  # config.json is written, and no more
+    assert train(resumed(tmp_path / "run")) == 0
+    assert "nothing was saved yet" in capsys.readouterr().out
+
+
+def test_more_workers_give_the_same_run(argv, tmp_path):
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "other")
+    argv[argv.index("--workers") + 1] = "2"
+    train(plan_of(argv))
+    assert_same_run(tmp_path / "run", tmp_path / "other")
+
+
+def test_a_resumed_run_keeps_its_settings_and_its_manifests(argv, corpus, tmp_path):
+    train(plan_of(argv))
+    folder = tmp_path / "run"
+    with pytest.raises(ValueError, match=r"--lr: a resumed run keeps .*\n--max-steps: a resumed"):
+        resumed(folder, "--lr", "1e-5", "--max-steps", "9")
+    assert resumed(folder, "--workers", "1", "--save-every", "5").config.save_every == 5
+    corpus[0].write_text(corpus[0].read_text() + "\n")
+    with pytest.raises(ValueError, match=r"train.jsonl: changed since the run began"):
+        resumed(folder)
+    with pytest.raises(ValueError, match="no such folder"):
+        resumed(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="holds no run"):
+        resumed(tmp_path)
+
+
+def test_a_resumed_run_keeps_its_noises(argv, corpus, tmp_path):
+    noises = tmp_path / "noises"
+    noises.mkdir()
+    soundfile.write(noises / "a.wav", tone(1.0), 16000)
+    plan_of([*argv, "--noise", str(noises)])
+    assert resumed(tmp_path / "run").examples.augmentation.noise == str(noises)
+    soundfile.write(noises / "b.wav", tone(1.0), 16000)
+    with pytest.raises(ValueError, match=r"noises: changed since the run began"):
+        resumed(tmp_path / "run")
+
+
+def test_a_run_that_left_rows_out_resumes_only_with_the_same_ones(argv, corpus, tmp_path):
+    train(plan_of([*argv, "--skip-bad-rows"]))
+    (corpus[0].parent / "2.wav").unlink()
+    with pytest.raises(ValueError, match=r"other rows .*'train': 5.*'train': 4.*restore"):
+        resumed(tmp_path / "run")
+
+
+def test_a_finished_run_resumed_says_so_and_changes_nothing(argv, tmp_path, capsys):
+    train(plan_of(argv))
+    before = (tmp_path / "run" / "state.pt").read_bytes()
+    assert train(resumed(tmp_path / "run")) == 0
+    assert "best.pt is of step" in capsys.readouterr().out
+    assert (tmp_path / "run" / "state.pt").read_bytes() == before
+
+
+def test_a_run_resumes_from_any_folder(argv, corpus, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    argv[3], argv[5] = "train.jsonl", "dev.jsonl"
+    plan_of(argv)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert resumed(tmp_path / "run").examples.rows
+
+
+def test_a_damaged_config_and_an_empty_name_are_refused(argv, tmp_path):
+    plan_of(argv)
+    (tmp_path / "run" / "config.json").write_text('{"settings": ')
+    with pytest.raises(ValueError, match=r"config.json: damaged"):
+        resumed(tmp_path / "run")
+    command = [sys.executable, str(ROOT / "train.py"), "--resume", ""]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "holds no run" in done.stderr
+
+
+def test_a_state_of_another_precision_resumes_with_a_word(argv, tmp_path, bf16, capsys):
+    """As when a run of a CPU goes on on a GPU whose `auto` is fp16."""
+    train(plan_of([*argv, "--amp", "bf16"]))
+    config = tmp_path / "run" / "config.json"
+    config.write_text(config.read_text().replace('"amp": "bf16"', '"amp": "fp16"'))
+    assert train(resumed(tmp_path / "run")) == 0
+    assert "precision was torch.bfloat16, is torch.float16" in capsys.readouterr().out
+
+
+def test_lack_of_memory_names_the_settings_that_help(argv, monkeypatch, capsys):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(running, "train_step", full)
+    assert train(plan_of(argv)) == 1
+    said = capsys.readouterr().out
+    assert "stopped in step 1" in said and "nothing was saved yet" in said
+    assert "--batch-size 1 --accumulate 4" in said
+
+
+def test_where_memory_runs_short_the_same_steps_are_taken_in_smaller_parts(
+    argv, tmp_path, monkeypatch, capsys
+):
+    real, sizes = running.train_step, []
+
+    def short(model, batches, *rest):
+        sizes.append([len(batch.places) for batch in batches])
+        if len(sizes) > 2 and max(sizes[-1]) > 1:
+            raise ShortageError(2, RuntimeError("no room"))
+        return real(model, batches, *rest)
+
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "short")
+    monkeypatch.setattr(running, "train_step", short)
+    assert train(plan_of(argv)) == 0
+    assert sizes[2:4] == [[2, 2], [1, 1, 1, 1]] and sizes[-1] == [1, 1, 1, 1]
+    said = capsys.readouterr()
+    assert (
+        "step 3: out of memory (no room): 2 rows at once do not fit in memory, so 1"
+        in said.out + said.err
+    )
+    logs = [trajectory(tmp_path / out) for out in ("run", "short")]
+    losses = [[line["loss"] for line in log if line["kind"] == "step"] for log in logs]
+    assert losses[1] == pytest.approx(losses[0], rel=2e-3)
+
+
+@pytest.mark.parametrize("more", [[], ["--freeze-encoder", "--feature-cache"]])
+def test_audio_that_vanishes_in_mid_run_stops_it_saved_and_named(argv, tmp_path, capsys, more):
+    plan = plan_of([*argv, "--workers", "1", *more, *[str(tmp_path / "cache")] * bool(more)])
+    plan.examples.rows[2].audio.unlink()
+    gc.disable()  # no worker may wait for it: the process would not end
+    try:
+        assert train(plan) == 1
+        assert not multiprocessing.active_children()
+    finally:
+        gc.enable()
+    said = capsys.readouterr().out
+    assert "train.jsonl:3: " in said and "2.wav" in said and "--resume" in said
+    assert (tmp_path / "run" / "state.pt").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
+    argv, tmp_path, monkeypatch, capsys
+):
+    real, calls = running.train_step, []
+
+    def fails_on_fourth(model, batches, *rest):
+        calls.append(1)
+        return real(model, [poisoned(b) for b in batches] if len(calls) == 4 else batches, *rest)
+
+    monkeypatch.setattr(running, "train_step", fails_on_fourth)
+    assert train(plan_of(argv)) == 1
+    said = capsys.readouterr().out
+    assert (
+        "stopped in step 4: the loss is not a finite number on" in said and "train.jsonl:" in said
+    )
+    state = torch.load(tmp_path / "run" / "state.pt")
+    assert state["progress"]["step"] == 3  # saved with the evaluation
+    assert all(
+        tensor.isfinite().all() for tensor in state["model"].values() if tensor.is_floating_point()
+    )
+
+
+def test_strict_resume_alone_is_refused(argv):
+    with pytest.raises(ValueError, match="--strict-resume: goes with --resume"):
+        plan_of([*argv, "--strict-resume"])

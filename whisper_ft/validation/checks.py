@@ -1,0 +1,280 @@
+"""What is wrong, or doubtful, in manifests: all of it, before a second of training."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tqdm import tqdm
+from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
+
+from whisper_ft.data.audio import AudioInfo, n_mel_frames, probe
+from whisper_ft.data.manifest import MANY, Manifest, read_manifest
+from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
+from whisper_ft.evaluation.metrics import term_count
+from whisper_ft.models.loading import Vocabulary
+from whisper_ft.text.tokens import build_example
+from whisper_ft.validation.warnings import doubts, joined
+
+AT_ONCE = 5_000  # rows that are objects at a time
+TASKS = ("transcribe", "translate")
+PROBES = """CREATE TABLE IF NOT EXISTS probes (
+    path BLOB PRIMARY KEY, size INT, mtime_ns INT, sample_rate INT, n_samples INT, n_channels INT
+)"""
+
+
+@dataclass
+class Checked:
+    """Rows that are fit for use, what is wrong with the others, and what may be a mistake."""
+
+    rows: Sequence[Row] = ()
+    languages: list[str] = field(default_factory=list)  # of the rows
+    problems: list[Problem] = field(default_factory=list)
+    doubts: list[Problem] = field(default_factory=list)
+    seconds: float = 0.0  # of audio in the rows
+
+
+def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked:
+    """Check a manifest's rows against their audio files and a model's vocabulary.
+
+    Without a vocabulary (its model cannot be read) tokens and languages go unchecked.
+    """
+    held = manifest.rows
+    fit = held.none()
+    checked = Checked(fit, problems=list(manifest.problems), doubts=list(manifest.doubts))
+    complete = True  # whether the row before this one is there, for previous text
+    bar = tqdm(
+        total=len(held), desc=f"checking {held.path.name}", unit=" rows", disable=len(held) < MANY
+    )
+    with bar:
+        for first in range(0, len(held), AT_ONCE):
+            some = held[first : first + AT_ONCE]
+            infos = probe_all([row.audio for row in some])
+            for index, row in enumerate(some, start=first):
+                info, follows = infos[row.audio], row.follows and complete
+                code = fit.codes.setdefault(row.language, _language_code(row.language))
+                row = replace(row, language=code, follows=follows)
+                wrong, doubtful = _look_at(row, info, vocabulary)
+                checked.problems += [Problem(row.place, what) for what in wrong]
+                checked.doubts += [Problem(row.place, what) for what in doubtful]
+                complete = not wrong
+                if not wrong and isinstance(info, AudioInfo):
+                    seconds = _duration(row, info)
+                    fit.add(held.starts[index], held.numbers[index], follows, seconds, info.stamp)
+                    checked.languages.append(code)
+                    checked.seconds += seconds
+            bar.update(len(some))
+    checked.problems.sort(key=lambda problem: _line(problem.place))
+    return checked
+
+
+def _look_at(
+    row: Row, info: AudioInfo | str, vocabulary: Vocabulary | None
+) -> tuple[list[str], list[str]]:
+    """(what is wrong with a row, what may be a mistake)."""
+    wrong = _file_problems(row, info) + _keyword_problems(row)
+    if vocabulary is not None:
+        wrong += _language_problems(row, vocabulary)
+    if wrong or isinstance(info, str) or vocabulary is None:
+        return wrong, []
+    tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
+    wrong = _token_problems(row, info, tokenizer, vocabulary.n_text_ctx)
+    segments = row.resolved_segments(_duration(row, info))
+    return wrong, list(doubts(row, segments, tokenizer))
+
+
+def usable_rows(
+    paths: Sequence[str],
+    vocabularies: Sequence[Vocabulary],
+    *,
+    language: str,
+    task: str,
+    wrong: Sequence[str] = (),
+) -> dict[str, Sequence[Row]]:
+    """The rows of each manifest, for models of these vocabularies.
+
+    Raises ValueError with every problem of theirs, after what else is `wrong`.
+    """
+    problems, rows = list(wrong), dict[str, Sequence[Row]]()
+    for path in paths:
+        manifest = read_manifest(path, language=language, task=task)
+        for vocabulary in dict.fromkeys(vocabularies) or (None,):
+            checked = check_manifest(manifest, vocabulary)
+            problems += map(str, checked.problems)
+            rows[path] = checked.rows
+    if problems:
+        raise ValueError("\n".join(dict.fromkeys(problems)))
+    return rows
+
+
+def _line(place: str) -> int:
+    """The line of a place, 0 for a whole file."""
+    number = place.rpartition(":")[2]
+    return int(number) if number.isdigit() else 0
+
+
+def _duration(row: Row, info: AudioInfo) -> float:
+    """Seconds of a row's stretch."""
+    return (info.duration if row.end is None else min(row.end, info.duration)) - row.start
+
+
+def _file_problems(row: Row, info: AudioInfo | str) -> list[str]:
+    if isinstance(info, str):
+        return [f"audio: {row.audio}: {info}"]
+    found = []
+    if row.start >= info.duration:
+        return [f"start: {row.start}: {row.audio} ends at {info.duration:.3f} s: correct it"]
+    if row.end is not None and row.end > info.duration + CUT_SLACK:
+        return [f"end: {row.end}: {row.audio} ends at {info.duration:.3f} s: correct it"]
+    seconds = _duration(row, info)
+    if n_mel_frames(seconds) < 1:
+        return [f"audio: {row.audio}: {seconds} s are too short to hear: correct or remove the row"]
+    if n_mel_frames(seconds) > n_mel_frames(MAX_SECONDS):
+        found.append(
+            f"audio: {row.audio}: {seconds:.2f} s, and Whisper hears {MAX_SECONDS:.0f} at once: "
+            "split the row with start and end"
+        )
+    if row.channel is not None and row.channel >= info.n_channels:
+        last = info.n_channels - 1
+        found.append(f"channel: {row.channel}: {row.audio} has no such one: give 0 to {last}")
+    if row.duration is not None and abs(row.duration - seconds) > CUT_SLACK:
+        found.append(
+            f"duration: {row.duration}: the audio lasts {seconds:.3f} s: correct the field or "
+            "leave it out, and see whether it is the right file"
+        )
+    return found + _segment_problems(row, seconds)
+
+
+def _segment_problems(row: Row, seconds: float) -> list[str]:
+    """A row may end within its last segment, which is then heard but not learned."""
+    segments = row.resolved_segments(seconds)
+    cut = [segment for segment in segments if segment.end is None]
+    if not cut:
+        return []
+    ends = f"the audio ends at {seconds:.3f} s"
+    if len(cut) > 1 or cut[0].start >= seconds:
+        return [
+            f"segments: one starts at {segments[-1].start} s, {ends}: count from the row's start"
+        ]
+    if not any(segment.text.strip() for segment in segments):
+        return [
+            f"segments: the only one with words runs to {row.segments[-1].end} s, {ends}: "
+            "give it whole"
+        ]
+    if joined(segments) != " ".join(row.text.split()):
+        return [
+            f"segments: the last runs to {row.segments[-1].end} s, {ends}: leave its words out of "
+            "the text, or give it whole"
+        ]
+    return []
+
+
+def _keyword_problems(row: Row) -> list[str]:
+    return [
+        f"keywords: {term!r}: the text does not hold it: spell it as the text does or leave it out"
+        for term in row.keywords
+        if not term_count(term, row.text, cased=False)
+    ]
+
+
+def _language_code(language: str) -> str:
+    """A code as whisper's tables have it, for a code or an English name in any case."""
+    return TO_LANGUAGE_CODE.get(language.lower(), language.lower())
+
+
+def _language_problems(row: Row, vocabulary: Vocabulary) -> list[str]:
+    found = []
+    code = row.language
+    known = list(LANGUAGES)[: vocabulary.n_languages]
+    if code not in LANGUAGES:
+        found.append(f"language: {row.language!r}: whisper has no such one: give a code such as en")
+    elif not vocabulary.multilingual and code != "en":
+        found.append(f"language: {row.language!r}: the model is English-only: use one without .en")
+    elif code not in known:
+        found.append(f"language: {row.language!r}: the model lacks it: use large-v3 or turbo")
+    if row.task not in TASKS:
+        found.append(f"task: {row.task!r}: give transcribe or translate")
+    elif not vocabulary.multilingual and row.task == "translate":
+        found.append("task: 'translate': the model is English-only: use one without .en")
+    return found
+
+
+def _token_problems(row: Row, info: AudioInfo, tokenizer: Tokenizer, n_text_ctx: int) -> list[str]:
+    """A row must fit in its longest form: with timestamps, whatever its visits draw."""
+    segments = row.resolved_segments(_duration(row, info))
+    try:
+        build_example(
+            tokenizer, row.text, segments=segments, timestamps=True, n_text_ctx=n_text_ctx
+        )
+    except ValueError as error:
+        return [f"text: {row.text[:60]!r}...: {error}"]
+    return []
+
+
+def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
+    """Each file's header, or what is wrong with it.
+
+    Good headers are remembered by path, size and time, in the user's cache folder.
+    """
+    with closing(_open_cache()) as cache:
+        found = {path: _recall(cache, path) for path in dict.fromkeys(paths)}
+        new = [path for path, info in found.items() if info is None]
+        with ThreadPoolExecutor(8) as pool:
+            found.update(zip(new, pool.map(_probe, new), strict=True))
+        with suppress(sqlite3.Error):  # a cache that cannot be written only costs time
+            cache.executemany(
+                "REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?)",
+                [(*_identity(p), *i[:3]) for p in new if isinstance(i := found[p], AudioInfo)],
+            )
+            cache.commit()
+    return {path: info for path, info in found.items() if info is not None}
+
+
+def _probe(path: Path) -> AudioInfo | str:
+    try:
+        return probe(path)
+    except (OSError, ValueError) as error:
+        return str(error)
+
+
+def probes_path() -> Path:
+    """Where headers of audio files are remembered."""
+    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return root / "whisper_ft" / "probes.sqlite"
+
+
+def _open_cache() -> sqlite3.Connection:
+    try:
+        probes_path().parent.mkdir(parents=True, exist_ok=True)
+        cache = sqlite3.connect(probes_path(), timeout=10)
+        cache.execute(PROBES)
+    except (OSError, sqlite3.Error):
+        cache = sqlite3.connect(":memory:")
+        cache.execute(PROBES)
+    return cache
+
+
+def _recall(cache: sqlite3.Connection, path: Path) -> AudioInfo | str | None:
+    try:
+        identity = _identity(path)
+    except (OSError, ValueError):
+        return None
+    columns = "sample_rate, n_samples, n_channels"
+    where = "path = ? AND size = ? AND mtime_ns = ?"
+    found = None
+    with suppress(sqlite3.Error):  # a cache that another version wrote, or that is damaged
+        found = cache.execute(f"SELECT {columns} FROM probes WHERE {where}", identity).fetchone()
+    if not found:
+        return None
+    sample_rate, n_samples, n_channels = found
+    return AudioInfo(sample_rate, n_samples, n_channels, hash(identity[1:]))
+
+
+def _identity(path: Path) -> tuple[bytes, int, int]:
+    stat = path.stat()
+    return os.fsencode(os.path.abspath(path)), stat.st_size, stat.st_mtime_ns
