@@ -18,9 +18,9 @@ import whisper
 
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.audio import log_mel
-from whisper_ft.data.dataset import Examples, hear
+from whisper_ft.data.dataset import Examples, read_row_audio
 from whisper_ft.data.prompts import parse_policy
-from whisper_ft.data.sampler import Visit
+from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import vocabulary
 from whisper_ft.validation.checks import usable_rows
 
@@ -43,7 +43,7 @@ examples = Examples(
     seed=0,
 )
 chosen = random.Random(0).sample(range(len(rows)), min(args.rows, len(rows)))
-heard = {i: hear(rows[i], timestamps=True)[0] for i in chosen}
+heard = {i: read_row_audio(rows[i], timestamps=True)[0] for i in chosen}
 at_48_khz = {i: soxr.resample(samples, 16_000, 48_000) for i, samples in heard.items()}
 
 
@@ -55,12 +55,15 @@ def stock(i):
 
 
 STAGES = {
-    "an example: all of it": lambda i: examples[Visit(0, i)],
-    "read, decode, resample": lambda i: hear(rows[i], timestamps=True),
+    "an example: all of it": lambda i: examples[ExampleIndex(0, i)],
+    "read, decode, resample": lambda i: read_row_audio(rows[i], timestamps=True),
     "resample from 48 kHz": lambda i: soxr.resample(at_48_khz[i], 48_000, 16_000),
     "mel": lambda i: log_mel(heard[i], 80),
     "prompt, tokens, targets": lambda i: examples._written(
-        Visit(0, i), *examples.draw(Visit(0, i))[:2], rows[i].resolved_segments(30.0), True
+        ExampleIndex(0, i),
+        *examples.draw(ExampleIndex(0, i))[:2],
+        rows[i].resolved_segments(30.0),
+        True,
     ),
     "openai-whisper: load_audio and mel": stock,
 }

@@ -18,11 +18,12 @@ import torch
 from whisper.decoding import DecodingOptions
 
 from whisper_ft.data.audio import log_mel
-from whisper_ft.data.dataset import hear
+from whisper_ft.data.dataset import read_row_audio
 from whisper_ft.evaluation.conditions import evaluation_rows
-from whisper_ft.models.decoding import Asked, decode
+from whisper_ft.models.decoding import DecodeRequest, decode
 from whisper_ft.models.loading import load, vocabulary
-from whisper_ft.models.loss import cast, pick_device
+from whisper_ft.models.parameters import cast
+from whisper_ft.runtime.devices import pick_device
 from whisper_ft.text.tokens import encode_prompt
 from whisper_ft.validation.checks import usable_rows
 
@@ -64,7 +65,7 @@ def blocks(n_rows):
     held.sort(key=lambda one: -len(one[0].text))
     for start in range(0, len(held), BLOCK):
         block, rights, wrongs = zip(*held[start : start + BLOCK], strict=True)
-        samples = [hear(row, timestamps=False)[0] for row in block]
+        samples = [read_row_audio(row, timestamps=False)[0] for row in block]
         mels = torch.stack([log_mel(s, model.dims.n_mels) for s in samples])
         yield mels.to(device), block, rights, wrongs
 
@@ -73,7 +74,7 @@ def parity(n_rows):
     chance, n_equal, n_rows_seen = random.Random(0), 0, 0
     for mels, block, rights, wrongs in blocks(n_rows):
         asked = [
-            Asked(i, chance.choice([right, "", wrong or ""]), row.language, row.task,
+            DecodeRequest(i, chance.choice([right, "", wrong or ""]), row.language, row.task,
                   chance.random() < 0.5)
             for i, (row, right, wrong) in enumerate(zip(block, rights, wrongs, strict=True))
         ]  # fmt: skip
@@ -118,7 +119,7 @@ def ratios(block, small, half):
     """How many times faster each way is, and how many texts differ."""
     mels, rows, rights, wrongs = block
     asked = [
-        Asked(i, prompt, row.language, row.task)
+        DecodeRequest(i, prompt, row.language, row.task)
         for i, row in enumerate(rows)
         for prompt in dict.fromkeys((rights[i], "", wrongs[i] or ""))
     ]

@@ -17,13 +17,16 @@ import torch
 from torch.amp import GradScaler
 from whisper.model import Whisper
 
-from whisper_ft.data.dataset import Batch
-from whisper_ft.evaluation.scoring import insert_table
-from whisper_ft.models.layers import keep_freed_memory, recompute_blocks, speed_up
+from whisper_ft.data.loader import Batch
+from whisper_ft.evaluation.tables import insert_table
+from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
 from whisper_ft.models.loading import dims_of
-from whisper_ft.models.loss import freeze_encoder, pick_amp, pick_device
 from whisper_ft.models.memory_estimate import RUNTIME, peak_bytes
-from whisper_ft.training.optimizer import make_optimizer, train_step
+from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.runtime.devices import pick_amp, pick_device
+from whisper_ft.runtime.out_of_memory import keep_freed_memory
+from whisper_ft.training.optimizer import make_optimizer
+from whisper_ft.training.step import train_step
 
 SETTINGS = {
     "all weights": {},
@@ -42,11 +45,11 @@ def measure(size, name, n_rows):
         model = Whisper(dims)
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.01)  # whisper leaves it as is
     model.to(device)
-    speed_up(model)
+    use_fast_layers(model)
     if "frozen" in SETTINGS[name]:
         freeze_encoder(model)
     if "recomputed" in SETTINGS[name]:
-        recompute_blocks(model)
+        use_activation_checkpointing(model)
     optimizer = make_optimizer(model, 1e-5)
     for group in optimizer.param_groups:
         for parameter in group["params"]:

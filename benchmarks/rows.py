@@ -47,7 +47,7 @@ def make(folder, n_rows):
 
 def work(n_rows):
     from whisper_ft.data.manifest import read_manifest
-    from whisper_ft.data.sampler import VisitOrder, batches_of
+    from whisper_ft.data.sampler import Sampler, batches_of
     from whisper_ft.models.loading import vocabulary
     from whisper_ft.validation.checks import check_manifest
 
@@ -68,7 +68,7 @@ def work(n_rows):
         manifest = timed(lambda: read_manifest(path))
         checked = timed(lambda: check_manifest(manifest, here))
         checked = timed(lambda: check_manifest(manifest, here))
-        order = VisitOrder((range(len(checked.rows)),), (1.0,), 0)
+        order = Sampler((range(len(checked.rows)),), (1.0,), 0)
         middle = n_rows + n_rows // 2
         timed(lambda: next(batches_of(order, middle, 2 * n_rows, 8, 8)))
         after = process.memory_info().rss

@@ -24,12 +24,16 @@ from torch.optim import AdamW
 from whisper.model import Whisper
 
 from whisper_ft.config.train import SAMPLE, TrainConfig
-from whisper_ft.data.dataset import Examples, collate
+from whisper_ft.data.dataset import Examples
+from whisper_ft.data.loader import collate
 from whisper_ft.data.prompts import parse_policy
-from whisper_ft.data.sampler import Visit
-from whisper_ft.models.layers import keep_freed_memory, speed_up
+from whisper_ft.data.sampler import ExampleIndex
+from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.loading import dims_of, load, vocabulary_of
-from whisper_ft.models.loss import encode, freeze_encoder, parameter_groups, pick_amp, pick_device
+from whisper_ft.models.loss import encode
+from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.runtime.devices import pick_amp, pick_device
+from whisper_ft.runtime.out_of_memory import keep_freed_memory
 from whisper_ft.text.tokens import IGNORE
 from whisper_ft.training.optimizer import (
     BETAS,
@@ -37,8 +41,9 @@ from whisper_ft.training.optimizer import (
     MAX_GRAD_NORM,
     WEIGHT_DECAY,
     make_optimizer,
-    train_step,
+    parameter_groups,
 )
+from whisper_ft.training.step import train_step
 from whisper_ft.validation.checks import usable_rows
 
 LR = 1e-5
@@ -46,7 +51,7 @@ LR = 1e-5
 
 def ours(model, batches, done):
     """whisper_ft's step, with the model and memory as it prepares them."""
-    speed_up(model)
+    use_fast_layers(model)
     if device.type == "cpu":
         keep_freed_memory()
     optimizer, scaler = make_optimizer(model, LR), GradScaler(device.type, enabled=fp16)
@@ -141,7 +146,7 @@ def read_batches():
     chance = random.Random(0)
     for turn in range(args.rounds + 1):
         chosen = chance.sample(range(len(rows)), args.batch_size)
-        yield collate([examples[Visit(turn, row)] for row in chosen])
+        yield collate([examples[ExampleIndex(turn, row)] for row in chosen])
 
 
 def work(name):

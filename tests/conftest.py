@@ -17,13 +17,14 @@ import whisper
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.__main__ import main
+from whisper_ft.cli.main import main
 from whisper_ft.config.options import parse
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.data.dataset import Batch
+from whisper_ft.data.loader import Batch
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.row import Row
-from whisper_ft.models.loading import Vocabulary, fetch
+from whisper_ft.models.download import fetch
+from whisper_ft.models.loading import Vocabulary
 from whisper_ft.prepare.cues import read_cues
 from whisper_ft.training.resume import resume_plan
 from whisper_ft.training.setup import make_plan
@@ -139,6 +140,11 @@ def argv(corpus, model_path, tmp_path):
         *EXACT,
         *("--out", str(tmp_path / "run")),
     ]
+
+
+def train_command(argv):
+    """What `python train.py` does with these flags; the exit status."""
+    return main(["train", *argv], prog="python train.py")
 
 
 def plan_of(argv):

@@ -1,3 +1,5 @@
 """Fine-tune OpenAI's Whisper so that it obeys its prompt."""
 
-__version__ = "0.1.0"
+from whisper_ft.version import __version__
+
+__all__ = ["__version__"]

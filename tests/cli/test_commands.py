@@ -61,7 +61,7 @@ def test_help_imports_nothing_that_is_slow(command):
     words = [sys.executable, "-X", "importtime", *command.split(), "--help"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
     imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "usage:" in done.stdout and "whisper_ft.flags" in imported
+    assert "usage:" in done.stdout and "whisper_ft.config.options" in imported
     assert not imported & {"torch", "whisper", "numpy", "soundfile"}
 
 
@@ -86,7 +86,7 @@ def test_a_command_that_is_stopped_leaves_no_empty_files(run, tmp_path, corpus, 
 
     outputs = [tmp_path / "s.json", tmp_path / "s.jsonl"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("whisper_ft.cli.commands.load", stopped)
+        patch.setattr("whisper_ft.cli.longform.load", stopped)
         argv = ["longform", model_path, corpus[0], "--json", outputs[0], "--samples", outputs[1]]
         assert run(*argv)[0] == 130
     assert not any(path.exists() for path in outputs)

@@ -34,8 +34,8 @@ def test_every_flag_is_explained_with_its_default_in_a_group(capsys):
     for field in dataclasses.fields(TrainConfig):
         assert flag(field.name) in said and field.metadata["help"].split()[0] in said
         if type(field.default) in (int, float) or field.default not in (None, "", (), False):
-            shown = str(field.default).strip("()").replace(", ", "")
-            assert f"(default:{shown})" in said.replace(" ", "")  # wherever a line breaks
+            format_score = str(field.default).strip("()").replace(", ", "")
+            assert f"(default:{format_score})" in said.replace(" ", "")  # wherever a line breaks
     for group in ("model:", "data:", "prompts:", "optimisation:", "evaluation:", "run:"):
         assert group in said
 

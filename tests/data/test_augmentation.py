@@ -12,13 +12,13 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import log_mel
 from whisper_ft.data.augmentation import Augmentation, Warp, draw_warp, masked, refuse
-from whisper_ft.data.dataset import Examples, RowError, collate, hear
+from whisper_ft.data.dataset import Examples, RowError, read_row_audio
+from whisper_ft.data.loader import collate
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
-from whisper_ft.data.row import Segment
-from whisper_ft.data.sampler import Visit
+from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.text.tokens import IGNORE
+from whisper_ft.text.tokens import IGNORE, Segment
 from whisper_ft.training.loop import train
 
 SEGMENTS = (Segment(0.0, 1.0, "a"), Segment(1.0, None, ""))
@@ -51,7 +51,7 @@ def chance(seed):
 
 
 def visits(examples, n=12):
-    return [examples[Visit(turn, row)] for turn in range(n) for row in range(5)]
+    return [examples[ExampleIndex(turn, row)] for turn in range(n) for row in range(5)]
 
 
 def variants(folders):
@@ -178,7 +178,7 @@ def test_a_file_that_cannot_be_mixed_in_is_named_before_the_run_and_in_it(
     noisy = Augmentation(noise=folders[0])
     assert "bad.wav: libsndfile cannot read it" in refuse(noisy)[0]
     changed = replace(examples, augmentation=noisy)
-    found = [changed[Visit(turn, 0)] for turn in range(30)]
+    found = [changed[ExampleIndex(turn, 0)] for turn in range(30)]
     errors = [str(one) for one in found if isinstance(one, RowError)]
     assert errors and all("--noise: " in error and "are whole" in error for error in errors)
 
@@ -200,7 +200,7 @@ def test_a_mel_is_never_longer_than_3000_frames(examples, tmp_path):
     soundfile.write(tmp_path / "l.wav", tone(30.0099, sample_rate=11025), 11025)
     row = replace(examples.rows[0], audio=tmp_path / "l.wav")
     augmented = replace(examples, rows=[row], augmentation=Augmentation(spec_augment=True))
-    assert augmented[Visit(0, 0)].mel.shape == (80, 3000)
+    assert augmented[ExampleIndex(0, 0)].mel.shape == (80, 3000)
 
 
 def test_a_band_and_a_stretch_are_hidden_and_the_padding_stays():
@@ -249,7 +249,7 @@ def test_the_warp_of_an_example_moves_its_timestamps(examples, corpus):
     zero = get_tokenizer(False).timestamp_begin
     middles = set()
     for turn in range(20):
-        times = [t - zero for t in augmented[Visit(turn, 0)].tokens if t >= zero]
+        times = [t - zero for t in augmented[ExampleIndex(turn, 0)].tokens if t >= zero]
         assert times[0] == 0 and times[-1] == 500 and times[1] == times[2]
         middles.add(times[1])
     assert len(middles) > 10 and all(abs(middle - 250) <= 41 for middle in middles)
@@ -258,9 +258,9 @@ def test_the_warp_of_an_example_moves_its_timestamps(examples, corpus):
 def test_more_tokens_than_fit_fall_back_to_the_plain_text_and_are_counted(examples):
     row = replace(examples.rows[0], text="information " * 440, prompt="")
     changed = replace(examples, rows=[row], bpe_dropout=0.5, timestamp_rate=0.0)
-    example = changed[Visit(0, 0)]
+    example = changed[ExampleIndex(0, 0)]
     assert example.n_fallbacks == 1
-    assert example.tokens == replace(changed, bpe_dropout=0.0)[Visit(0, 0)].tokens
+    assert example.tokens == replace(changed, bpe_dropout=0.0)[ExampleIndex(0, 0)].tokens
     assert collate([example, example]).n_fallbacks == 2
 
 
@@ -296,7 +296,7 @@ def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_pa
 
 
 def test_hearing_is_as_before_when_all_are_off(examples):
-    samples, _ = hear(examples.rows[0], timestamps=True)
+    samples, _ = read_row_audio(examples.rows[0], timestamps=True)
     for visit in visits(examples, n=2)[::5]:
         assert torch.equal(visit.mel, log_mel(samples, 80))
 
@@ -321,7 +321,7 @@ def test_no_change_moves_the_first_timestamp_beyond_the_first_second(examples):
     zero = get_tokenizer(False).timestamp_begin
     for augmentation in (Augmentation(speed=0.2), Augmentation(spec_augment=True)):
         changed = replace(examples, rows=[row], timestamp_rate=1.0, augmentation=augmentation)
-        seen = [changed[Visit(turn, 0)] for turn in range(30)]
+        seen = [changed[ExampleIndex(turn, 0)] for turn in range(30)]
         firsts = [next(t - zero for t in e.tokens if t >= zero) for e in seen]
         assert max(firsts) <= 50 and min(firsts) < 49
         assert 0 < sum(e.n_fallbacks for e in seen) < 30
@@ -331,6 +331,6 @@ def test_more_tokens_take_nothing_from_the_prompt(examples):
     row = replace(examples.rows[0], text="information " * 215, prompt="Kathryn " * 200)
     plain = replace(examples, rows=[row], timestamp_rate=0.0, policy=PromptPolicy(own=1.0))
     dropping = replace(plain, bpe_dropout=0.3)
-    example, other = dropping[Visit(0, 0)], plain[Visit(0, 0)]
+    example, other = dropping[ExampleIndex(0, 0)], plain[ExampleIndex(0, 0)]
     assert example.targets.count(IGNORE) == other.targets.count(IGNORE) > 100
     assert example.n_fallbacks == 1

@@ -21,11 +21,12 @@ from whisper_ft.data.feature_cache import (
     read_features,
     write_features,
 )
-from whisper_ft.data.row import Row, Segment
+from whisper_ft.data.row import Row
+from whisper_ft.text.tokens import Segment
 from whisper_ft.training import encoder_pass as encoding
 from whisper_ft.training.encoder_pass import encode_rows
 from whisper_ft.training.loop import train
-from whisper_ft.training.setup import Refused
+from whisper_ft.training.setup import SetupError
 
 
 @pytest.fixture
@@ -49,10 +50,10 @@ def test_a_resumed_run_tells_of_its_cache_and_takes_another(frozen, tmp_path):
     cache.rename(tmp_path / "moved")
     cache.write_text("a file by now")
     resume = ["--resume", str(tmp_path / "run")]
-    with pytest.raises(Refused, match=r"--feature-cache: .*cannot be written"):
+    with pytest.raises(SetupError, match=r"--feature-cache: .*cannot be written"):
         plan_of(resume)
     assert not plan_of([*resume, "--feature-cache", str(tmp_path / "moved")]).unencoded
-    with pytest.raises(Refused, match=r"need 0\.\d+ GB, and 0\.000 may"):
+    with pytest.raises(SetupError, match=r"need 0\.\d+ GB, and 0\.000 may"):
         plan_of([*resume, "--feature-cache", str(tmp_path / "n"), "--feature-cache-gb", "1e-6"])
 
 
@@ -61,7 +62,7 @@ def test_audio_that_cannot_be_read_for_its_cache_is_named(frozen, tmp_path, monk
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(features, "_contents", refuse)
-    with pytest.raises(Refused, match=r"\.wav: cannot be read \(Permission denied\)"):
+    with pytest.raises(SetupError, match=r"\.wav: cannot be read \(Permission denied\)"):
         plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
 
 
@@ -171,15 +172,15 @@ def test_features_that_cannot_be_kept_end_the_run_in_words(frozen, tmp_path, mon
 
 def test_a_folder_that_cannot_be_a_cache_is_refused(frozen, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(Refused, match=r"--feature-cache: .*file: cannot be written \(.*\)"):
+    with pytest.raises(SetupError, match=r"--feature-cache: .*file: cannot be written \(.*\)"):
         plan_of(frozen("run", "--feature-cache", str(tmp_path / "file")))
 
 
 def test_a_cache_needs_a_frozen_encoder_and_room(frozen, argv, tmp_path):
     cache = ["--feature-cache", str(tmp_path / "cache")]
-    with pytest.raises(Refused, match="add --freeze-encoder"):
+    with pytest.raises(SetupError, match="add --freeze-encoder"):
         plan_of([*argv, *cache])
-    with pytest.raises(Refused, match=r"5 rows need 0\.000 GB, and 0\.000 may be written"):
+    with pytest.raises(SetupError, match=r"5 rows need 0\.000 GB, and 0\.000 may be written"):
         plan_of(frozen("run", *cache, "--feature-cache-gb", "1e-6"))
 
 

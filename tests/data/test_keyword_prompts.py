@@ -4,12 +4,12 @@ import random
 
 from conftest import NAMED_ROWS, NAMES, row
 
-from whisper_ft.data.keyword_prompts import PROMPT_ROOM, WORDINGS, glossary
+from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS, WORDINGS, keyword_prompt
 
 
 def terms_of(index, seed=0, rows=NAMED_ROWS, *, tokenizer, **options):
     options = {"n_distractors": 20, **options}
-    return glossary(rows, index, random.Random(seed), (tokenizer,), **options)
+    return keyword_prompt(rows, index, random.Random(seed), (tokenizer,), **options)
 
 
 def test_what_is_said_is_no_distractor(english):
@@ -18,21 +18,21 @@ def test_what_is_said_is_no_distractor(english):
         row("Mohr.", keywords=("Mohr", "Neill")),
     ]
     for seed in range(20):
-        prompt = glossary(rows, 0, random.Random(seed), (english,), n_distractors=5)
+        prompt = keyword_prompt(rows, 0, random.Random(seed), (english,), n_distractors=5)
         assert sorted(prompt.split(", ")) in (["Neill", "Reid"], ["Reid"])
 
 
 def test_distractors_are_of_the_rows_language(english):
     rows = [row("Reid.", keywords=("Reid",)), row("Müller.", keywords=("Müller",), language="de")]
-    assert glossary(rows, 0, random.Random(0), (english,), n_distractors=5) == "Reid"
+    assert keyword_prompt(rows, 0, random.Random(0), (english,), n_distractors=5) == "Reid"
 
 
 def test_a_glossary_stops_before_the_decoders_cut_and_keeps_every_right_term(english):
     long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
     for seed in range(20):
-        prompt = glossary(long, 7, random.Random(seed), (english,), n_distractors=40)
+        prompt = keyword_prompt(long, 7, random.Random(seed), (english,), n_distractors=40)
         assert long[7].keywords[0] in prompt.split(", ")
-        assert 150 < len(english.encode(" " + prompt)) <= PROMPT_ROOM
+        assert 150 < len(english.encode(" " + prompt)) <= MAX_PROMPT_TOKENS
 
 
 def test_the_terms_are_the_rows_and_other_rows(english):

@@ -6,8 +6,8 @@ import tracemalloc
 import pytest
 from conftest import write_manifest
 
-from whisper_ft.data.manifest import Joined, places, read_manifest
-from whisper_ft.data.sampler import VisitOrder, batches_of
+from whisper_ft.data.manifest import JoinedRows, places, read_manifest
+from whisper_ft.data.sampler import Sampler, batches_of
 from whisper_ft.validation.checks import check_manifest
 
 
@@ -32,11 +32,11 @@ def test_another_process_gets_the_same(rows):
 
 
 def test_manifests_are_joined_without_making_rows(rows):
-    joined = Joined([rows, rows[:3], rows])
+    joined = JoinedRows([rows, rows[:3], rows])
     assert len(joined) == 203
     assert list(joined) == [*rows, *rows[:3], *rows]
     assert list(places(joined)) == [row.place for row in joined]
-    assert len(Joined([])) == 0 and list(Joined([])) == []
+    assert len(JoinedRows([])) == 0 and list(JoinedRows([])) == []
 
 
 def test_empty_lines_and_bad_ones_keep_their_numbers(tmp_path):
@@ -61,7 +61,7 @@ def test_a_row_costs_its_line_and_tens_of_bytes(corpus, tmp_path):
 
 
 def test_an_epoch_entered_in_its_middle_is_the_one_that_was_left():
-    order = VisitOrder((range(50_000),), (1.0,), seed=3)
+    order = Sampler((range(50_000),), (1.0,), seed=3)
     whole = list(batches_of(order, 0, 100_000, 8, 8))
     assert whole[9_000:] == list(batches_of(order, 72_000, 100_000, 8, 8))
     assert sorted(visit.row for batch in whole[:6250] for visit in batch) == list(range(50_000))

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.dataset import RowError, hear
+from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.packing import pack, summary
-from whisper_ft.data.prompts import previous_ids, visit_rng
-from whisper_ft.data.row import Row, Segment
+from whisper_ft.data.prompts import example_rng, previous_ids
+from whisper_ft.data.row import Row
 from whisper_ft.evaluation.longform import recordings
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.text.tokens import build_example
+from whisper_ft.text.tokens import Segment, build_example
 from whisper_ft.validation.checks import check_manifest
 
 TOKENIZER_OF = Vocabulary(True, 99, 448).tokenizer
@@ -52,12 +52,12 @@ def test_a_window_is_filled_with_the_beginning_of_the_row_after_it_which_begins_
         soundfile.write(tmp_path / f"{i}.wav", tone(12.0, hertz=200 + 90 * i), 16000)
     rows = [replace(r, audio=tmp_path / str(r.audio)) for r in sentences(3, 12.0, recording="r")]
     first, second = packed(rows)
-    timed, segments = hear(first, timestamps=True)
-    plain, _ = hear(first, timestamps=False)
+    timed, segments = read_row_audio(first, timestamps=True)
+    plain, _ = read_row_audio(first, timestamps=False)
     assert len(timed) == 30 * 16000 and len(plain) == 24 * 16000
     assert segments[-1] == Segment(24.0, None, "") and first.text == "Sentence 0. Sentence 1."
     assert second == rows[2]
-    start, _ = hear(second, timestamps=True)
+    start, _ = read_row_audio(second, timestamps=True)
     assert np.array_equal(timed[24 * 16000 :], start[: 6 * 16000])
 
 
@@ -85,7 +85,7 @@ def test_a_row_after_it_whose_first_segment_would_be_whole_is_not_cut_into_a_win
 def test_previous_text_of_a_window_is_that_of_the_window_before(english):
     rows = [replace(r, speaker="s") for r in sentences(10, recording="r")]
     windows = packed(rows)
-    ids = previous_ids(windows, 1, visit_rng(0, 0, 1), timestamps=False, tokenizer=english)
+    ids = previous_ids(windows, 1, example_rng(0, 0, 1), timestamps=False, tokenizer=english)
     assert english.decode(ids).strip() == windows[0].text
 
 
@@ -106,7 +106,7 @@ def test_the_samples_are_the_parts_one_after_the_other_with_short_pauses_between
         for start, end in spans
     ]
     (window,) = packed(rows)
-    samples, segments = hear(window, timestamps=True)
+    samples, segments = read_row_audio(window, timestamps=True)
     assert np.array_equal(samples, np.concatenate([sound[:40000], sound[96000:112000]]))
     assert segments == (
         Segment(0.0, 1.0, "0.0"),
@@ -190,7 +190,7 @@ def test_a_missing_part_is_named(tmp_path, by):
     rows = sentences(3, recording="r", speaker="s")
     (window,) = packed([replace(r, audio=tmp_path / str(r.audio)) for r in rows], by)
     with pytest.raises(RowError, match=rf"{window.parts[0].place}: .*{window.parts[0].audio.name}"):
-        hear(window, timestamps=True)
+        read_row_audio(window, timestamps=True)
 
 
 def test_times_are_the_files_where_a_manifest_claims_a_little_more(tmp_path):
@@ -209,7 +209,7 @@ def test_times_are_the_files_where_a_manifest_claims_a_little_more(tmp_path):
     manifest = read_manifest(write_manifest(tmp_path / "m.jsonl", lines))
     rows = check_manifest(manifest, Vocabulary(True, 99, 448)).rows
     (window,) = packed(rows)
-    samples, segments = hear(window, timestamps=True)
+    samples, segments = read_row_audio(window, timestamps=True)
     assert window.duration == pytest.approx(5 * 3.93) == len(samples) / 16000
     assert segments[-1].end == pytest.approx(5 * 3.93) and segments[-1].text == "sentence 4"
     for before, after in pairwise(segments):
@@ -330,6 +330,6 @@ def test_windows_of_subtitles_in_files_of_their_own_are_heard_once_when_joined(t
         path = tmp_path / f"{i}.wav"
         rows.append(row(text, audio=path, segments=said, duration=end - start, recording="r"))
     (whole,) = recordings(rows)
-    samples, segments = hear(whole, timestamps=True)
+    samples, segments = read_row_audio(whole, timestamps=True)
     assert len(samples) == 50 * 16000 and np.abs(samples - sound).max() < 1e-3
     assert [(s.start, s.end) for s in segments] == [(0.0, 24.0), (24.0, 36.0), (36.0, 50.0)]

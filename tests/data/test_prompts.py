@@ -13,16 +13,16 @@ from whisper_ft.data.prompts import (
     PromptPolicy,
     coverage,
     coverage_line,
+    example_rng,
     parse_policy,
     previous_ids,
-    visit_rng,
 )
-from whisper_ft.data.row import Segment
-from whisper_ft.evaluation.metrics import term_count
+from whisper_ft.text.terms import term_count
+from whisper_ft.text.tokens import Segment
 
 
 def drawn(policy, rows, index, tokenizer, *, turn=0, seed=0, timestamps=False):
-    rng = visit_rng(seed, turn, index)
+    rng = example_rng(seed, turn, index)
     return policy(rows, index, rng, timestamps=timestamps, tokenizer=tokenizer)
 
 
@@ -170,12 +170,12 @@ def test_the_start_of_a_cut_segment_ends_half_of_the_prompts_with_times(english)
     pair = [zero, *english.encode(" One."), zero + 1000]
     shapes = Counter()
     for turn in range(400):
-        rng = visit_rng(0, turn, 1)
+        rng = example_rng(0, turn, 1)
         ids = previous_ids(rows, 1, rng, timestamps=True, tokenizer=english)
         shapes[ids == [*pair, zero + 1250], ids == pair] += 1
     assert set(shapes) == {(True, False), (False, True)} and min(shapes.values()) > 150
     # once the segment was heard whole, its cut start is history
-    after = previous_ids(rows, 2, visit_rng(0, 0, 2), timestamps=True, tokenizer=english)
+    after = previous_ids(rows, 2, example_rng(0, 0, 2), timestamps=True, tokenizer=english)
     assert after == [*pair, zero, *english.encode(" Two."), zero + 400]
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.data.row import Problem, Segment, parse_row
+from whisper_ft.data.row import Problem, parse_row
+from whisper_ft.text.tokens import Segment
 
 GOOD = {"audio": "a.wav", "text": "Call Reid."}
 DEFAULTS = {"language": "en", "task": "transcribe"}
@@ -39,7 +40,7 @@ def test_a_row_has_every_field_typed(tmp_path):
     path.write_text("\ufeff" + json.dumps(fields) + "\r\n\n", encoding="utf-8")
     manifest = read_manifest(path)
     (row,) = manifest.rows
-    assert not manifest.problems and not manifest.doubts
+    assert not manifest.problems and not manifest.warnings
     assert row.audio == tmp_path / "a.wav" and row.place == f"{path}:1"
     assert row.keywords == ("Reid", "two words")
     assert row.segments == (Segment(0.0, 1.5, "Call Reid."),)
@@ -118,7 +119,7 @@ def test_an_unknown_field_is_a_warning_once(tmp_path):
     path.write_text((json.dumps({**GOOD, "snr": 3}) + "\n") * 3, encoding="utf-8")
     manifest = read_manifest(path)
     assert len(manifest.rows) == 3 and not manifest.problems
-    assert [str(doubt) for doubt in manifest.doubts] == [
+    assert [str(doubt) for doubt in manifest.warnings] == [
         f"{path}:1: unknown field 'snr' is not used"
     ]
 

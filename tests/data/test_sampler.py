@@ -2,11 +2,11 @@
 
 from collections import Counter
 
-from whisper_ft.data.sampler import VisitOrder, batches_of, by_language
+from whisper_ft.data.sampler import Sampler, batches_of, by_language
 
 
 def test_an_epoch_visits_every_row_once_in_a_new_order():
-    order = VisitOrder((range(10),), (1.0,), seed=0)
+    order = Sampler((range(10),), (1.0,), seed=0)
     epochs = [order.epoch(0), order.epoch(1)]
     assert [sorted(visit.row for visit in epoch) for epoch in epochs] == [list(range(10))] * 2
     assert [v.row for v in epochs[0]] != [v.row for v in epochs[1]]
@@ -14,7 +14,7 @@ def test_an_epoch_visits_every_row_once_in_a_new_order():
 
 
 def test_weights_are_visits_of_a_manifests_rows_in_an_epoch():
-    order = VisitOrder((range(10), range(10, 110), range(110, 120)), (1.0, 0.3, 2.5), seed=0)
+    order = Sampler((range(10), range(10, 110), range(110, 120)), (1.0, 0.3, 2.5), seed=0)
     visits = [visit for epoch in range(20) for visit in order.epoch(epoch)]
     counts = Counter(0 if v.row < 10 else 1 if v.row < 110 else 2 for v in visits)
     assert counts == {0: 200, 1: 600, 2: 500}
@@ -23,14 +23,14 @@ def test_weights_are_visits_of_a_manifests_rows_in_an_epoch():
 
 
 def test_the_order_can_be_entered_anywhere():
-    order = VisitOrder((range(7),), (1.0,), seed=5)
+    order = Sampler((range(7),), (1.0,), seed=5)
     everything = list(order.between(0, 30))
     for start in (0, 6, 7, 8, 20):
         assert list(order.between(start, 30)) == everything[start:]
 
 
 def test_batches_end_with_their_step_and_the_last_odd_one_is_kept():
-    order = VisitOrder((range(7),), (1.0,), seed=5)
+    order = Sampler((range(7),), (1.0,), seed=5)
     sizes = [len(batch) for batch in batches_of(order, 0, 17, batch_size=2, step_size=5)]
     assert sizes == [2, 2, 1, 2, 2, 1, 2, 2, 1, 2]
     resumed = list(batches_of(order, 10, 17, batch_size=2, step_size=5))
@@ -41,7 +41,7 @@ def test_languages_are_balanced_by_a_temperature_and_the_number_of_visits_stays(
     languages = ["en"] * 800 + ["de"] * 150 + ["cy"] * 50
     visits = {}
     for temperature in (1.0, 2.0, 1e9):
-        order = VisitOrder(*by_language([languages], (1.0,), temperature), seed=0)
+        order = Sampler(*by_language([languages], (1.0,), temperature), seed=0)
         counts = Counter(languages[visit.row] for visit in order.epoch(0))
         visits[temperature] = [counts[code] for code in ("en", "de", "cy")]
     assert visits[1.0] == [800, 150, 50]

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-from whisper_ft.evaluation.scoring import insert_table
+from whisper_ft.evaluation.tables import insert_table
 
 FAILED = ("failure", "error", "skipped")
 MARK = "<!-- drills -->"

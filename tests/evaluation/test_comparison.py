@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from whisper_ft.__main__ import main
+from whisper_ft.cli.main import main
 from whisper_ft.evaluation.comparison import changes_table, evaluations_compared, prompts_compared
 
 

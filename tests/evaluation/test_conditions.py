@@ -3,10 +3,10 @@
 from conftest import NAMED_ROWS, NAMES, row
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.keyword_prompts import PROMPT_ROOM, glossary
+from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS, keyword_prompt
 from whisper_ft.evaluation import conditions
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
-from whisper_ft.evaluation.metrics import term_count
+from whisper_ft.text.terms import term_count
 
 
 def test_a_rows_terms_are_its_keywords_and_those_of_others_that_a_prompt_holds():
@@ -66,7 +66,9 @@ def test_prompts_are_the_same_whichever_vocabulary_a_model_has(english):
     long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
     multilingual = get_tokenizer(True)
     for prompt in evaluation_rows(long, seed=0).rights:
-        assert max(len(t.encode(" " + prompt)) for t in (english, multilingual)) <= PROMPT_ROOM
+        assert (
+            max(len(t.encode(" " + prompt)) for t in (english, multilingual)) <= MAX_PROMPT_TOKENS
+        )
 
 
 def test_a_draw_of_rows_keeps_the_prompts_they_have_among_all():
@@ -83,9 +85,9 @@ def test_prompts_are_made_only_for_the_rows_drawn_and_their_wrong_ones(monkeypat
 
     def counted(rows, i, *args, **options):
         made.append(i)
-        return glossary(rows, i, *args, **options)
+        return keyword_prompt(rows, i, *args, **options)
 
-    monkeypatch.setattr(conditions, "glossary", counted)
+    monkeypatch.setattr(conditions, "keyword_prompt", counted)
     evaluation_rows(NAMED_ROWS, seed=3, n_rows=2)
     assert len(made) == len(set(made)) and 2 < len(made) < len(NAMED_ROWS) / 2
 

@@ -15,8 +15,8 @@ from whisper_ft.data.manifest import read_manifest
 from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all, decode_rows
-from whisper_ft.models.decoding import Asked, decode
-from whisper_ft.models.loss import cast
+from whisper_ft.models.decoding import DecodeRequest, decode
+from whisper_ft.models.parameters import cast
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_row_decodes_as_whisper_decodes_it(model, prompted):
 def test_the_prompt_reaches_the_decoder_and_timestamps_can_be_left_out(model, prompted):
     mel = log_mel(read_audio(prompted.rows[0].audio), 80)
     features = model.encoder(mel[None])
-    asked = [Asked(), Asked(prompt="Quill, Zyxin"), Asked(timestamps=False)]
+    asked = [DecodeRequest(), DecodeRequest(prompt="Quill, Zyxin"), DecodeRequest(timestamps=False)]
     *results, plain = decode(model, features, asked)
     assert results[0].no_speech_prob != results[1].no_speech_prob
     assert all(token < 50363 for token in plain.tokens)
@@ -45,7 +45,7 @@ def test_the_prompt_reaches_the_decoder_and_timestamps_can_be_left_out(model, pr
 
 def test_special_spellings_in_a_prompt_are_text_where_whisper_raises(model, prompted):
     features = model.encoder(log_mel(read_audio(prompted.rows[0].audio), 80)[None])
-    assert decode(model, features, [Asked(prompt="<|endoftext|>")])[0].text is not None
+    assert decode(model, features, [DecodeRequest(prompt="<|endoftext|>")])[0].text is not None
 
 
 def test_without_a_wrong_prompt_nothing_is_decoded_and_without_a_right_one_once(
@@ -55,7 +55,7 @@ def test_without_a_wrong_prompt_nothing_is_decoded_and_without_a_right_one_once(
     monkeypatch.setattr(evaluate, "decode", lambda *a, **k: calls.append(a[2]) or decode(*a, **k))
     alone = PromptedRows(prompted.rows[:1], [""], [None])
     (sample,) = decode_rows(model, alone)
-    assert calls == [[Asked()]]
+    assert calls == [[DecodeRequest()]]
     assert (
         sample["output"]["wrong"] is None and sample["output"]["right"] == sample["output"]["none"]
     )
@@ -93,7 +93,7 @@ def test_the_longest_texts_come_first_and_all_come_in_the_rows_order(model, prom
 def test_matrices_kept_in_half_write_what_casts_at_every_use_write(model, prompted, dtype):
     mel = log_mel(read_audio(prompted.rows[0].audio), 80)[None]
     features = model.encoder(mel.to(dtype))
-    asked = [Asked(prompt=prompt) for prompt in ("", "Reid, Quill.")]
+    asked = [DecodeRequest(prompt=prompt) for prompt in ("", "Reid, Quill.")]
     (expected, there), halved = decode(model, features, asked), cast(copy.deepcopy(model), dtype)
     assert torch.equal(halved.encoder(mel.to(dtype)), features)
     here = decode(halved, features, asked)

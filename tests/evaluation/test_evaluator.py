@@ -9,8 +9,10 @@ from conftest import lines, random_whisper, write_manifest
 
 from whisper_ft.evaluation.comparison import most_different
 from whisper_ft.evaluation.decode_rows import decode_all
-from whisper_ft.evaluation.scoring import CONDITIONS, score
-from whisper_ft.models.loading import average, load
+from whisper_ft.evaluation.samples import CONDITIONS
+from whisper_ft.evaluation.scoring import score
+from whisper_ft.models.averaging import average
+from whisper_ft.models.loading import load
 
 
 @pytest.fixture

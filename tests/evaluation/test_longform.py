@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from conftest import row, tone, write_manifest
 
-from whisper_ft.__main__ import main
+from whisper_ft.cli.main import main
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation import longform
 

@@ -14,11 +14,11 @@ from whisper_ft.evaluation.metrics import (
     leaked_words,
     looped_words,
     split_word_errors,
-    term_count,
     term_precision,
     timed,
     word_errors,
 )
+from whisper_ft.text.terms import term_count
 
 
 def test_word_errors_counted_by_hand():

@@ -2,16 +2,9 @@
 
 import pytest
 
-from whisper_ft.evaluation.scoring import (
-    CONDITIONS,
-    MARK,
-    SCORES,
-    details,
-    insert_table,
-    parts,
-    score,
-    table,
-)
+from whisper_ft.evaluation.samples import CONDITIONS, parts
+from whisper_ft.evaluation.scoring import SCORES, score
+from whisper_ft.evaluation.tables import MARK, details, insert_table, markdown_table
 
 
 def by_condition(values):
@@ -90,7 +83,7 @@ def test_intervals_resample_recordings_where_there_are_several():
 
 def test_a_table_has_a_line_for_each_evaluation():
     result = {"name": "stock", "scores": score(SAMPLES)}
-    lines = table([result, result]).splitlines()
+    lines = markdown_table([result, result]).splitlines()
     assert len(lines) == 4
     assert lines[2] == "| stock | 0.0 % | 33.3 % | 50.0 % | 100.0 % | 0.0 % | 0.0 % |"
     assert "[0.0, 0.0]" in details(result["scores"])

@@ -9,9 +9,8 @@ from conftest import random_whisper, row
 from whisper.decoding import DecodingResult
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.prompts import PromptPolicy, previous_ids, visit_rng
-from whisper_ft.data.row import Segment
-from whisper_ft.text.tokens import build_example
+from whisper_ft.data.prompts import PromptPolicy, example_rng, previous_ids
+from whisper_ft.text.tokens import Segment, build_example
 
 CUT = (
     Segment(0.0, 9.6, "First of all."),
@@ -77,7 +76,9 @@ def test_previous_text_is_what_transcribe_sends_after_a_perfect_first_window(
     sent = prompts_sent(model, monkeypatch, rows[0], timestamps=timestamps)
     built = {
         tuple(
-            previous_ids(rows, 1, visit_rng(0, turn, 1), timestamps=timestamps, tokenizer=tokenizer)
+            previous_ids(
+                rows, 1, example_rng(0, turn, 1), timestamps=timestamps, tokenizer=tokenizer
+            )
         )
         for turn in range(20)
     }
@@ -92,19 +93,19 @@ def test_previous_text_is_what_transcribe_sends_after_a_perfect_first_window(
 @pytest.mark.parametrize("timestamps", [True, False])
 @pytest.mark.parametrize("glossary", ["Quill, Zyxin.", "Zyxin " * 74])
 def test_carried_is_what_transcribe_sends_with_a_carried_initial_prompt(
-    monkeypatch, model, english, timestamps, glossary
+    monkeypatch, model, english, timestamps, keyword_prompt
 ):
     rows = recording(WHOLE, 30.0)
-    rows[1] = row(**{**vars(rows[1]), "prompt": glossary})
+    rows[1] = row(**{**vars(rows[1]), "prompt": keyword_prompt})
     sent = prompts_sent(
         model,
         monkeypatch,
         rows[0],
         timestamps=timestamps,
-        initial_prompt=glossary,
+        initial_prompt=keyword_prompt,
         carry_initial_prompt=True,
     )
     policy = PromptPolicy(carried=1.0)
     built = policy(rows, 1, random.Random(0), timestamps=timestamps, tokenizer=english)
-    assert len(english.encode(" " + glossary.strip())) <= 222
+    assert len(english.encode(" " + keyword_prompt.strip())) <= 222
     assert built == sent[1]

@@ -22,10 +22,9 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.data.audio import SAMPLE_RATE, probe, read_audio
 from whisper_ft.data.feature_cache import TAIL, read_features, write_features
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.data.row import Segment
 from whisper_ft.models.loading import Vocabulary, load
 from whisper_ft.prepare.cues import read_cues
-from whisper_ft.text.tokens import IGNORE, build_example
+from whisper_ft.text.tokens import IGNORE, Segment, build_example
 from whisper_ft.validation.checks import check_manifest
 
 SUFFIXES = (".srt", ".vtt", ".json")
@@ -59,7 +58,7 @@ def manifest(content: bytes) -> None:
     for row in checked.rows:
         assert row.duration is not None
         str(row)
-    for problem in (*checked.problems, *checked.doubts):
+    for problem in (*checked.problems, *checked.warnings):
         str(problem).encode()
 
 

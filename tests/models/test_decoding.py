@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.models.decoding import Asked, decode
+from whisper_ft.models.decoding import DecodeRequest, decode
 from whisper_ft.text.tokens import encode_prompt
 
 WORDS = "Quill Zyxin naïve 東京 Ω the of a"
@@ -39,7 +39,7 @@ def alone(model, features, one, beam_size):
 def asked(draw, multilingual):
     prompts = st.lists(st.sampled_from(WORDS.split()), max_size=120).map(" ".join)
     one = st.builds(
-        Asked,
+        DecodeRequest,
         recording=st.integers(0, 2),
         prompt=prompts,
         language=st.sampled_from(["en", "de", "ja"] if multilingual else ["en"]),
@@ -79,6 +79,6 @@ def test_a_text_that_never_ends_stops_where_whispers_does(beam_size):
     model.decoder.token_embedding.weight[50257] = -1.0  # eot
     model.decoder.ln.bias[:] = 1.0
     features = torch.randn(1, 1500, 32)
-    texts = [Asked(prompt="a " * n, timestamps=False) for n in (0, 200, 223)]
+    texts = [DecodeRequest(prompt="a " * n, timestamps=False) for n in (0, 200, 223)]
     for one, found in zip(texts, decode(model, features, texts, beam_size=beam_size), strict=True):
         assert len(found.tokens) == len(alone(model, features, one, beam_size).tokens) > 200

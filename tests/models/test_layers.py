@@ -7,17 +7,18 @@ from torch.amp import GradScaler
 from torch.nn import functional as F
 from whisper.model import MultiHeadAttention, disable_sdpa
 
-from whisper_ft.data.dataset import Batch
-from whisper_ft.models.layers import HeadByHead, speed_up
-from whisper_ft.models.loss import decoder_states, encode, parameter_groups, summed_loss
+from whisper_ft.data.loader import Batch
+from whisper_ft.models.layers import HeadByHead, use_fast_layers
+from whisper_ft.models.loss import decoder_states, encode, summed_loss
 from whisper_ft.training.optimizer import (
     BETAS,
     EPS,
     MAX_GRAD_NORM,
     WEIGHT_DECAY,
     make_optimizer,
-    train_step,
+    parameter_groups,
 )
+from whisper_ft.training.step import train_step
 
 
 def fused(q, k, v):
@@ -57,7 +58,7 @@ def test_attention_is_about_as_exact_as_the_fused_kernel(n_queries, size_of_scor
 def test_it_is_used_unmasked_in_bfloat16_alone():
     attention = MultiHeadAttention(32, 2)
     model = random_whisper()
-    speed_up(model)
+    use_fast_layers(model)
     changed = model.decoder.blocks[0].attn
     changed.load_state_dict(attention.state_dict())
     x, mask = torch.randn(2, 5, 32), model.decoder.mask
@@ -94,7 +95,7 @@ def plain_steps(model, batches, amp_dtype):
 
 
 def steps(model, batches, amp_dtype):
-    speed_up(model)
+    use_fast_layers(model)
     optimizer, scaler = make_optimizer(model, 1e-3), GradScaler("cpu", enabled=False)
     for one in batches:
         yield train_step(model, [one], optimizer, scaler, amp_dtype)["loss"]
@@ -135,7 +136,7 @@ def exact_gradient(model, one):
 
 
 def gradient_here(model, one, amp_dtype=None):
-    speed_up(model)
+    use_fast_layers(model)
     with torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None):
         loss = summed_loss(model, encode(model, one.mel), one.tokens, one.targets)
     return gradient(loss / one.n_targets, model)

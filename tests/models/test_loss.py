@@ -5,18 +5,12 @@ import torch
 import torch.nn.functional as F
 import whisper
 
-from whisper_ft.models import loss as model_module
-from whisper_ft.models.loss import (
-    decoder_states,
-    drop_layers,
-    encode,
-    freeze_encoder,
-    parameter_groups,
-    peak_lr,
-    pick_amp,
-    pick_device,
-    summed_loss,
-)
+from whisper_ft.runtime import devices
+from whisper_ft.models.layers import use_stochastic_depth
+from whisper_ft.models.loss import decoder_states, encode, summed_loss
+from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.runtime.devices import pick_amp, pick_device
+from whisper_ft.training.optimizer import parameter_groups, peak_lr
 
 
 @pytest.fixture
@@ -99,11 +93,11 @@ def test_a_device_that_is_not_there_is_refused_with_the_reason():
 def test_amp_off_is_float32_and_auto_is_never_emulated(monkeypatch):
     cpu = torch.device("cpu")
     assert pick_amp("off", cpu) is None and pick_amp("fp16", cpu) is torch.float16
-    monkeypatch.setattr(model_module, "_cpu_has_bf16", lambda: False)
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: False)
     assert pick_amp("auto", cpu) is None
     with pytest.raises(ValueError, match="--amp: bf16: cpu has no bf16"):
         pick_amp("bf16", cpu)
-    monkeypatch.setattr(model_module, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
     assert pick_amp("auto", cpu) is torch.bfloat16
 
 
@@ -117,7 +111,7 @@ def test_the_default_learning_rate_is_a_fortieth_of_pre_trainings(model):
 def test_at_depth_0_all_layers_stay_and_without_gradients_too(model):
     x, features = torch.tensor([[50257, 100, 200]]), torch.randn(1, 1500, 32)
     plain = model.decoder(x, features)
-    drop_layers(model, 0.9)
+    use_stochastic_depth(model, 0.9)
     with torch.no_grad():
         assert torch.equal(model.decoder(x, features), plain)
     differ = [not torch.equal(model.decoder(x, features), plain) for _ in range(20)]
@@ -128,7 +122,7 @@ def test_a_dropped_layer_passes_its_input_on_and_a_kept_one_is_scaled(model):
     block = model.encoder.blocks[0]
     x = torch.randn(400, 5, 32)
     full = block(x)
-    drop_layers(model, 0.25)
+    use_stochastic_depth(model, 0.25)
     torch.manual_seed(0)
     dropped = block(x)
     kept = x + (full - x) / 0.75

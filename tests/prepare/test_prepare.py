@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import sound
 
-from whisper_ft.__main__ import main
+from whisper_ft.cli.main import main
 from whisper_ft.cli.prepare import FORMATS
 from whisper_ft.data.audio import read_audio
 

@@ -11,7 +11,7 @@ from whisper_ft.data.row import CUT_SLACK, Row
 from whisper_ft.prepare.cues import Cues
 from whisper_ft.prepare.raw_cues import Cue
 from whisper_ft.prepare.windows import windows
-from whisper_ft.text.tokens import MAX_FIRST, N_DECODED, encode_segments
+from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, MAX_NEW_TOKENS, encode_segments
 
 
 def cut(spans, duration=100.0, holes=(), seed=0):
@@ -48,7 +48,9 @@ def test_silence_before_speech_stays_outside_but_for_at_most_a_second():
         speech = [window for window in cut([(20, 25), (80, 90)], seed=seed) if window.segments]
         assert [window.text for window in speech] == ["w0", "w1"]
         firsts += [window.segments[0].start for window in speech]
-    assert 0 <= min(firsts) < 0.2 and 0.8 < max(firsts) <= MAX_FIRST  # not always the same
+    assert (
+        0 <= min(firsts) < 0.2 and 0.8 < max(firsts) <= MAX_FIRST_TIMESTAMP
+    )  # not always the same
 
 
 def test_a_tenth_of_silent_windows_is_kept_away_from_speech():
@@ -107,14 +109,14 @@ def test_for_any_recording_every_cue_is_whole_in_one_window_and_cut_in_the_one_b
             continue
         row = Row(None, window.text, segments=window.segments)
         resolved = row.resolved_segments(seconds)
-        assert resolved[0].start <= MAX_FIRST + 0.001
+        assert resolved[0].start <= MAX_FIRST_TIMESTAMP + 0.001
         assert resolved[0].end is not None and all(s.end is not None for s in resolved[:-1])
         whole += [s.text for s in resolved if s.end is not None]
         assert " ".join(s.text for s in resolved if s.end is not None) == window.text
-        for segment, shown in zip(window.segments, resolved, strict=True):
+        for segment, format_score in zip(window.segments, resolved, strict=True):
             start, end = spans[int(segment.text[1:])]
             assert abs(window.start + segment.start - start) < 0.01
-            assert (shown.end is None) == (end > window.end + CUT_SLACK + 0.001) or abs(
+            assert (format_score.end is None) == (end > window.end + CUT_SLACK + 0.001) or abs(
                 end - window.end - CUT_SLACK
             ) < 0.01
     assert whole == [f"w{i}" for i in range(len(spans))]
@@ -143,7 +145,7 @@ def test_a_window_holds_no_more_than_decoding_writes():
         segments = Row(None, "", segments=window.segments).resolved_segments(
             window.end - window.start
         )
-        assert len(encode_segments(tamil, segments)) <= N_DECODED
+        assert len(encode_segments(tamil, segments)) <= MAX_NEW_TOKENS
         assert len(window.segments) >= 2 and window.end - window.start < 30
     assert len(last.segments) == 1
     said = [segment.text for window in found for segment in window.segments]

@@ -14,7 +14,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from whisper_ft.reporting.page import pieces, sound
+from whisper_ft.evaluation.highlighting import pieces
+from whisper_ft.reporting.page import sound
 from whisper_ft.training.loop import train
 
 TEXTS = ["Call Kathryn <b>now</b>.", "Ask Smyth.", "<script>document.title = 'broken'</script>"]
@@ -77,9 +78,9 @@ def test_it_opens_without_errors_and_shows_curves_scores_and_rows(page):
 
 
 def test_what_came_from_data_is_text(page):
-    shown = "\n".join(visible_rows(page))
+    format_score = "\n".join(visible_rows(page))
     for text in TEXTS:
-        assert text in shown
+        assert text in format_score
     assert page.find_elements(By.CSS_SELECTOR, "article b:not(details b), article i") == []
 
 

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import plan_of
+from conftest import plan_of, train_command
 
-from train import main as start
 from whisper_ft.runtime.signals import stop_on_signals
 from whisper_ft.training import setup as plan_module
 
@@ -26,7 +25,7 @@ def test_stopped_at_once_it_tells_whether_there_is_a_run_to_go_on_with(
     if begun:
         plan_of(argv)
     monkeypatch.setattr(plan_module, "read_rows", stopped)
-    assert start(argv) == 130
+    assert train_command(argv) == 130
     said = capsys.readouterr().err
     assert (f"python train.py --resume {tmp_path / 'run'}" in said) == begun
     assert ("no run began" in said) != begun

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from whisper.decoding import ApplyTimestampRules, DecodingOptions, DecodingTask
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.row import Segment
 from whisper_ft.text.tokens import (
     IGNORE,
+    Segment,
     build_example,
     encode_prompt,
     encode_segments,

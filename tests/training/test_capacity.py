@@ -6,18 +6,17 @@ from dataclasses import replace
 import psutil
 import pytest
 import torch
-from conftest import lines, plan_of, random_whisper
+from conftest import lines, plan_of, random_whisper, train_command
 from torch.optim import AdamW
 from whisper.model import ModelDimensions, Whisper
 
-from train import main as start
-from whisper_ft.models.layers import recompute_blocks, speed_up
+from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
 from whisper_ft.models.loading import dims_of
-from whisper_ft.models.memory_estimate import free_bytes, held_bytes, peak_bytes
-from whisper_ft.runtime.out_of_memory import is_shortage, reason
+from whisper_ft.models.memory_estimate import held_bytes, peak_bytes
+from whisper_ft.runtime.out_of_memory import free_bytes, is_out_of_memory, reason
 from whisper_ft.training import capacity as room
 from whisper_ft.training.loop import train
-from whisper_ft.training.setup import Refused
+from whisper_ft.training.setup import SetupError
 
 
 def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
@@ -70,7 +69,7 @@ def test_a_run_with_a_batch_that_was_found_is_saved_with_its_size(argv, tmp_path
 def test_where_not_one_row_fits_the_words_tell_what_takes_less(argv, monkeypatch):
     monkeypatch.setattr(room, "free_bytes", lambda _: 1e6)
     argv[argv.index("--batch-size") + 1] = "auto"
-    with pytest.raises(Refused, match=r"one row takes .* are free: --gradient-checkpointing"):
+    with pytest.raises(SetupError, match=r"one row takes .* are free: --gradient-checkpointing"):
         plan_of(argv)
 
 
@@ -98,8 +97,10 @@ def test_a_limit_on_addresses_is_heeded(monkeypatch):
     ids=repr,
 )
 def test_a_lack_of_memory_is_known_by_its_words(error):
-    assert is_shortage(error) and reason(error) and "\n" not in reason(error)
-    assert not is_shortage(RuntimeError("CUDA error: an illegal memory access was encountered"))
+    assert is_out_of_memory(error) and reason(error) and "\n" not in reason(error)
+    assert not is_out_of_memory(
+        RuntimeError("CUDA error: an illegal memory access was encountered")
+    )
 
 
 def full(*_, **__):
@@ -109,19 +110,19 @@ def full(*_, **__):
 @pytest.mark.parametrize("what", ["load_state_dict", "to"])
 def test_too_little_memory_for_the_model_is_told_in_words(what, argv, run, monkeypatch):
     monkeypatch.setattr(Whisper, what, full)
-    assert start(argv) == 1
+    assert train_command(argv) == 1
     status, said = run("evaluate", argv[1], argv[argv.index("--dev") + 1])
     assert status == 1
     assert said.count("out of memory (") == said.count("choose another --device") == 2, said
 
 
 def test_too_little_for_the_state_of_a_run_is_not_another_version(argv, monkeypatch, capsys):
-    assert start([*argv, "--max-steps", "1"]) == 0
+    assert train_command([*argv, "--max-steps", "1"]) == 0
     capsys.readouterr()
     for whose in (AdamW, Whisper):
         with monkeypatch.context() as patch:
             patch.setattr(whose, "load_state_dict", full)
-            assert start(["--resume", argv[argv.index("--out") + 1]]) == 1
+            assert train_command(["--resume", argv[argv.index("--out") + 1]]) == 1
         said = capsys.readouterr().err
         assert said.startswith("out of memory (") and "version" not in said
 
@@ -156,8 +157,8 @@ def saved_bytes(model):
 
 def test_backward_keeps_less_than_stock_layers_do():
     stock, lean, again = (random_whisper() for _ in range(3))
-    speed_up(lean)
-    speed_up(again)
-    recompute_blocks(again)
+    use_fast_layers(lean)
+    use_fast_layers(again)
+    use_activation_checkpointing(again)
     assert saved_bytes(lean) < 0.8 * saved_bytes(stock)
     assert saved_bytes(again) < 0.7 * saved_bytes(lean)

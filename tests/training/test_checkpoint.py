@@ -9,21 +9,19 @@ import pytest
 import torch
 import whisper
 
-from whisper_ft.training import checkpoint as checkpoint_module
-from whisper_ft.training.checkpoint import (
+from whisper_ft.models.saving import save_weights
+from whisper_ft.runtime.files import (
     append_lines,
-    damage,
-    find_state,
+    check_outputs,
+    filter_lines,
     fingerprint,
-    keep_lines,
     read_lines,
-    refuse_outputs,
-    save_state,
-    save_weights,
     write_atomically,
     write_json,
     write_lines,
 )
+from whisper_ft.runtime import files
+from whisper_ft.training.checkpoint import damage, find_state, save_state
 
 
 def test_stock_whisper_opens_saved_weights_which_are_fp16_and_plain(tmp_path, model):
@@ -71,7 +69,7 @@ def test_a_crash_between_the_renames_leaves_a_whole_state(tmp_path, monkeypatch)
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(checkpoint_module.os, "replace", crash_on_second)
+    monkeypatch.setattr(files.os, "replace", crash_on_second)
     with pytest.raises(KeyboardInterrupt):
         save_state(tmp_path, {"step": 2})
     assert step_found(tmp_path) == 1
@@ -85,7 +83,7 @@ def test_a_failed_write_touches_no_file_of_a_real_name(tmp_path, monkeypatch):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint_module.torch, "save", fail)
+    monkeypatch.setattr(files.torch, "save", fail)
     with pytest.raises(OSError, match="No space"):
         save_state(tmp_path, {"step": 2})
     assert (tmp_path / "state.pt").read_bytes() == before
@@ -104,9 +102,9 @@ def test_later_and_broken_lines_are_dropped(tmp_path):
     append_lines(path, [{"step": step} for step in range(5)])
     with path.open("a") as file:
         file.write('{"step": 1')
-    keep_lines(path, lambda line: line["step"] <= 2)
+    filter_lines(path, lambda line: line["step"] <= 2)
     assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [0, 1, 2]
-    keep_lines(tmp_path / "none.jsonl", lambda line: True)
+    filter_lines(tmp_path / "none.jsonl", lambda line: True)
 
 
 def test_a_line_cut_within_a_character_is_dropped(tmp_path):
@@ -114,14 +112,14 @@ def test_a_line_cut_within_a_character_is_dropped(tmp_path):
     append_lines(path, [{"step": 1, "text": "日本"}, {"step": 2, "text": "語"}])
     content = path.read_bytes()
     path.write_bytes(content[:-4])  # within the last character
-    keep_lines(path, lambda line: True)
+    filter_lines(path, lambda line: True)
     assert list(read_lines(path)) == [{"step": 1, "text": "日本"}]
 
 
 def test_line_separators_within_a_text_lose_no_line(tmp_path):
     append_lines(tmp_path / "samples.jsonl", [{"text": "a\u2028b\x85c"}, {"text": "d"}])
     before = (tmp_path / "samples.jsonl").read_bytes()
-    keep_lines(tmp_path / "samples.jsonl", lambda line: True)
+    filter_lines(tmp_path / "samples.jsonl", lambda line: True)
     assert (tmp_path / "samples.jsonl").read_bytes() == before
 
 
@@ -151,10 +149,10 @@ def test_outputs_that_would_spoil_an_input_or_each_other_are_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "in.jsonl")
     for outputs in (["in.jsonl"], ["link"], ["a", "./a"]):
         with pytest.raises(ValueError, match="is read or written twice"):
-            refuse_outputs([f"{tmp_path}/{name}" for name in outputs], [f"{tmp_path}/in.jsonl"])
+            check_outputs([f"{tmp_path}/{name}" for name in outputs], [f"{tmp_path}/in.jsonl"])
     with pytest.raises(OSError):
-        refuse_outputs([str(tmp_path / ("x" * 250))])  # too long with what is written first
-    refuse_outputs(["", str(tmp_path / "new" / "a"), "/dev/null", "/dev/null"], ["tiny.en"])
+        check_outputs([str(tmp_path / ("x" * 250))])  # too long with what is written first
+    check_outputs(["", str(tmp_path / "new" / "a"), "/dev/null", "/dev/null"], ["tiny.en"])
     assert (tmp_path / "in.jsonl").read_text() == "x" and list((tmp_path / "new").iterdir()) == []
 
 

@@ -8,13 +8,14 @@ from conftest import poisoned, random_whisper
 from torch.amp import GradScaler
 from torch.optim import SGD
 
-from whisper_ft.data.dataset import Examples, collate
+from whisper_ft.data.dataset import Examples
+from whisper_ft.data.loader import collate
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
-from whisper_ft.data.sampler import Visit
+from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.models.loss import parameter_groups
-from whisper_ft.training.optimizer import NonFiniteError, learning_rate, train_step
+from whisper_ft.training.optimizer import learning_rate, parameter_groups
+from whisper_ft.training.step import NonFiniteError, train_step
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def examples(corpus):
 
 
 def batches(examples, *sizes):
-    visits = iter(Visit(0, i % 5) for i in range(100))
+    visits = iter(ExampleIndex(0, i % 5) for i in range(100))
     return [collate([examples[next(visits)] for _ in range(size)]) for size in sizes]
 
 

@@ -14,10 +14,10 @@ import torch
 from conftest import assert_same_run, lines, plan_of, poisoned, tone, trajectory
 
 from whisper_ft.evaluation import decode_rows as evaluate
-from whisper_ft.models import loss as model_module
+from whisper_ft.runtime import devices
 from whisper_ft.training import run as running
 from whisper_ft.training.loop import train
-from whisper_ft.training.optimizer import ShortageError
+from whisper_ft.training.step import OutOfMemoryError
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def bf16(monkeypatch):
     """Any CPU may train in bf16, slowly where it emulates it, which the settings would refuse."""
-    monkeypatch.setattr(model_module, "_cpu_has_bf16", lambda: True)
+    monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: True)
 
 
 def resumed(folder, *more):
@@ -208,7 +208,7 @@ def test_where_memory_runs_short_the_same_steps_are_taken_in_smaller_parts(
     def short(model, batches, *rest):
         sizes.append([len(batch.places) for batch in batches])
         if len(sizes) > 2 and max(sizes[-1]) > 1:
-            raise ShortageError(2, RuntimeError("no room"))
+            raise OutOfMemoryError(2, RuntimeError("no room"))
         return real(model, batches, *rest)
 
     train(plan_of(argv))

@@ -9,9 +9,8 @@ from collections import Counter, OrderedDict
 
 import pytest
 import torch
-from conftest import lines
+from conftest import lines, train_command
 
-from train import main as start
 from whisper_ft.models.loading import load
 from whisper_ft.models.safe_load import damage
 
@@ -21,7 +20,7 @@ def done(material, tmp_path_factory):
     """A run of two steps, finished."""
     folder = tmp_path_factory.mktemp("done") / "run"
     steps = ["--max-steps", "2", "--eval-every", "1", "--workers", "0"]
-    assert start([*material, *steps, "--out", str(folder)]) == 0
+    assert train_command([*material, *steps, "--out", str(folder)]) == 0
     return folder
 
 
@@ -36,7 +35,7 @@ def resumed(folder, capsys):
     """Resume the run; (status, what was said)."""
 
     def resume():
-        status = start(["--resume", str(folder)])
+        status = train_command(["--resume", str(folder)])
         said = capsys.readouterr()
         return status, said.out + said.err
 

@@ -10,8 +10,9 @@ from conftest import tone, write_manifest
 
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.validation import checks as check_module
-from whisper_ft.validation.checks import check_manifest, probe_all
+from whisper_ft.validation import audio_headers
+from whisper_ft.validation.audio_headers import probe_all
+from whisper_ft.validation.checks import check_manifest
 
 ENGLISH = Vocabulary(False, 99, 448)
 MULTILINGUAL = Vocabulary(True, 99, 448)
@@ -95,13 +96,13 @@ def test_a_stretch_of_a_long_file_is_fine(folder):
 def test_a_row_may_end_within_its_last_segment_whose_words_its_text_leaves_out(folder):
     cut = [segment(0, 1, "Call Reid."), segment(1.5, 4, "And Mohr.")]
     found = checked(folder, {"segments": cut})
-    assert not found.problems and not found.doubts
+    assert not found.problems and not found.warnings
 
 
 def test_a_late_first_timestamp_is_a_doubt(folder):
     found = checked(folder, {"segments": [segment(1.1, 2, "Call Reid.")]})
-    assert "the first starts at 1.1 s, and stock decoding writes no" in str(found.doubts[0])
-    assert not checked(folder, {"segments": [segment(1.0, 2, "Call Reid.")]}).doubts
+    assert "the first starts at 1.1 s, and stock decoding writes no" in str(found.warnings[0])
+    assert not checked(folder, {"segments": [segment(1.0, 2, "Call Reid.")]}).warnings
 
 
 def test_a_checked_row_knows_its_duration_and_whether_it_follows_the_one_before(folder):
@@ -127,16 +128,16 @@ def test_what_may_be_a_mistake_is_a_doubt_and_the_row_stays(folder):
         {"keywords": ["reid"]},
     )
     assert not found.problems and len(found.rows) == 4
-    said = [doubt.what.split(":")[0] for doubt in found.doubts]
+    said = [doubt.what.split(":")[0] for doubt in found.warnings]
     assert said == ["segments", "prompt", "text", "text", "keywords"]
-    assert "the first 77 are cut" in found.doubts[1].what
+    assert "the first 77 are cut" in found.warnings[1].what
 
 
 def test_a_checked_header_is_remembered_until_the_file_changes(folder, monkeypatch):
     path = folder / "a.wav"
     first = probe_all([path])
     with monkeypatch.context() as patch:
-        patch.setattr(check_module, "probe", lambda _: pytest.fail("read again"))
+        patch.setattr(audio_headers, "probe", lambda _: pytest.fail("read again"))
         assert probe_all([path]) == first
     soundfile.write(path, tone(1.0), 16000)
     assert probe_all([path])[path].duration == 1.0

@@ -9,12 +9,12 @@ import soundfile
 from conftest import row, tone, write_manifest
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.__main__ import main
+from whisper_ft.cli.main import main
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.validation.checks import Checked, check_manifest
+from whisper_ft.validation.checks import CheckedManifest, check_manifest
 from whisper_ft.validation.summary import compare_manifests, listen, screen, survey
-from whisper_ft.validation.warnings import doubts, sound_doubts
+from whisper_ft.validation.warnings import audio_warnings, warnings
 
 MULTILINGUAL = Vocabulary(True, 99, 448)
 
@@ -22,7 +22,7 @@ MULTILINGUAL = Vocabulary(True, 99, 448)
 def doubts_of(seconds=2.0, **fields):
     one = row(**fields)
     tokenizer = get_tokenizer(True, language=one.language, task=one.task)
-    return list(doubts(one, one.resolved_segments(seconds), tokenizer))
+    return list(warnings(one, one.resolved_segments(seconds), tokenizer))
 
 
 @pytest.mark.parametrize(
@@ -74,10 +74,10 @@ def test_a_usual_row_raises_no_doubt(fields):
 
 def test_clipped_and_silent_sound_is_heard():
     loud = np.clip(5 * tone(1.0), -1, 1)
-    assert "of the samples are clipped" in next(sound_doubts(row(), loud))
-    assert "never louder than 0.0001" in next(sound_doubts(row(), tone(1.0) / 3000))
-    assert not list(sound_doubts(row(""), tone(1.0) / 3000))
-    assert not list(sound_doubts(row(), tone(1.0)))
+    assert "of the samples are clipped" in next(audio_warnings(row(), loud))
+    assert "never louder than 0.0001" in next(audio_warnings(row(), tone(1.0) / 3000))
+    assert not list(audio_warnings(row(""), tone(1.0) / 3000))
+    assert not list(audio_warnings(row(), tone(1.0)))
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def test_rows_that_an_earlier_manifest_holds_are_doubted(folder):
         {"audio": "2.wav", "text": "How are you?", "speaker": "y", "start": 1.0},
     )
     compare_manifests([train, dev])
-    assert not train.doubts
-    assert [doubt.what.split(" in ")[0] for doubt in dev.doubts] == [
+    assert not train.warnings
+    assert [doubt.what.split(" in ")[0] for doubt in dev.warnings] == [
         "audio: 2.0 s of it stand",
         "text: said by the same speaker",
     ]
@@ -123,7 +123,7 @@ def test_words_of_unknown_speakers_are_doubted_only_where_chance_is_no_reason(fo
         for i in range(2)
     ]
     compare_manifests(both)
-    assert [d.what for d in both[1].doubts] == [f"text: said in '{folder}/0.jsonl:2' too"]
+    assert [d.what for d in both[1].warnings] == [f"text: said in '{folder}/0.jsonl:2' too"]
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_stretches_that_overlap_are_the_same_audio(folder, stretch, seconds):
     )
     dev = checked(folder, "dev.jsonl", {"audio": "./0.wav", "text": "Hi, Bo.", **stretch})
     compare_manifests([train, dev])
-    found = [d.what for d in dev.doubts if d.what.startswith("audio")]
+    found = [d.what for d in dev.warnings if d.what.startswith("audio")]
     told = f"audio: {seconds} s of it stand in '{folder}/train.jsonl:1' too"
     assert found == ([] if seconds is None else [told])
 
@@ -157,17 +157,17 @@ def test_another_channel_is_other_audio(folder):
         for i, n in enumerate(("Ann", "Bo"))
     ]
     compare_manifests(both)
-    assert not both[1].doubts
+    assert not both[1].warnings
 
 
 def test_only_so_many_rows_are_heard_and_what_cannot_be_is_a_problem(folder):
     found = checked(folder, "m.jsonl", *[{"audio": "quiet.wav", "text": "Hello there."}] * 6)
     listen([found], 4, seed=0)
-    assert len(found.doubts) == 4
+    assert len(found.warnings) == 4
     (folder / "quiet.wav").unlink()
-    found.doubts.clear()
+    found.warnings.clear()
     listen([found], 1, seed=0)
-    assert "quiet.wav" in str(found.problems[0]) and not found.doubts
+    assert "quiet.wav" in str(found.problems[0]) and not found.warnings
 
 
 def test_the_screen_tells_hours_languages_lengths_cut_prompts_and_doubts_by_kind(folder):
@@ -193,7 +193,7 @@ def test_the_screen_tells_hours_languages_lengths_cut_prompts_and_doubts_by_kind
 
 
 def test_an_empty_manifest_has_a_screen_too():
-    surveyed = survey("m.jsonl", Checked(), None)
+    surveyed = survey("m.jsonl", CheckedManifest(), None)
     assert list(screen(surveyed, every=False)) == [
         "m.jsonl: 0 rows, 0.00 h",
         "  0 problems, 0 doubts",

@@ -266,6 +266,6 @@ def test_any_name_is_a_name(argv, corpus, tmp_path, model_path, monkeypatch):
 
 def test_a_name_with_markup_or_control_characters_stays_in_its_line(tmp_path):
     path = write_manifest(tmp_path / "m.jsonl", [{"audio": "a\nb.wav", "text": "x", "nme": "<b>"}])
-    problems = [*read_manifest(path).problems, *read_manifest(path).doubts]
+    problems = [*read_manifest(path).problems, *read_manifest(path).warnings]
     assert json.loads(path.read_text())["audio"] == "a\nb.wav"
     assert all("\n" not in str(problem) for problem in problems)

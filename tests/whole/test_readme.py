@@ -14,7 +14,7 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.data.audio import read_audio
 from whisper_ft.data.prompts import KINDS, parse_policy
 from whisper_ft.data.row import parse_row
-from whisper_ft.evaluation.scoring import MARK, table
+from whisper_ft.evaluation.tables import MARK, markdown_table
 from whisper_ft.text.tokens import IGNORE, build_example
 
 ROOT = Path(__file__).parents[2]
@@ -97,7 +97,7 @@ def test_the_table_is_the_one_that_the_saved_figures_make():
             "evaluations"
         ]
     ]
-    assert README.split(MARK)[1].strip() == table(results)
+    assert README.split(MARK)[1].strip() == markdown_table(results)
 
 
 def test_every_module_is_in_the_file_tree():

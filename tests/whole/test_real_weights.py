@@ -16,7 +16,7 @@ from whisper_ft.config.options import parse
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.audio import log_mel, read_audio
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.models.decoding import Asked, decode
+from whisper_ft.models.decoding import DecodeRequest, decode
 from whisper_ft.models.loss import encode, summed_loss
 from whisper_ft.text.tokens import build_example, encode_prompt
 from whisper_ft.training.loop import train
@@ -98,7 +98,7 @@ def test_the_prompt_gives_the_spelling_that_the_ear_cannot(tiny_en, rows):
 
 def test_an_english_only_model_decodes_by_its_own_ids(tiny_en, rows):
     features = tiny_en.encoder(log_mel(read_audio(rows[0].audio), 80)[None])
-    (result,) = decode(tiny_en, features, [Asked(prompt="Quill")])
+    (result,) = decode(tiny_en, features, [DecodeRequest(prompt="Quill")])
     assert result.tokens[0] >= 50363 and result.no_speech_prob < 0.5
 
 
@@ -106,7 +106,7 @@ def test_an_english_only_model_decodes_by_its_own_ids(tiny_en, rows):
 def test_prompts_of_several_rows_at_once_write_what_whisper_writes_for_each(tiny_en, rows):
     features = tiny_en.encoder(torch.stack([log_mel(read_audio(r.audio), 80) for r in rows[:4]]))
     asked = [
-        Asked(i, prompt, timestamps=timestamps)
+        DecodeRequest(i, prompt, timestamps=timestamps)
         for i, row in enumerate(rows[:4])
         for prompt, timestamps in ((row.prompt, True), ("", False), ("", True))
     ]

@@ -123,8 +123,8 @@ def _add_argument(group: Any, field: dataclasses.Field) -> None:
     unset = field.default is None or field.default is False or field.default in ("", ())
     default: Any = field.default
     default = " ".join(map(str, default)) if count else default
-    shown = "" if unset else f" (default: {default})"
-    keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + shown}
+    format_score = "" if unset else f" (default: {default})"
+    keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + format_score}
     if kind is bool:
         group.add_argument(
             flag(field.name), action="store_true", default=argparse.SUPPRESS, **keywords

@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from whisper_ft.data.audio import SAMPLE_RATE, probe, read_audio
-from whisper_ft.data.row import MAX_SECONDS, Segment
-from whisper_ft.text.tokens import MAX_FIRST
+from whisper_ft.data.row import MAX_SECONDS
+from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, Segment
 
 NOISE_RATE = REVERB_RATE = 0.5  # of the visits
 SNR = (5.0, 30.0)  # dB of speech over noise
@@ -120,7 +120,7 @@ def moved(segments: Sequence[Segment], time: Any) -> tuple[Segment, ...]:
 
 def begins_too_late(segments: Sequence[Segment], changed: Sequence[Segment]) -> bool:
     """Whether a change moved the first timestamp to where decoding cannot write it."""
-    return changed[0].start > MAX_FIRST >= segments[0].start
+    return changed[0].start > MAX_FIRST_TIMESTAMP >= segments[0].start
 
 
 def draw_warp(n_frames: int, rng: random.Random) -> Warp | None:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel, read_audio, stamp
@@ -28,10 +25,10 @@ from whisper_ft.data.augmentation import (
 )
 from whisper_ft.data.bpe_dropout import DroppingTokenizer
 from whisper_ft.data.feature_cache import read_features
-from whisper_ft.data.prompts import Prompt, PromptPolicy, visit_rng
-from whisper_ft.data.row import Row, Segment
-from whisper_ft.data.sampler import Visit
-from whisper_ft.text.tokens import IGNORE, build_example, encode_prompt
+from whisper_ft.data.prompts import Prompt, PromptPolicy, example_rng
+from whisper_ft.data.row import Row
+from whisper_ft.data.sampler import ExampleIndex
+from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt
 
 # Of silent visits. `transcribe` drops a window for P(no_speech) above .6 only when its text is
 # unlikely too; where it is not, the text must be empty. A quarter leaves .75 to no_speech.
@@ -51,51 +48,6 @@ class RowError(Exception):
     """A row that passed every check and yet cannot be read now; its words name the row."""
 
 
-class WorkerError(Exception):
-    """A worker process that died; no row is to blame."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    mel: Tensor | None  # float32 [B, n_mels, 3000]; None where the features are known
-    tokens: Tensor  # int64 [B, T], padded to the right with 0, which no learned position sees
-    targets: Tensor  # int64 [B, T], padded with -100
-    places: tuple[str, ...]  # of the rows
-    n_fallbacks: int = 0
-    features: Tensor | None = None  # float16 [B, n_audio_ctx, n_audio_state]
-
-    @property
-    def n_targets(self) -> int:
-        return int((self.targets != IGNORE).sum())
-
-    def split(self, n_rows: int) -> list[Batch]:
-        """The same rows in batches of at most so many."""
-        return [
-            replace(
-                self._with(lambda tensor, first=first: tensor[first : first + n_rows]),  # type: ignore[misc]
-                places=self.places[first : first + n_rows],
-                n_fallbacks=0 if first else self.n_fallbacks,
-            )
-            for first in range(0, len(self.places), n_rows)
-        ]
-
-    def pin_memory(self) -> Batch:
-        """What DataLoader calls, so that copies to a GPU need not wait."""
-        return self._with(Tensor.pin_memory)
-
-    def to(self, device: torch.device) -> Batch:
-        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return replace(
-            self,
-            mel=None if self.mel is None else change(self.mel),
-            features=None if self.features is None else change(self.features),
-            tokens=change(self.tokens),
-            targets=change(self.targets),
-        )
-
-
 @dataclass(frozen=True)
 class Examples(Dataset):
     """Visits to examples. Holds nothing that changes, so workers and resumed runs agree."""
@@ -111,7 +63,7 @@ class Examples(Dataset):
     bpe_dropout: float = 0.0
     encoded: Mapping[tuple[int, bool], Path] | None = None  # (row, with timestamps) to its features
 
-    def __getitem__(self, visit: Visit) -> Example | RowError:
+    def __getitem__(self, visit: ExampleIndex) -> Example | RowError:
         """The example of a visit, or, as a value that crosses processes whole, what went wrong."""
         try:
             return self._example(visit)
@@ -120,7 +72,7 @@ class Examples(Dataset):
         except (OSError, ValueError) as error:  # OSError: features that are gone
             return RowError(f"{self.rows[visit.row].place}: {error}")
 
-    def _example(self, visit: Visit) -> Example:
+    def _example(self, visit: ExampleIndex) -> Example:
         row = self.rows[visit.row]
         tokenizer, prompt, timestamps = self.draw(visit)
         mel = features = None
@@ -133,10 +85,12 @@ class Examples(Dataset):
         tokens, targets, fits = self._written(visit, tokenizer, prompt, segments, timestamps)
         return Example(mel, tokens, targets, row.place, n_fallbacks + (not fits), features)
 
-    def _heard(self, visit: Visit, timestamps: bool) -> tuple[Tensor, tuple[Segment, ...], int]:
+    def _heard(
+        self, visit: ExampleIndex, timestamps: bool
+    ) -> tuple[Tensor, tuple[Segment, ...], int]:
         """(mel, segments, drawn variants that did not fit) of a visit, augmented."""
         augmentation = self.augmentation
-        samples, segments = hear(self.rows[visit.row], timestamps=timestamps)
+        samples, segments = read_row_audio(self.rows[visit.row], timestamps=timestamps)
         n_fallbacks = 0
         if augmentation.speed:
             rng = self._chance("speed", visit)
@@ -158,7 +112,7 @@ class Examples(Dataset):
 
     def _written(
         self,
-        visit: Visit,
+        visit: ExampleIndex,
         tokenizer: Tokenizer,
         prompt: Prompt,
         segments: Sequence[Segment],
@@ -187,26 +141,26 @@ class Examples(Dataset):
                     return *dropped, True
         return *plain, not self.bpe_dropout
 
-    def blank(self, visit: Visit, timestamps: bool) -> bool:
+    def blank(self, visit: ExampleIndex, timestamps: bool) -> bool:
         """Whether silence is a blank text this time: decoding writes that with timestamps only."""
         rate = BLANK_RATE / max(self.timestamp_rate, BLANK_RATE)
         return timestamps and self._chance("blank", visit).random() < rate
 
-    def _chance(self, kind: str, visit: Visit) -> random.Random:
+    def _chance(self, kind: str, visit: ExampleIndex) -> random.Random:
         """The chance of one augmentation of a visit, which no other changes."""
         return random.Random(f"{kind} {self.seed} {visit.turn} {visit.row}")
 
-    def draw(self, visit: Visit) -> tuple[Tokenizer, Prompt, bool]:
+    def draw(self, visit: ExampleIndex) -> tuple[Tokenizer, Prompt, bool]:
         """(tokenizer, prompt, whether there are timestamps) of a visit."""
         row = self.rows[visit.row]
-        rng = visit_rng(self.seed, visit.turn, visit.row)
+        rng = example_rng(self.seed, visit.turn, visit.row)
         timestamps = rng.random() < self.timestamp_rate
         tokenizer = self.tokenizer_of(language=row.language, task=row.task)
         prompt = self.policy(self.rows, visit.row, rng, timestamps=timestamps, tokenizer=tokenizer)
         return tokenizer, prompt, timestamps
 
 
-def hear(row: Row, *, timestamps: bool) -> tuple[np.ndarray, tuple[Segment, ...]]:
+def read_row_audio(row: Row, *, timestamps: bool) -> tuple[np.ndarray, tuple[Segment, ...]]:
     """A row's samples at 16 kHz, those of its parts joined, and its segments.
 
     Without timestamps to say where the last whole segment ends, the audio stops before a segment
@@ -227,64 +181,3 @@ def _read(row: Row) -> np.ndarray:
         return samples
     except (OSError, ValueError) as error:
         raise RowError(f"{row.place}: {row.audio}: {error}") from None
-
-
-def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
-    """Stack examples; the first error among them stands for the batch."""
-    for example in examples:
-        if isinstance(example, RowError):
-            return example
-    mels, tokens, targets, places, n_fallbacks, features = zip(*examples, strict=True)
-    ids = padded(list(zip(tokens, targets, strict=True)))
-    mel, known = (None if s[0] is None else torch.stack(s) for s in (mels, features))
-    return Batch(mel, *ids, places, sum(n_fallbacks), known)
-
-
-def padded(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
-    """(tokens, targets) of examples, int64 [B, T]: see Batch."""
-    tokens, targets = zip(*examples, strict=True)
-    return (
-        pad_sequence([torch.tensor(ids) for ids in tokens], batch_first=True, padding_value=0),
-        pad_sequence(
-            [torch.tensor(ids) for ids in targets], batch_first=True, padding_value=IGNORE
-        ),
-    )
-
-
-def make_loader(
-    examples: Examples, batches: Iterator[list[Visit]], *, workers: int, pin_memory: bool
-) -> DataLoader:
-    """Batches in their order, read ahead by `workers` processes (0: in line)."""
-    return DataLoader(
-        examples,
-        batch_sampler=_Once(batches),
-        num_workers=workers,
-        collate_fn=collate,
-        pin_memory=pin_memory,
-        worker_init_fn=quiet_worker,
-    )
-
-
-def next_of(batches: Iterator[Any]) -> Any:
-    """The next of what workers make. Raises WorkerError where one of them is gone."""
-    try:
-        return next(batches)
-    except (RuntimeError, OSError, EOFError) as error:  # as torch tells of it
-        raise WorkerError(f"a worker process died ({error}): was memory short?") from error
-
-
-class _Once:
-    """An iterator in the shape that DataLoader wants of a batch sampler."""
-
-    def __init__(self, batches: Iterator[list[Visit]]) -> None:
-        self.batches = batches
-
-    def __iter__(self) -> Iterator[list[Visit]]:
-        return self.batches
-
-
-def quiet_worker(_: int) -> None:
-    """Leave signals to the main process, which saves first: they may reach the whole group."""
-    signal(SIGINT, SIG_IGN)
-    signal(SIGTERM, SIG_IGN)
-    torch.set_num_threads(1)

@@ -29,7 +29,7 @@ TAIL = struct.Struct("<dI")  # after it: seconds of sound, and a checksum of all
 LEFT_BEHIND = 3600  # seconds after which what is half-written belongs to a writer that is gone
 
 
-Wanted = tuple[int, bool]  # a row's index, and whether it is heard as with timestamps
+FeatureKey = tuple[int, bool]  # a row's index, and whether it is heard as with timestamps
 
 
 class FeatureCache:
@@ -58,7 +58,7 @@ class FeatureCache:
         name = hashlib.sha256(json.dumps([parts, until]).encode()).hexdigest()
         return self.folder / name[:2] / f"{name[2:34]}.npy"
 
-    def paths(self, rows: Sequence[Row], visited: Sequence[int]) -> dict[Wanted, Path]:
+    def paths(self, rows: Sequence[Row], visited: Sequence[int]) -> dict[FeatureKey, Path]:
         """`path` of the rows of these indices, with timestamps and without."""
         bar = tqdm(visited, "reading audio's contents", disable=len(visited) < 1000)
         return {

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.row import Row
-from whisper_ft.evaluation.metrics import gives_away, plain, term_count
+from whisper_ft.text.terms import gives_away, plain, term_count
 
-PROMPT_ROOM = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
+MAX_PROMPT_TOKENS = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
 MAX_DRAWS = 50  # other rows looked at for each distractor wanted, before going on with fewer
 
 
@@ -27,7 +27,7 @@ COMMAS = Wording("", ", ", "")
 WORDINGS = (COMMAS, COMMAS, Wording("Glossary: ", ", ", "."), Wording("Vocabulary:\n", "\n", ""))
 
 
-def glossary(
+def keyword_prompt(
     rows: Sequence[Row],
     index: int,
     rng: random.Random,
@@ -36,7 +36,7 @@ def glossary(
     n_distractors: int,
     drop_rate: float = 0.0,
     wording: Wording = COMMAS,
-    room: int = PROMPT_ROOM,
+    room: int = MAX_PROMPT_TOKENS,
 ) -> str:
     """The row's keywords, shuffled among keywords that other rows of its language and style have.
 

@@ -102,7 +102,7 @@ class Rows(_RowSequence):
         )
 
 
-class Joined(_RowSequence):
+class JoinedRows(_RowSequence):
     """Rows of several manifests, one after the other."""
 
     def __init__(self, parts: Sequence[Sequence[Row]]) -> None:
@@ -119,14 +119,14 @@ class Joined(_RowSequence):
 
 def places(rows: Sequence[Row]) -> Iterator[str]:
     """`Row.place` of each."""
-    if isinstance(rows, Joined):
+    if isinstance(rows, JoinedRows):
         return chain.from_iterable(map(places, rows.parts))
     return rows.places() if isinstance(rows, Rows) else (row.place for row in rows)
 
 
 def total_seconds(rows: Sequence[Row]) -> float:
     """Of audio in checked rows."""
-    if isinstance(rows, Joined):
+    if isinstance(rows, JoinedRows):
         return sum(map(total_seconds, rows.parts))
     return sum(rows.durations if isinstance(rows, Rows) else (row.duration or 0.0 for row in rows))
 
@@ -134,7 +134,7 @@ def total_seconds(rows: Sequence[Row]) -> float:
 def stamps(several: Iterable[Sequence[Row]]) -> Iterator[bytes]:
     """What tells of checked rows' audio files that they have changed since."""
     for rows in several:
-        if isinstance(rows, Joined):
+        if isinstance(rows, JoinedRows):
             yield from stamps(rows.parts)
         elif isinstance(rows, Rows):
             yield rows.stamps.tobytes()
@@ -148,7 +148,7 @@ class Manifest:
 
     rows: Rows
     problems: list[Problem] = field(default_factory=list)
-    doubts: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
 
 def read_manifest(path: str | Path, *, language: str = "en", task: str = "transcribe") -> Manifest:
@@ -178,7 +178,7 @@ def read_manifest(path: str | Path, *, language: str = "en", task: str = "transc
         row, wrong, unknown_here = parse_row(line, path.parent, place, defaults)
         manifest.problems += [Problem(place, what) for what in wrong]
         for name in sorted(unknown_here - unknown):
-            manifest.doubts.append(Problem(place, f"unknown field {name!r} is not used"))
+            manifest.warnings.append(Problem(place, f"unknown field {name!r} is not used"))
         unknown |= unknown_here
         if row is not None:
             manifest.rows.add(start, number, follows)

@@ -9,10 +9,16 @@ from itertools import groupby, pairwise
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.keyword_prompts import PROMPT_ROOM
-from whisper_ft.data.row import MAX_SECONDS, Row, Segment, is_within
-from whisper_ft.evaluation.metrics import gives_away, term_count
-from whisper_ft.text.tokens import N_DECODED, encode_prompt, encode_segments, is_unspaced
+from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
+from whisper_ft.data.row import MAX_SECONDS, Row, is_within
+from whisper_ft.text.terms import gives_away, term_count
+from whisper_ft.text.tokens import (
+    MAX_NEW_TOKENS,
+    Segment,
+    encode_prompt,
+    encode_segments,
+    is_unspaced,
+)
 
 MIN_CUT = 0.2  # seconds of a cut row in a window, at least
 MAX_PAUSE = 1.0  # seconds between rows of one file that are heard with them; longer ones are not
@@ -98,8 +104,8 @@ def _fits(window: Row, tokenizer: Tokenizer) -> bool:
     return (
         (window.duration or 0.0) <= MAX_SECONDS
         and all(segment.end is not None for segment in segments[:-1])
-        and len(encode_segments(tokenizer, segments)) <= N_DECODED
-        and len(encode_prompt(tokenizer, window.prompt)) <= PROMPT_ROOM
+        and len(encode_segments(tokenizer, segments)) <= MAX_NEW_TOKENS
+        and len(encode_prompt(tokenizer, window.prompt)) <= MAX_PROMPT_TOKENS
     )
 
 

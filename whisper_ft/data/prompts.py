@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.keyword_prompts import PROMPT_ROOM, WORDINGS, glossary
+from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS, WORDINGS, keyword_prompt
 from whisper_ft.data.row import Row
-from whisper_ft.evaluation.metrics import gives_away, plain, term_count
+from whisper_ft.text.terms import gives_away, plain, term_count
 from whisper_ft.text.tokens import encode_prompt, encode_segments, encode_text, last, timestamp_id
 
 RIGHT_KINDS = ("own", "previous", "keywords", "carried", "style")
 KINDS = (*RIGHT_KINDS, "wrong")
 DROP_RATE = 0.1  # of right terms: a glossary is not always complete
-CARRIED_ROOM = PROMPT_ROOM - 1  # with all 223, `carry_initial_prompt` would keep no glossary at all
+MAX_CARRIED_TOKENS = (
+    MAX_PROMPT_TOKENS - 1
+)  # with all 223, `carry_initial_prompt` would keep no glossary at all
 DANGLING_RATE = 0.5  # pre-training's prompts end with a cut segment's start, `transcribe`'s do not
 MAX_TRIES = 20  # other rows looked at for a wrong prompt
 MAX_COUNTED = 20_000  # rows looked at to tell which kinds of prompt there are
@@ -117,7 +119,7 @@ def coverage_line(policy: PromptPolicy, rows: Sequence[Row]) -> str:
     return f"of {len(range(0, len(rows), every))} rows have a prompt of each kind: {told}"
 
 
-def visit_rng(seed: int, visit: int, index: int) -> random.Random:
+def example_rng(seed: int, visit: int, index: int) -> random.Random:
     """All chance of one visit to a row, whichever worker or resumed run makes it."""
     return random.Random(f"{seed} {visit} {index}")
 
@@ -156,8 +158,8 @@ class _Visit:
             self.rows, self.index, self.rng, timestamps=self.timestamps, tokenizer=self.tokenizer
         )
 
-    def keywords(self, room: int = PROMPT_ROOM) -> str:
-        return glossary(
+    def keywords(self, room: int = MAX_PROMPT_TOKENS) -> str:
+        return keyword_prompt(
             self.rows,
             self.index,
             self.rng,
@@ -170,10 +172,10 @@ class _Visit:
 
     def carried(self) -> Prompt:
         """What `transcribe(initial_prompt=..., carry_initial_prompt=True)` sends after a while."""
-        first = self.row.prompt.strip() or self.keywords(CARRIED_ROOM)
-        ids = last(encode_prompt(self.tokenizer, first), CARRIED_ROOM)
+        first = self.row.prompt.strip() or self.keywords(MAX_CARRIED_TOKENS)
+        ids = last(encode_prompt(self.tokenizer, first), MAX_CARRIED_TOKENS)
         history = self.previous()
-        return [*ids, *history[-(PROMPT_ROOM - len(ids)) :]] if ids and history else ""
+        return [*ids, *history[-(MAX_PROMPT_TOKENS - len(ids)) :]] if ids and history else ""
 
     def style(self) -> Prompt:
         """Another text of the row's case and punctuation; none where all are written alike."""
@@ -249,9 +251,9 @@ def previous_ids(
             ids = (encode_segments(tokenizer, said) if said else []) + ids
             if is_nearest and segments[-1].end is None and rng.random() < DANGLING_RATE:
                 ids.append(timestamp_id(tokenizer, segments[-1].start))
-        if len(ids) >= PROMPT_ROOM:
+        if len(ids) >= MAX_PROMPT_TOKENS:
             break
-    return last(ids, PROMPT_ROOM)
+    return last(ids, MAX_PROMPT_TOKENS)
 
 
 def _before(rows: Sequence[Row], index: int) -> Iterator[tuple[Row, bool]]:

@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from whisper_ft.text.tokens import Segment
 
 CASES = (("lower", str.lower), ("upper", str.upper))
 WITHIN_WORDS = "'’-"  # punctuation that a text without any may have
@@ -24,14 +26,6 @@ CUT_SLACK = 0.1  # seconds by which times may miss the audio's end; past them a 
 def is_within(time: float, seconds: float) -> bool:
     """Whether a time lies in so many seconds of audio, but for the slack, in whole milliseconds."""
     return round(time - seconds, 3) <= CUT_SLACK
-
-
-class Segment(NamedTuple):
-    """A stretch of a row that is decoded between two timestamps."""
-
-    start: float  # seconds from the row's start
-    end: float | None  # seconds from the row's start; None: after the row's end, which cuts it
-    text: str
 
 
 @dataclass(frozen=True)

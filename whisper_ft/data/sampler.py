@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Visit(NamedTuple):
+class ExampleIndex(NamedTuple):
     """One turn of one row, which decides, with the seed, the prompt that is drawn."""
 
     turn: int  # the epoch, where no manifest has a weight above 1
@@ -17,7 +17,7 @@ class Visit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class VisitOrder:
+class Sampler:
     """The order of all visits: a function of the seed alone, entered at any position.
 
     In an epoch every row of group g is visited weights[g] times, on average: as many whole
@@ -40,10 +40,10 @@ class VisitOrder:
     def epoch_length(self) -> int:
         return sum(self.shares)
 
-    def epoch(self, epoch: int) -> list[Visit]:
+    def epoch(self, epoch: int) -> list[ExampleIndex]:
         """An epoch's visits, shuffled."""
         rng = random.Random(f"order {self.seed} {epoch}")
-        visits: list[Visit] = []
+        visits: list[ExampleIndex] = []
         shares = self.shares
         passes = max(
             -(-share // len(group)) for group, share in zip(self.groups, shares, strict=True)
@@ -52,11 +52,11 @@ class VisitOrder:
             for i in range(0, share, len(group)):
                 chosen = rng.sample(range(len(group)), min(len(group), share - i))
                 turn = epoch * passes + i // len(group)
-                visits += [Visit(turn, group[index]) for index in chosen]
+                visits += [ExampleIndex(turn, group[index]) for index in chosen]
         rng.shuffle(visits)
         return visits
 
-    def between(self, start: int, end: int) -> Iterator[Visit]:
+    def between(self, start: int, end: int) -> Iterator[ExampleIndex]:
         """The visits from position `start` up to `end`, counted from the run's first."""
         length = self.epoch_length
         for epoch in range(start // length, -(-end // length)):
@@ -94,10 +94,10 @@ def by_language(
 
 
 def batches_of(
-    order: VisitOrder, start: int, end: int, batch_size: int, step_size: int
-) -> Iterator[list[Visit]]:
+    order: Sampler, start: int, end: int, batch_size: int, step_size: int
+) -> Iterator[list[ExampleIndex]]:
     """Visits in batches that never cross an optimiser step's end; the last may be smaller."""
-    step: list[Visit] = []
+    step: list[ExampleIndex] = []
     for position, visit in enumerate(order.between(start, end), start=start + 1):
         step.append(visit)
         if len(step) == step_size or position == end:

@@ -7,16 +7,8 @@ from typing import Any
 
 from whisper_ft.evaluation.bootstrap import Interval, paired_interval
 from whisper_ft.evaluation.metrics import Count
-from whisper_ft.evaluation.scoring import (
-    CONDITIONS,
-    SCORES,
-    Sample,
-    cased_corpora,
-    groups_of,
-    parts,
-    row_count,
-    short,
-)
+from whisper_ft.evaluation.samples import CONDITIONS, Sample, cased_corpora, groups_of, parts, short
+from whisper_ft.evaluation.scoring import SCORES, row_count
 
 ENOUGH = 10  # rows, or recordings, for a verdict
 Samples = Sequence[Sample]

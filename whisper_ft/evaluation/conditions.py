@@ -10,10 +10,10 @@ from functools import cache, cached_property
 
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.keyword_prompts import glossary
-from whisper_ft.data.prompts import is_wrong, visit_rng
+from whisper_ft.data.keyword_prompts import keyword_prompt
+from whisper_ft.data.prompts import example_rng, is_wrong
 from whisper_ft.data.row import Row
-from whisper_ft.evaluation.metrics import plain, term_count
+from whisper_ft.text.terms import plain, term_count
 
 MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
 
@@ -59,7 +59,7 @@ def evaluation_rows(
     def right(i: int) -> str:
         if rows[i].prompt.strip():
             return rows[i].prompt
-        return glossary(rows, i, visit_rng(seed, 0, i), both, n_distractors=n_distractors)
+        return keyword_prompt(rows, i, example_rng(seed, 0, i), both, n_distractors=n_distractors)
 
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)

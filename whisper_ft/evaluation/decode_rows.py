@@ -12,15 +12,16 @@ from tqdm import tqdm
 from whisper.model import Whisper
 
 from whisper_ft.data.audio import SAMPLE_RATE, log_mel
-from whisper_ft.data.dataset import RowError, hear, padded
-from whisper_ft.data.row import Row, Segment
+from whisper_ft.data.dataset import RowError, read_row_audio
+from whisper_ft.data.loader import padded
+from whisper_ft.data.row import Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.metrics import Count
-from whisper_ft.evaluation.scoring import Sample
-from whisper_ft.models.decoding import Asked, decode
+from whisper_ft.evaluation.samples import Sample
+from whisper_ft.models.decoding import DecodeRequest, decode
 from whisper_ft.models.loading import vocabulary_of
 from whisper_ft.models.loss import row_losses
-from whisper_ft.text.tokens import IGNORE, build_example, written_segments
+from whisper_ft.text.tokens import IGNORE, Segment, build_example, written_segments
 
 MOST_TOGETHER, CROSS_BYTES = 16, 10**9  # rows decoded at once, and memory for what they heard
 
@@ -87,14 +88,14 @@ def _decoded(
 ) -> Iterator[Sample]:
     rows = [prompted.rows[number] for number in numbers]
     # the words of a cut segment are not in the reference: nothing of it is heard
-    heard = [hear(row, timestamps=False) for row in rows]
+    heard = [read_row_audio(row, timestamps=False) for row in rows]
     mel = torch.stack([log_mel(samples, model.dims.n_mels) for samples, _ in heard])
     features = model.encoder(mel.to(model.device, model.encoder.conv1.weight.dtype))
     prompts: list[dict[str, str | None]] = [
         {"right": prompted.rights[n], "none": "", "wrong": prompted.wrongs[n]} for n in numbers
     ]
     asked = [
-        Asked(i, prompt, row.language, row.task, timestamps)
+        DecodeRequest(i, prompt, row.language, row.task, timestamps)
         for i, (row, conditions) in enumerate(zip(rows, prompts, strict=True))
         for prompt in dict.fromkeys(conditions.values())
         if prompt is not None
@@ -121,7 +122,7 @@ def _decoded(
         }
 
 
-def _written(model: Whisper, one: Asked, ids: Sequence[int]) -> list[Segment]:
+def _written(model: Whisper, one: DecodeRequest, ids: Sequence[int]) -> list[Segment]:
     """The timed segments of an output; none without timestamps."""
     if not one.timestamps:
         return []
@@ -131,7 +132,7 @@ def _written(model: Whisper, one: Asked, ids: Sequence[int]) -> list[Segment]:
 def _losses(
     model: Whisper,
     features: Tensor,
-    asked: Sequence[Asked],
+    asked: Sequence[DecodeRequest],
     rows: Sequence[Row],
     segments: Sequence[Sequence[Segment]],
 ) -> list[Count]:

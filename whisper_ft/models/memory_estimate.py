@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
+from whisper.audio import N_FRAMES
 from whisper.model import ModelDimensions, Whisper
 
-from whisper_ft.data.audio import N_FRAMES
-from whisper_ft.models.layers import recompute_blocks, speed_up
-from whisper_ft.models.loss import decoder_states, encode, freeze_encoder, n_parameters
+from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
+from whisper_ft.models.loss import decoder_states, encode
+from whisper_ft.models.parameters import freeze_encoder, n_parameters
 
 # torch, whisper and what they import, before the first weight: as seen in a process on Linux.
 RUNTIME = 0.45e9
-MARGIN = 0.85  # of what is free may be taken: allocators leave gaps of a tenth and more
-CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
 
 
 def peak_bytes(
@@ -78,11 +74,11 @@ def held_bytes(
 
     with FakeTensorMode():
         model = Whisper(dims)
-        speed_up(model)
+        use_fast_layers(model)
         if frozen:
             freeze_encoder(model)
         if recomputed:
-            recompute_blocks(model)
+            use_activation_checkpointing(model)
         mel = torch.zeros(batch_size, dims.n_mels, N_FRAMES)
         tokens = torch.zeros(batch_size, n_tokens, dtype=torch.long)
         with (
@@ -96,20 +92,3 @@ def held_bytes(
         activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
         weights = 4 * n_parameters(model) + 12 * n_parameters(model, trainable=True)
     return weights + activations + 8 * n_learned * dims.n_vocab  # logits and their gradient
-
-
-def free_bytes(device: torch.device) -> int:
-    """What of a device's memory a run may take now."""
-    if device.type == "cuda":
-        return int(MARGIN * torch.cuda.mem_get_info(device)[0])
-    free = psutil.virtual_memory().available
-    with suppress(OSError, ValueError):  # no container, or none with a limit
-        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
-        free = min(free, limit - used)
-    with suppress(ImportError):  # a limit on a process' addresses, which `ulimit -v` sets on POSIX
-        import resource
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit != resource.RLIM_INFINITY:
-            free = min(free, limit - psutil.Process().memory_info().vms)
-    return int(MARGIN * free)

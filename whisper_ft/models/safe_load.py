@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from whisper.model import ModelDimensions, Whisper
 
-from whisper_ft.runtime.out_of_memory import is_shortage
+from whisper_ft.runtime.out_of_memory import is_out_of_memory
 
 # What unpacking alignment heads raises for other texts, or for what is no text.
 _UNPACKING = (
@@ -149,7 +149,7 @@ def read_plain(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch raises many kinds for a foreign pickle
-        if is_shortage(error):
+        if is_out_of_memory(error):
             raise
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path}: cannot be read as plain weights ({first})") from None

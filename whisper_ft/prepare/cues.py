@@ -105,14 +105,19 @@ def _without_repeats(
     One that shows nothing new for a while may be said again: nobody can tell.
     """
     kept: list[Cue] = []
-    shown: list[str] = []  # lines of the cue before, repeated ones included
+    format_score: list[str] = []  # lines of the cue before, repeated ones included
     until = -1.0
     for cue in cues:
         lines = [" ".join(line.split()) for line in cue.text.splitlines() if line.strip()]
         new = lines
         if cue.start - until <= TOUCHING:
             overlap = next(
-                (n for n in range(min(len(lines), len(shown)), 0, -1) if shown[-n:] == lines[:n]), 0
+                (
+                    n
+                    for n in range(min(len(lines), len(format_score)), 0, -1)
+                    if format_score[-n:] == lines[:n]
+                ),
+                0,
             )
             new = lines[overlap:]
         if lines and not new and cue.end - cue.start <= FLASH:
@@ -122,7 +127,7 @@ def _without_repeats(
             holes.append((cue.start, cue.end))
         else:
             kept.append(replace(cue, text="\n".join(new)))
-        shown, until = lines or shown, max(until, cue.end)
+        format_score, until = lines or format_score, max(until, cue.end)
     return kept
 
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.row import MAX_SECONDS, Segment, is_within
+from whisper_ft.data.row import MAX_SECONDS, is_within
 from whisper_ft.prepare.cues import Cues
 from whisper_ft.prepare.raw_cues import Cue
-from whisper_ft.text.tokens import MAX_FIRST, N_DECODED, encode_text
+from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, MAX_NEW_TOKENS, Segment, encode_text
 
 MIN_SILENCE = 2.0  # seconds of a window without speech
 MARGIN = 0.5  # seconds after speech and before it that are not called silence
@@ -66,9 +66,9 @@ def _island(
     spoken_until = start  # MARGIN keeps silence away from it
     while i < len(cues):
         first = cues[i].start
-        if first - begins > MAX_FIRST:
+        if first - begins > MAX_FIRST_TIMESTAMP:
             yield from _silence(spoken_until, begins, first, island, rng)
-            begins = round(first - rng.uniform(0.0, MAX_FIRST), 3)
+            begins = round(first - rng.uniform(0.0, MAX_FIRST_TIMESTAMP), 3)
         if cues[i].end > begins + MAX_SECONDS:
             begins = first  # a cue of nearly 30 s leaves no room before it
         ends = min(begins + MAX_SECONDS, end)
@@ -92,7 +92,7 @@ def _island(
 def _n_written(cues: Sequence[Cue], tokenizer: Tokenizer) -> int:
     """How many of some cues, one at least, decoding writes with their times, and one time more."""
     n_ids = accumulate(len(encode_text(tokenizer, cue.text)) + 2 for cue in cues)
-    return max(1, sum(n < N_DECODED for n in n_ids))
+    return max(1, sum(n < MAX_NEW_TOKENS for n in n_ids))
 
 
 def _silence(

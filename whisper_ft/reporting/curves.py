@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from whisper_ft.evaluation.scoring import CONDITIONS
+from whisper_ft.evaluation.samples import CONDITIONS
 
 NAMES = {"right": "right prompt", "none": "no prompt", "wrong": "wrong prompt"}
 COLOURS = {"right": "#0a7d33", "none": "#555555", "wrong": "#c0392b"}

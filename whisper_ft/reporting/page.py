@@ -5,27 +5,25 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import regex
 import soundfile
 
 from whisper_ft.data.audio import SAMPLE_RATE
-from whisper_ft.data.dataset import RowError, hear
+from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.row import Row
-from whisper_ft.evaluation.metrics import alignment, term_count
-from whisper_ft.evaluation.scoring import CONDITIONS, SCORES, Sample, row_count, shown
+from whisper_ft.evaluation.highlighting import Piece, pieces
+from whisper_ft.evaluation.samples import CONDITIONS, Sample
+from whisper_ft.evaluation.scoring import SCORES, row_count
+from whisper_ft.evaluation.tables import format_score
 from whisper_ft.reporting.curves import charts
+from whisper_ft.runtime.files import fingerprint, read_lines
 from whisper_ft.text.tokens import is_unspaced
-from whisper_ft.training.checkpoint import fingerprint, read_lines
 
-CORE = re.compile(r"\w(?:.*\w)?", re.S)
-LONG_WORD = 4  # letters of a prompt's word that is highlighted where no keywords are known
 OPUS_QUALITY = 0.9  # of libsndfile's compression, 0 to 1: about 3 kB a second of speech
 
 
@@ -34,15 +32,6 @@ _ODD = (
     *(KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError),
     *(OverflowError, RecursionError),
 )
-
-
-class Piece(NamedTuple):
-    """A word, or character, of an output beside the reference's."""
-
-    kind: str  # equal, spelling (case or punctuation apart), substitute, insert, delete
-    said: str
-    written: str
-    prompted: bool  # whether the prompt holds it
 
 
 @dataclass(frozen=True)
@@ -118,7 +107,7 @@ def _page(page: Any, folder: Path, step: int | None, n_rows: int) -> tuple[str, 
         n_samples=len(samples),
         conditions=CONDITIONS,
         counted={} if chosen is None else _counted(chosen["scores"]),
-        shown=shown,
+        format_score=format_score,
     )
     of_step = f" of step {chosen['step']}" if chosen else ""
     shown_rows = f"{len(rows)} rows{of_step}, {sum(map(bool, sounds))} with sound"
@@ -133,7 +122,7 @@ def _template() -> Any:
         raise ValueError(f"report needs {error.name}: pip install 'whisper-ft[plot]'") from None
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template(
-        "report.html"
+        "page.html"
     )
 
 
@@ -213,7 +202,7 @@ def sound(row: Row | None) -> str:
     if row is None:
         return ""
     try:
-        samples, _ = hear(row, timestamps=True)
+        samples, _ = read_row_audio(row, timestamps=True)
     except RowError:
         return ""
     file = io.BytesIO()
@@ -226,41 +215,3 @@ def sound(row: Row | None) -> str:
         compression_level=OPUS_QUALITY,
     )
     return "data:audio/ogg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def pieces(sample: Sample, condition: str) -> list[Piece]:
-    """An output word by word beside the reference, letters without regard to case compared."""
-    unspaced = is_unspaced(sample["language"], sample["task"])
-    said, written = (
-        _split(text, unspaced) for text in (sample["reference"], sample["output"][condition])
-    )
-    held = _prompt_words(sample, condition, unspaced)
-    found = []
-    for kind, *span in alignment([_key(word) for word in said], [_key(word) for word in written]):
-        start, end, hyp_start, hyp_end = span
-        for i in range(max(end - start, hyp_end - hyp_start)):
-            here = said[start + i] if start + i < end else ""
-            there = written[hyp_start + i] if hyp_start + i < hyp_end else ""
-            apart = "spelling" if kind == "equal" and here != there else kind
-            found.append(Piece(apart, here, there, _key(there) in held))
-    return found
-
-
-def _split(text: str, unspaced: bool) -> list[str]:
-    """Words, or what a reader takes for characters."""
-    return regex.findall(r"\X", "".join(text.split())) if unspaced else text.split()
-
-
-def _prompt_words(sample: Sample, condition: str, unspaced: bool) -> set[str]:
-    """Words worth highlighting: of the listed terms that the prompt holds, else its longer ones."""
-    prompt = sample["prompt"][condition] or ""
-    terms = [term for term in sample["listed"] if term_count(term, prompt)]
-    if terms:
-        return {_key(word) for term in terms for word in _split(term, unspaced)}
-    return {_key(word) for word in prompt.split() if len(_key(word)) >= LONG_WORD}
-
-
-def _key(word: str) -> str:
-    """A word as it is compared: casefolded, without punctuation around it."""
-    core = CORE.search(word)
-    return core.group().casefold() if core else word

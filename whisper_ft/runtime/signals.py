@@ -32,7 +32,7 @@ class Stop:
                 os.write(2, b"\nstopping when this is saved; Ctrl-C again stops at once\n")
 
 
-def leave_children_be() -> None:
+def ignore_child_signals() -> None:
     """Undo a handler for the death of child processes, in the main thread of a POSIX system."""
     if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from whisper.tokenizer import Tokenizer
-
-from whisper_ft.data.row import Segment
+if TYPE_CHECKING:  # importing whisper takes seconds
+    from whisper.tokenizer import Tokenizer
 
 IGNORE = -100  # a target that is not learned: torch's default ignore_index
 SECONDS_PER_STEP = 0.02  # of a timestamp token
-N_DECODED = 224  # new tokens that whisper's decoder writes at most
-MAX_FIRST = 1.0  # seconds: the first timestamp is at most `DecodingOptions.max_initial_timestamp`
-MAX_STEP = 1500  # <|30.00|>, the last timestamp token
+MAX_NEW_TOKENS = 224  # new tokens that whisper's decoder writes at most
+MAX_FIRST_TIMESTAMP = (
+    1.0  # seconds: the first timestamp is at most `DecodingOptions.max_initial_timestamp`
+)
+MAX_TIMESTAMP_STEP = 1500  # <|30.00|>, the last timestamp token
 # As `Tokenizer.split_to_word_tokens` lists them: text of these starts without a space.
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
@@ -126,9 +128,17 @@ def written_segments(tokenizer: Tokenizer, ids: Sequence[int]) -> list[Segment]:
 
 def timestamp_id(tokenizer: Tokenizer, seconds: float) -> int:
     """The id of a time's token, to the nearest 0.02 s and at most 30 s."""
-    return tokenizer.timestamp_begin + min(round(seconds / SECONDS_PER_STEP), MAX_STEP)
+    return tokenizer.timestamp_begin + min(round(seconds / SECONDS_PER_STEP), MAX_TIMESTAMP_STEP)
 
 
 def last(ids: Sequence[int], n: int) -> list[int]:
     """The last n of some ids; none for n <= 0, where ids[-n:] would keep all."""
     return list(ids[-n:]) if n > 0 else []
+
+
+class Segment(NamedTuple):
+    """A stretch of a row that is decoded between two timestamps."""
+
+    start: float  # seconds from the row's start
+    end: float | None  # seconds from the row's start; None: after the row's end, which cuts it
+    text: str

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,9 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.config.train import AUTO, TrainConfig
-from whisper_ft.data.feature_cache import FeatureCache, Wanted, feature_bytes
-from whisper_ft.data.row import Row
-from whisper_ft.models.loss import n_parameters
-from whisper_ft.models.memory_estimate import free_bytes, peak_bytes
+from whisper_ft.models.memory_estimate import peak_bytes
+from whisper_ft.models.parameters import n_parameters
+from whisper_ft.runtime.out_of_memory import free_bytes
 from whisper_ft.training.checkpoint import state_bytes
 
 ROWS_A_STEP = TrainConfig.batch_size  # times --accumulate, where the batch's size is found
@@ -82,45 +79,6 @@ def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimens
         less = f"--batch-size {size // 2} --accumulate {2 * config.accumulate}"
         ways.append(f"{needs(size // 2, frozen, recomputed)} with {less}")
     return ", ".join(ways)
-
-
-def find_features(
-    config: TrainConfig,
-    amp_dtype: torch.dtype | None,
-    model: Whisper,
-    rows: Sequence[Row],
-    visited: Sequence[int],
-) -> tuple[dict[Wanted, Path], frozenset[Path]]:
-    """(where the features of visited rows are kept, those that are not yet there).
-
-    Raises ValueError for more than may be written.
-    """
-    root = Path(config.feature_cache)
-    cache = FeatureCache(root, model.encoder, str(amp_dtype))
-    try:
-        cache.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache.folder):
-            cache.tidy()
-    except OSError as error:
-        raise ValueError(
-            f"--feature-cache: {root}: cannot be written ({error.strerror}): choose another folder"
-        ) from None
-    try:
-        known = cache.paths(rows, visited)
-    except OSError as error:
-        raise ValueError(
-            f"{error.filename}: cannot be read ({error.strerror}): correct it, or remove its rows"
-        ) from None
-    unencoded = frozenset(cache.missing(set(known.values())))
-    size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
-    room = min(config.feature_cache_gb * 1e9, free)
-    if size > room:
-        raise ValueError(
-            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.3f} GB, and "
-            f"{room / 1e9:.3f} may be written ({free / 1e9:.1f} are free): raise "
-            "--feature-cache-gb, choose another disk, or leave the cache out"
-        )
-    return known, unencoded
 
 
 def refuse_full_disk(folder: Path, model: Whisper) -> None:

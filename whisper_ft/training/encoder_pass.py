@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +14,14 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 from whisper.model import Whisper
 
+from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.audio import SAMPLE_RATE, log_mel
-from whisper_ft.data.dataset import Examples, RowError, hear, next_of, quiet_worker
-from whisper_ft.data.feature_cache import Wanted, write_features
+from whisper_ft.data.dataset import Examples, RowError, read_row_audio
+from whisper_ft.data.feature_cache import FeatureCache, FeatureKey, feature_bytes, write_features
+from whisper_ft.data.loader import init_worker, next_batch
+from whisper_ft.data.row import Row
 from whisper_ft.models.loss import encode
-from whisper_ft.runtime.signals import leave_children_be
+from whisper_ft.runtime.signals import ignore_child_signals
 
 
 def encode_rows(
@@ -42,16 +47,16 @@ def encode_rows(
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=list,
-        worker_init_fn=quiet_worker,
+        worker_init_fn=init_worker,
     )
     batches = iter(loader)
-    leave_children_be()  # as in the loop: a worker's death is told by next_of
+    ignore_child_signals()  # as in the loop: a worker's death is told by next_of
     bar = tqdm(total=len(wanted), desc="encoding rows once", unit="row")
     with bar, torch.no_grad():
         for _ in range(len(loader)):
             if stop():
                 return
-            sound = next_of(batches)
+            sound = next_batch(batches)
             for one in sound:
                 if isinstance(one, RowError):
                     raise RowError(str(one))  # a new one, which keeps no worker alive
@@ -69,7 +74,7 @@ class _Sounds(Dataset):
     """What there is to encode: (path, mel [n_mels, 3000], seconds), or the error of a row."""
 
     examples: Examples
-    wanted: list[tuple[Path, Wanted]]
+    wanted: list[tuple[Path, FeatureKey]]
 
     def __len__(self) -> int:
         return len(self.wanted)
@@ -77,7 +82,46 @@ class _Sounds(Dataset):
     def __getitem__(self, number: int) -> tuple[Path, Tensor, float] | RowError:
         path, (index, timestamps) = self.wanted[number]
         try:
-            samples, _ = hear(self.examples.rows[index], timestamps=timestamps)
+            samples, _ = read_row_audio(self.examples.rows[index], timestamps=timestamps)
         except RowError as error:
             return error
         return path, log_mel(samples, self.examples.n_mels), len(samples) / SAMPLE_RATE
+
+
+def find_features(
+    config: TrainConfig,
+    amp_dtype: torch.dtype | None,
+    model: Whisper,
+    rows: Sequence[Row],
+    visited: Sequence[int],
+) -> tuple[dict[FeatureKey, Path], frozenset[Path]]:
+    """(where the features of visited rows are kept, those that are not yet there).
+
+    Raises ValueError for more than may be written.
+    """
+    root = Path(config.feature_cache)
+    cache = FeatureCache(root, model.encoder, str(amp_dtype))
+    try:
+        cache.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache.folder):
+            cache.tidy()
+    except OSError as error:
+        raise ValueError(
+            f"--feature-cache: {root}: cannot be written ({error.strerror}): choose another folder"
+        ) from None
+    try:
+        known = cache.paths(rows, visited)
+    except OSError as error:
+        raise ValueError(
+            f"{error.filename}: cannot be read ({error.strerror}): correct it, or remove its rows"
+        ) from None
+    unencoded = frozenset(cache.missing(set(known.values())))
+    size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
+    room = min(config.feature_cache_gb * 1e9, free)
+    if size > room:
+        raise ValueError(
+            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.3f} GB, and "
+            f"{room / 1e9:.3f} may be written ({free / 1e9:.1f} are free): raise "
+            "--feature-cache-gb, choose another disk, or leave the cache out"
+        )
+    return known, unencoded

@@ -9,17 +9,17 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from whisper_ft.data.dataset import RowError, WorkerError
-from whisper_ft.models.layers import keep_freed_memory
-from whisper_ft.models.loss import be_deterministic
-from whisper_ft.runtime.out_of_memory import is_shortage
+from whisper_ft.data.dataset import RowError
+from whisper_ft.data.loader import WorkerError
+from whisper_ft.runtime.devices import use_deterministic_algorithms
+from whisper_ft.runtime.out_of_memory import is_out_of_memory, keep_freed_memory
 from whisper_ft.runtime.signals import Stop, stop_on_signals
 from whisper_ft.training.capacity import advice
 from whisper_ft.training.encoder_pass import encode_rows
-from whisper_ft.training.optimizer import NonFiniteError, ShortageError
 from whisper_ft.training.run import Run
 from whisper_ft.training.setup import Plan
 from whisper_ft.training.state import told
+from whisper_ft.training.step import NonFiniteError, OutOfMemoryError
 
 
 def train(plan: Plan) -> int:
@@ -32,7 +32,7 @@ def train(plan: Plan) -> int:
     if plan.device.type == "cpu":
         keep_freed_memory()
     if plan.config.deterministic:
-        be_deterministic()
+        use_deterministic_algorithms()
     run = Run(plan)
     print(_opening(run))
     resume = f"python train.py --resume {shlex.quote(str(plan.folder))}"
@@ -57,8 +57,8 @@ def train(plan: Plan) -> int:
             print(f"stopped after step {run.progress.step}: {what}")
             print(f"{_left(run)}; make room, or mend that, then: {resume}")
             return 1
-        except (NonFiniteError, ShortageError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not is_shortage(error):
+        except (NonFiniteError, OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                 raise
             print(f"stopped in step {run.progress.step + 1}: {error}")
             print(f"{_left(run)}; {_remedy(run, error)}")

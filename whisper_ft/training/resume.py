@@ -10,8 +10,9 @@ from typing import Any
 from whisper_ft.config.options import flag, from_json
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.models.loading import load, vocabulary_of
-from whisper_ft.training.checkpoint import find_state, fingerprint, hold, load_state_model, new_run
-from whisper_ft.training.setup import Plan, Refused, assemble, decide_settings, read_rows
+from whisper_ft.runtime.files import fingerprint
+from whisper_ft.training.checkpoint import find_state, load_state_model, lock_folder, new_run
+from whisper_ft.training.setup import Plan, SetupError, assemble, decide_settings, read_rows
 
 # The rest would be another run.
 MAY_CHANGE = ("workers", "device", "save_every", "feature_cache", "feature_cache_gb")
@@ -24,16 +25,16 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     folder = Path(changes.resume)
     config, saved = _saved_config(folder, changes, given)
     try:
-        lock = hold(folder)
+        lock = lock_folder(folder)
     except ValueError as error:
-        raise Refused([f"--resume: {folder}: {error}"]) from None
+        raise SetupError([f"--resume: {folder}: {error}"]) from None
     except OSError as error:
-        raise Refused([f"--resume: {folder}: cannot be written ({error.strerror})"]) from None
+        raise SetupError([f"--resume: {folder}: cannot be written ({error.strerror})"]) from None
     try:
         state_path, wrong = find_state(folder)
         loaded = load(config.model) if state_path is None else load_state_model(state_path)
     except ValueError as error:
-        raise Refused([str(error)]) from None
+        raise SetupError([str(error)]) from None
     for line in wrong:
         print(f"warning: {line}; going on from the state before it (this one is kept as .damaged)")
     if state_path is None:
@@ -43,10 +44,10 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
     try:
         plan = assemble(config, decided, loaded, train, dev)
     except ValueError as error:
-        raise Refused([str(error)]) from None
+        raise SetupError([str(error)]) from None
     now = plan.record()
     if now["usable"] != saved["usable"]:
-        raise Refused(
+        raise SetupError(
             [
                 f"--resume: {folder}: other rows are usable than when the run began "
                 f"({saved['usable']} then, {now['usable']} now): restore their audio, or start a "
@@ -55,7 +56,7 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
         )
     if differing := _differing(saved, now):
         if changes.strict_resume:
-            raise Refused([f"--strict-resume: {what}" for what in differing])
+            raise SetupError([f"--strict-resume: {what}" for what in differing])
         print(f"warning: floats may differ from here on: {'; '.join(differing)}")
     return dataclasses.replace(plan, state_path=state_path, lock=lock)
 
@@ -77,15 +78,17 @@ def _saved_config(
 ) -> tuple[TrainConfig, dict[str, Any]]:
     """A run's settings with the changes that are allowed, and all that its `config.json` says."""
     if not folder.is_dir():
-        raise Refused([f"--resume: {folder}: no such folder: give the one that --out named"])
+        raise SetupError([f"--resume: {folder}: no such folder: give the one that --out named"])
     if not (folder / "config.json").is_file():
-        raise Refused([f"--resume: {folder}: holds no run (no config.json): give a run's folder"])
+        raise SetupError(
+            [f"--resume: {folder}: holds no run (no config.json): give a run's folder"]
+        )
     try:
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = _config_of(saved)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         what = f"damaged, or of another version: restore it, or {new_run(folder)}"
-        raise Refused([f"--resume: {folder / 'config.json'}: {what}"]) from None
+        raise SetupError([f"--resume: {folder / 'config.json'}: {what}"]) from None
     allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
     config = dataclasses.replace(config, **allowed, out=str(folder)).resolved()
     problems = config.problems()
@@ -98,7 +101,7 @@ def _saved_config(
         if there and fingerprint(path) != known:
             problems.append(f"{path}: changed since the run began: restore it, or start a new run")
     if problems:
-        raise Refused(problems)
+        raise SetupError(problems)
     return config, saved
 
 

@@ -15,26 +15,24 @@ import torch
 from torch.amp import GradScaler
 from tqdm import tqdm
 
-from whisper_ft.data.dataset import Batch, RowError, make_loader, next_of
+from whisper_ft.data.dataset import RowError
+from whisper_ft.data.loader import Batch, make_loader, next_batch
 from whisper_ft.data.sampler import batches_of
 from whisper_ft.evaluation.decode_rows import decode_all
-from whisper_ft.evaluation.scoring import SCORES, details, score
-from whisper_ft.models.layers import give_back_memory
-from whisper_ft.models.loss import cast, pick_dtype
+from whisper_ft.evaluation.scoring import SCORES, score
+from whisper_ft.evaluation.tables import details
+from whisper_ft.models.parameters import cast
 from whisper_ft.models.safe_load import read_plain
-from whisper_ft.runtime.out_of_memory import is_shortage
-from whisper_ft.runtime.signals import Stop, leave_children_be
-from whisper_ft.training.checkpoint import append_lines, keep_lines, save_state, save_weights
-from whisper_ft.training.optimizer import (
-    NonFiniteError,
-    ShortageError,
-    learning_rate,
-    make_optimizer,
-    restore_moments,
-    train_step,
-)
-from whisper_ft.training.setup import Plan, Refused
+from whisper_ft.models.saving import save_weights
+from whisper_ft.runtime.devices import pick_dtype
+from whisper_ft.runtime.files import append_lines, filter_lines
+from whisper_ft.runtime.out_of_memory import is_out_of_memory, release_memory
+from whisper_ft.runtime.signals import Stop, ignore_child_signals
+from whisper_ft.training.checkpoint import save_state
+from whisper_ft.training.optimizer import learning_rate, make_optimizer, restore_moments
+from whisper_ft.training.setup import Plan, SetupError
 from whisper_ft.training.state import Progress, restored
+from whisper_ft.training.step import NonFiniteError, OutOfMemoryError, train_step
 
 
 class Run:
@@ -64,10 +62,10 @@ class Run:
             if self.plan.device.type == "cuda" and state["rng"]["cuda"] is not None:
                 torch.cuda.set_rng_state(state["rng"]["cuda"].clone(), self.plan.device)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            if is_shortage(error):
+            if is_out_of_memory(error):
                 raise
             what = f"of another version ({error}): resume with that, or start anew from best.pt"
-            raise Refused([f"{path}: {what}"]) from None
+            raise SetupError([f"{path}: {what}"]) from None
         self.saved = replace(self.progress)
 
     def _refuse_elsewhere(self) -> None:
@@ -78,11 +76,11 @@ class Run:
     def _drop_later_lines(self) -> None:
         """Forget what was logged after the state was saved: it will be computed again."""
         step, evaluated_at = self.progress.step, self.progress.evaluated_at
-        keep_lines(
+        filter_lines(
             self.plan.folder / "metrics.jsonl",
             lambda line: line["step"] <= (step if line["kind"] == "step" else evaluated_at),
         )
-        keep_lines(self.plan.folder / "samples.jsonl", lambda line: line["step"] <= evaluated_at)
+        filter_lines(self.plan.folder / "samples.jsonl", lambda line: line["step"] <= evaluated_at)
 
     def save(self) -> None:
         """Write last.pt, then the state; without dev rows the last is also the best."""
@@ -123,7 +121,7 @@ class Run:
             pin_memory=plan.device.type == "cuda",
         )
         batches = iter(loader)
-        leave_children_be()  # torch would raise in mid-update when a worker dies; next() tells too
+        ignore_child_signals()  # next_batch reports a dead worker, between updates
         for first in range(start, plan.total_visits, plan.step_size):
             n_rows = min(plan.step_size, plan.total_visits - first)
             yield [_next(batches) for _ in range(math.ceil(n_rows / size))]
@@ -158,12 +156,12 @@ class Run:
             parts = [part for batch in batches for part in batch.split(at_once)]
             try:
                 return train_step(self.model, parts, self.optimizer, self.scaler, plan.amp_dtype)
-            except ShortageError as error:
+            except OutOfMemoryError as error:
                 if error.n_rows == 1:
                     raise
                 what, n_rows = str(error), error.n_rows
             self.optimizer.zero_grad(set_to_none=True)  # now that the error holds nothing any more
-            give_back_memory(plan.device)
+            release_memory(plan.device)
             self.progress.at_once = n_rows // 2
             tqdm.write(
                 f"step {self.progress.step + 1}: {what}: {n_rows} rows at once do not fit in "
@@ -217,7 +215,7 @@ class Run:
 
 
 def _next(batches: Iterator[Batch | RowError]) -> Batch:
-    batch = next_of(batches)
+    batch = next_batch(batches)
     if isinstance(batch, RowError):
         # not itself: with its traceback it would keep this frame, and so the workers, alive
         raise RowError(str(batch))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import re
-import shutil
-import sqlite3
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import psutil
 import soundfile
 import torch
 import whisper
@@ -26,16 +20,14 @@ from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import SAMPLE_RATE, log_mel, read_audio
-from whisper_ft.data.dataset import Batch, next_of, padded, quiet_worker
-from whisper_ft.models.layers import speed_up
-from whisper_ft.models.loading import cache_folder
-from whisper_ft.models.loss import pick_amp, pick_device
-from whisper_ft.models.memory_estimate import free_bytes
+from whisper_ft.data.loader import Batch, init_worker, next_batch, padded
+from whisper_ft.models.layers import use_fast_layers
+from whisper_ft.models.saving import save_weights
+from whisper_ft.runtime.devices import pick_amp, pick_device
+from whisper_ft.runtime.diagnostics import _caches, _devices, _room, _versions
 from whisper_ft.text.tokens import build_example
-from whisper_ft.training.checkpoint import save_weights
-from whisper_ft.training.optimizer import make_optimizer, train_step
-from whisper_ft.training.run_config import device_name, surroundings
-from whisper_ft.validation.checks import probes_path
+from whisper_ft.training.optimizer import make_optimizer
+from whisper_ft.training.step import train_step
 
 DIMS = ModelDimensions(80, 1500, 64, 1, 1, 51864, 448, 64, 1, 1)
 TEXT, PROMPT = "Kathryn Smyth called Jon Reid.", "Kathryn Smyth, Jon Reid."
@@ -62,58 +54,6 @@ def _told(text: str, paths: bool) -> str:
     if paths:
         return text
     return re.sub(r"(?<![\w.])(/|[A-Za-z]:\\|\\\\).*", "(path)", text)  # its end is not to be told
-
-
-def _versions() -> Iterator[str]:
-    device = torch.device("cpu")
-    versions = surroundings(device, None)["versions"]
-    yield "versions"
-    yield "  " + ", ".join(f"{name} {number}" for name, number in versions.items())
-    yield f"  libsndfile {soundfile.__libsndfile_version__}, {platform.platform()}"
-    there = "is" if shutil.which("ffmpeg") else "is not"
-    yield f"  ffmpeg {there} there, which whisper's own command needs"
-
-
-def _devices() -> Iterator[str]:
-    yield "devices"
-    names = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
-    for name in names:
-        device = pick_device(name)
-        if device.type == "cpu":
-            what = f"{torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores, "
-            what += f"threads: {torch.get_num_threads()}"
-        else:
-            capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
-            what = f"{device_name(device)}, compute capability {capability}"
-        amp = str(pick_amp("auto", device) or "off").removeprefix("torch.")
-        room = f"{free_bytes(device) / 1e9:.1f} GB may be taken"
-        yield f"  {name}: {what}, {room}, AMP auto is {amp}"
-
-
-def _room(paths: bool) -> Iterator[str]:
-    memory = psutil.virtual_memory()
-    yield "room"
-    yield f"  memory: {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
-    for what, folder in (("here", Path.cwd()), ("whisper's cache", cache_folder())):
-        there = next(p for p in (folder, *folder.parents) if p.exists())
-        free = shutil.disk_usage(there).free
-        yield f"  disk, {what}{f' ({folder})' * paths}: {free / 1e9:.1f} GB free"
-
-
-def _caches(paths: bool) -> Iterator[str]:
-    yield "caches"
-    files = sorted(cache_folder().glob("*.pt")) if cache_folder().is_dir() else []
-    held = [f"{file.name} ({file.stat().st_size / 1e6:.0f} MB)" for file in files]
-    yield f"  weights{f' in {cache_folder()}' * paths}: {', '.join(held) or 'none'}"
-    count = 0
-    if probes_path().exists():
-        try:
-            with closing(sqlite3.connect(probes_path())) as cache:
-                (count,) = cache.execute("SELECT COUNT(*) FROM probes").fetchone()
-        except sqlite3.Error as error:
-            yield f"  audio headers: the cache cannot be read ({error}): it may be removed"
-            return
-    yield f"  audio headers{f' in {probes_path()}' * paths}: {count}"
 
 
 def _self_test() -> Iterator[tuple[str, str]]:
@@ -171,12 +111,12 @@ class _Numbers(Dataset[int]):
 
 
 def _workers() -> None:
-    loader: DataLoader[int] = DataLoader(_Numbers(), num_workers=1, worker_init_fn=quiet_worker)
-    _expect(int(next_of(iter(loader))), 0, "the first number")
+    loader: DataLoader[int] = DataLoader(_Numbers(), num_workers=1, worker_init_fn=init_worker)
+    _expect(int(next_batch(iter(loader))), 0, "the first number")
 
 
 def _training(model: Whisper) -> None:
-    speed_up(model)
+    use_fast_layers(model)
     ids = padded([build_example(get_tokenizer(False), TEXT, PROMPT)])
     batch = Batch(log_mel(_tone(1.0), 80)[None], *ids, ("tone",))
     device = pick_device("auto")

@@ -15,30 +15,31 @@ import torch
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.augmentation import PLAIN, Augmentation, refuse
 from whisper_ft.data.dataset import Examples
-from whisper_ft.data.feature_cache import Wanted, feature_bytes
-from whisper_ft.data.manifest import Joined, read_manifest
+from whisper_ft.data.feature_cache import FeatureKey, feature_bytes
+from whisper_ft.data.manifest import JoinedRows, read_manifest
 from whisper_ft.data.packing import pack, summary
 from whisper_ft.data.prompts import coverage_line, parse_policy
 from whisper_ft.data.row import Row
-from whisper_ft.data.sampler import VisitOrder, by_language
+from whisper_ft.data.sampler import Sampler, by_language
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
-from whisper_ft.models.layers import recompute_blocks, speed_up
-from whisper_ft.models.loading import Loaded, Vocabulary, load, vocabulary, vocabulary_of
-from whisper_ft.models.loss import (
-    drop_layers,
-    freeze_encoder,
-    n_parameters,
-    peak_lr,
-    pick_amp,
-    pick_device,
+from whisper_ft.models.layers import (
+    use_activation_checkpointing,
+    use_fast_layers,
+    use_stochastic_depth,
 )
-from whisper_ft.training.capacity import find_features, fit_batch, refuse_full_disk
-from whisper_ft.training.checkpoint import hold, state_bytes, write_json
+from whisper_ft.models.loading import LoadedModel, Vocabulary, load, vocabulary, vocabulary_of
+from whisper_ft.models.parameters import freeze_encoder, n_parameters
+from whisper_ft.runtime.devices import pick_amp, pick_device
+from whisper_ft.runtime.files import write_json
+from whisper_ft.training.capacity import fit_batch, refuse_full_disk
+from whisper_ft.training.checkpoint import lock_folder, state_bytes
+from whisper_ft.training.encoder_pass import find_features
+from whisper_ft.training.optimizer import peak_lr
 from whisper_ft.training.run_config import record
-from whisper_ft.validation.checks import Checked, check_manifest
+from whisper_ft.validation.checks import CheckedManifest, check_manifest
 
 MAX_SHOWN = 100  # problems; the rest would only scroll these away
-MAX_DOUBTS = 5  # of each manifest; they stop nothing
+MAX_WARNINGS = 5  # of each manifest; they stop nothing
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class Plan:
     folder: Path
     device: torch.device
     amp_dtype: torch.dtype | None
-    loaded: Loaded
+    loaded: LoadedModel
     examples: Examples
-    order: VisitOrder
+    order: Sampler
     dev: PromptedRows
     total_visits: int
     total_steps: int
@@ -100,7 +101,7 @@ class Plan:
         return "\n".join(lines)
 
 
-class Refused(ValueError):
+class SetupError(ValueError):
     """What the user must mend before a run can start: a line for each thing, all of them."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -123,7 +124,7 @@ def make_plan(config: TrainConfig) -> Plan:
     problems += more
     if (folder / "config.json").exists():
         try:
-            hold(folder).close()
+            lock_folder(folder).close()
             what = f"holds a run: go on with it by --resume {folder}"
         except (OSError, ValueError) as error:
             what = str(error)
@@ -131,40 +132,40 @@ def make_plan(config: TrainConfig) -> Plan:
     decided = decide_settings(config, problems)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = hold(folder)
+        lock = lock_folder(folder)
         if (folder / "config.json").exists():  # of a run that came and went while rows were read
             raise ValueError("holds a run by now")
     except ValueError as error:
-        raise Refused([f"--out: {folder}: {error}, or choose another"]) from None
+        raise SetupError([f"--out: {folder}: {error}, or choose another"]) from None
     except OSError as error:
-        raise Refused([f"--out: {folder}: cannot be written ({error.strerror})"]) from None
+        raise SetupError([f"--out: {folder}: cannot be written ({error.strerror})"]) from None
     try:
         loaded = load(config.model)
         config = fit_batch(config, decided["device"], decided["amp"], loaded.model.dims)
         plan = assemble(config, decided, loaded, train, dev)
         refuse_full_disk(plan.folder, plan.loaded.model)
     except ValueError as error:
-        raise Refused([str(error)]) from None
+        raise SetupError([str(error)]) from None
     write_json(folder / "config.json", plan.record())
     return dataclasses.replace(plan, lock=lock)
 
 
 def read_rows(
     config: TrainConfig, vocabulary: Vocabulary | None
-) -> tuple[list[Checked], list[Checked], list[str]]:
+) -> tuple[list[CheckedManifest], list[CheckedManifest], list[str]]:
     """Checked training and dev manifests, and their problems, fewer with `--skip-bad-rows`."""
     problems: list[str] = []
-    checked: dict[str, list[Checked]] = {"train": [], "dev": []}
+    checked: dict[str, list[CheckedManifest]] = {"train": [], "dev": []}
     for split, paths in (("train", config.train), ("dev", config.dev)):
         for path in paths:
             manifest = read_manifest(path, language=config.language, task=config.task)
             found = check_manifest(manifest, vocabulary)
             checked[split].append(found)
-            for doubt in found.doubts[:MAX_DOUBTS]:
+            for doubt in found.warnings[:MAX_WARNINGS]:
                 print(f"warning: {doubt}")
-            if len(found.doubts) > MAX_DOUBTS:
+            if len(found.warnings) > MAX_WARNINGS:
                 print(
-                    f"warning: {len(found.doubts)} doubts: `python -m whisper_ft check` shows all"
+                    f"warning: {len(found.warnings)} doubts: `python -m whisper_ft check` shows all"
                 )
             if not config.skip_bad_rows or not found.rows:
                 problems += [str(problem) for problem in found.problems]
@@ -193,28 +194,28 @@ def decide_settings(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
     decided["augmentation"] = Augmentation(**{name: getattr(config, name) for name in fields})
     problems += refuse(decided["augmentation"])
     if problems:
-        raise Refused(problems)
+        raise SetupError(problems)
     return decided
 
 
 def assemble(
     config: TrainConfig,
     decided: dict[str, Any],
-    loaded: Loaded,
-    train: Sequence[Checked],
-    dev: Sequence[Checked],
+    loaded: LoadedModel,
+    train: Sequence[CheckedManifest],
+    dev: Sequence[CheckedManifest],
 ) -> Plan:
     """Put a plan together. Raises ValueError for settings that do not fit the model or the rows."""
     dims = loaded.model.dims
     peak = config.lr or peak_lr(dims)
     loaded.model.to(decided["device"])
-    speed_up(loaded.model)
+    use_fast_layers(loaded.model)
     if config.freeze_encoder:
         freeze_encoder(loaded.model)
     if config.gradient_checkpointing:
-        recompute_blocks(loaded.model)
+        use_activation_checkpointing(loaded.model)
     if config.stochastic_depth:
-        drop_layers(loaded.model, config.stochastic_depth)
+        use_stochastic_depth(loaded.model, config.stochastic_depth)
     vocabulary_here = vocabulary_of(dims)
     manifests = [
         _packed(checked.rows, config, vocabulary_here) if config.pack != "off" else checked.rows
@@ -228,7 +229,7 @@ def assemble(
         config.train_weights or (1.0,) * len(manifests),
         config.language_temperature,
     )
-    order = VisitOrder(groups, weights, config.seed)
+    order = Sampler(groups, weights, config.seed)
     step_size = config.batch_size * config.accumulate
     total_visits = math.ceil(config.epochs * order.epoch_length)
     if config.max_steps is not None:
@@ -236,9 +237,9 @@ def assemble(
     total_steps = math.ceil(total_visits / step_size)
     if config.warmup is not None and config.warmup >= total_steps:
         raise ValueError(f"--warmup: {config.warmup}: the run has {total_steps} steps: give fewer")
-    known: dict[Wanted, Path] | None = None
+    known: dict[FeatureKey, Path] | None = None
     unencoded = frozenset[Path]()
-    rows = Joined(manifests)
+    rows = JoinedRows(manifests)
     if config.feature_cache and decided["augmentation"] != PLAIN:
         print("--feature-cache is not used: augmentation changes the audio at each visit")
     elif config.feature_cache:

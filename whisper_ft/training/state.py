@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from whisper_ft.evaluation.conditions import PromptedRows
-from whisper_ft.evaluation.scoring import SCORES, shown
+from whisper_ft.evaluation.scoring import SCORES
+from whisper_ft.evaluation.tables import format_score
 
 
 @dataclass
@@ -59,9 +60,9 @@ def told(progress: Progress, dev: PromptedRows, name: str) -> str:
     if best is None:
         return f"dev {name} not defined"
     prompts = "under right prompts" if any(map(str.strip, dev.rights)) else "without prompts"
-    said = f"dev {name} {shown(name, {'rate': best})} {prompts}"
+    said = f"dev {name} {format_score(name, {'rate': best})} {prompts}"
     if stock is not None:
-        said += f", before the run {shown(name, {'rate': stock})}"
+        said += f", before the run {format_score(name, {'rate': stock})}"
         if (stock > best) if SCORES[name].higher_is_better else (stock < best):
             said += " (so it did harm: try a lower --lr, or general speech mixed in)"
     return said

@@ -2,51 +2,46 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from tqdm import tqdm
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 
-from whisper_ft.data.audio import AudioInfo, n_mel_frames, probe
+from whisper_ft.data.audio import AudioInfo, n_mel_frames
 from whisper_ft.data.manifest import MANY, Manifest, read_manifest
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
-from whisper_ft.evaluation.metrics import term_count
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.text.terms import term_count
 from whisper_ft.text.tokens import build_example
-from whisper_ft.validation.warnings import doubts, joined
+from whisper_ft.validation.audio_headers import probe_all
+from whisper_ft.validation.warnings import joined, warnings
 
 AT_ONCE = 5_000  # rows that are objects at a time
 TASKS = ("transcribe", "translate")
-PROBES = """CREATE TABLE IF NOT EXISTS probes (
-    path BLOB PRIMARY KEY, size INT, mtime_ns INT, sample_rate INT, n_samples INT, n_channels INT
-)"""
 
 
 @dataclass
-class Checked:
+class CheckedManifest:
     """Rows that are fit for use, what is wrong with the others, and what may be a mistake."""
 
     rows: Sequence[Row] = ()
     languages: list[str] = field(default_factory=list)  # of the rows
     problems: list[Problem] = field(default_factory=list)
-    doubts: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     seconds: float = 0.0  # of audio in the rows
 
 
-def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked:
+def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> CheckedManifest:
     """Check a manifest's rows against their audio files and a model's vocabulary.
 
     Without a vocabulary (its model cannot be read) tokens and languages go unchecked.
     """
     held = manifest.rows
     fit = held.none()
-    checked = Checked(fit, problems=list(manifest.problems), doubts=list(manifest.doubts))
+    checked = CheckedManifest(
+        fit, problems=list(manifest.problems), warnings=list(manifest.warnings)
+    )
     complete = True  # whether the row before this one is there, for previous text
     bar = tqdm(
         total=len(held), desc=f"checking {held.path.name}", unit=" rows", disable=len(held) < MANY
@@ -61,7 +56,7 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
                 row = replace(row, language=code, follows=follows)
                 wrong, doubtful = _look_at(row, info, vocabulary)
                 checked.problems += [Problem(row.place, what) for what in wrong]
-                checked.doubts += [Problem(row.place, what) for what in doubtful]
+                checked.warnings += [Problem(row.place, what) for what in doubtful]
                 complete = not wrong
                 if not wrong and isinstance(info, AudioInfo):
                     seconds = _duration(row, info)
@@ -85,7 +80,7 @@ def _look_at(
     tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
     wrong = _token_problems(row, info, tokenizer, vocabulary.n_text_ctx)
     segments = row.resolved_segments(_duration(row, info))
-    return wrong, list(doubts(row, segments, tokenizer))
+    return wrong, list(warnings(row, segments, tokenizer))
 
 
 def usable_rows(
@@ -214,67 +209,3 @@ def _token_problems(row: Row, info: AudioInfo, tokenizer: Tokenizer, n_text_ctx:
     except ValueError as error:
         return [f"text: {row.text[:60]!r}...: {error}"]
     return []
-
-
-def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
-    """Each file's header, or what is wrong with it.
-
-    Good headers are remembered by path, size and time, in the user's cache folder.
-    """
-    with closing(_open_cache()) as cache:
-        found = {path: _recall(cache, path) for path in dict.fromkeys(paths)}
-        new = [path for path, info in found.items() if info is None]
-        with ThreadPoolExecutor(8) as pool:
-            found.update(zip(new, pool.map(_probe, new), strict=True))
-        with suppress(sqlite3.Error):  # a cache that cannot be written only costs time
-            cache.executemany(
-                "REPLACE INTO probes VALUES (?, ?, ?, ?, ?, ?)",
-                [(*_identity(p), *i[:3]) for p in new if isinstance(i := found[p], AudioInfo)],
-            )
-            cache.commit()
-    return {path: info for path, info in found.items() if info is not None}
-
-
-def _probe(path: Path) -> AudioInfo | str:
-    try:
-        return probe(path)
-    except (OSError, ValueError) as error:
-        return str(error)
-
-
-def probes_path() -> Path:
-    """Where headers of audio files are remembered."""
-    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return root / "whisper_ft" / "probes.sqlite"
-
-
-def _open_cache() -> sqlite3.Connection:
-    try:
-        probes_path().parent.mkdir(parents=True, exist_ok=True)
-        cache = sqlite3.connect(probes_path(), timeout=10)
-        cache.execute(PROBES)
-    except (OSError, sqlite3.Error):
-        cache = sqlite3.connect(":memory:")
-        cache.execute(PROBES)
-    return cache
-
-
-def _recall(cache: sqlite3.Connection, path: Path) -> AudioInfo | str | None:
-    try:
-        identity = _identity(path)
-    except (OSError, ValueError):
-        return None
-    columns = "sample_rate, n_samples, n_channels"
-    where = "path = ? AND size = ? AND mtime_ns = ?"
-    found = None
-    with suppress(sqlite3.Error):  # a cache that another version wrote, or that is damaged
-        found = cache.execute(f"SELECT {columns} FROM probes WHERE {where}", identity).fetchone()
-    if not found:
-        return None
-    sample_rate, n_samples, n_channels = found
-    return AudioInfo(sample_rate, n_samples, n_channels, hash(identity[1:]))
-
-
-def _identity(path: Path) -> tuple[bytes, int, int]:
-    stat = path.stat()
-    return os.fsencode(os.path.abspath(path)), stat.st_size, stat.st_mtime_ns

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.dataset import Examples
-from whisper_ft.data.sampler import Visit
+from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.text.tokens import IGNORE, build_example
 
 DIM, PLAIN = "\033[2m", "\033[0m"
@@ -26,14 +26,14 @@ def show(examples: Examples, n_rows: int) -> Iterator[str]:
     drawn = random.Random(f"show {examples.seed}").sample(indices, min(n_rows, len(indices)))
     for index in sorted(drawn):
         row = examples.rows[index]
-        tokenizer, prompt, timestamps = examples.draw(Visit(0, index))
+        tokenizer, prompt, timestamps = examples.draw(ExampleIndex(0, index))
         tokens, targets = build_example(
             tokenizer,
             row.text,
             prompt,
             segments=row.resolved_segments(row.duration or 0.0),
             timestamps=timestamps,
-            blank=examples.blank(Visit(0, index), timestamps),
+            blank=examples.blank(ExampleIndex(0, index), timestamps),
             n_text_ctx=examples.n_text_ctx,
         )
         n_masked = targets.count(IGNORE)

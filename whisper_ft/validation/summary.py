@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from whisper_ft.data.dataset import RowError, hear
-from whisper_ft.data.keyword_prompts import PROMPT_ROOM
+from whisper_ft.data.dataset import RowError, read_row_audio
+from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
-from whisper_ft.evaluation.metrics import is_long, plain
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.text.terms import is_long, plain
 from whisper_ft.text.tokens import encode_prompt, encode_segments
-from whisper_ft.validation.checks import Checked
-from whisper_ft.validation.warnings import sound_doubts
+from whisper_ft.validation.checks import CheckedManifest
+from whisper_ft.validation.warnings import audio_warnings
 
 FIELDS = ("prompt", "keywords", "segments", "recording", "speaker")  # that rows may have
 MOST = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # tokens of a text in a bin
@@ -31,7 +31,7 @@ SHOWN = 4  # places and values of rows that share a problem or a doubt
 VARYING = re.compile(r"'(?:[^'\\]|\\.)+'|\"[^\"]+\"|\d+(\.\d+)?%?")  # of its words
 
 
-def listen(checked: Sequence[Checked], n_rows: int, seed: int) -> None:
+def listen(checked: Sequence[CheckedManifest], n_rows: int, seed: int) -> None:
     """Add doubts about the sound of at most so many rows of each manifest, drawn by the seed."""
     for found in checked:
         drawn = random.Random(f"listen {seed}").sample(
@@ -40,14 +40,14 @@ def listen(checked: Sequence[Checked], n_rows: int, seed: int) -> None:
         for i in tqdm(sorted(drawn), "listening", leave=False, disable=len(drawn) < 100):
             row = found.rows[i]
             try:
-                samples, _ = hear(row, timestamps=True)
+                samples, _ = read_row_audio(row, timestamps=True)
             except RowError as error:
                 found.problems.append(Problem(row.place, str(error).removeprefix(f"{row.place}: ")))
                 continue
-            found.doubts += [Problem(row.place, what) for what in sound_doubts(row, samples)]
+            found.warnings += [Problem(row.place, what) for what in audio_warnings(row, samples)]
 
 
-def compare_manifests(checked: Sequence[Checked]) -> None:
+def compare_manifests(checked: Sequence[CheckedManifest]) -> None:
     """Add a doubt for each row of whose audio, or words, an earlier manifest holds some too."""
     heard = _Heard()
     said: dict[tuple[str, str], str] = {}
@@ -57,10 +57,10 @@ def compare_manifests(checked: Sequence[Checked]) -> None:
             seconds, other = heard.shared(row)
             if other:
                 what = f"audio: {seconds:.1f} s of it stand in '{other}' too"
-                found.doubts.append(Problem(row.place, what))
+                found.warnings.append(Problem(row.place, what))
             elif text and (other := said.get((row.speaker, text), "")):
                 who = "by the same speaker " if row.speaker else ""
-                found.doubts.append(Problem(row.place, f"text: said {who}in '{other}' too"))
+                found.warnings.append(Problem(row.place, f"text: said {who}in '{other}' too"))
         if number == len(checked):
             return
         heard.add(found.rows)
@@ -108,7 +108,7 @@ class _Heard:
         return best if best[1] else (0.0, "")
 
 
-def survey(path: str, found: Checked, vocabulary: Vocabulary | None) -> dict[str, Any]:
+def survey(path: str, found: CheckedManifest, vocabulary: Vocabulary | None) -> dict[str, Any]:
     """All about a manifest that a report may show, in plain types; its rows are made once."""
     languages: defaultdict[str, dict[str, float]] = defaultdict(lambda: {"rows": 0, "hours": 0.0})
     tasks, having, lengths = Counter[str](), Counter[str](), Counter[str]()
@@ -123,7 +123,7 @@ def survey(path: str, found: Checked, vocabulary: Vocabulary | None) -> dict[str
             tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
             ids = encode_segments(tokenizer, row.resolved_segments(row.duration or 0.0))
             lengths[_bin(len(ids))] += 1
-            cuts.append(len(encode_prompt(tokenizer, row.prompt)) - PROMPT_ROOM)
+            cuts.append(len(encode_prompt(tokenizer, row.prompt)) - MAX_PROMPT_TOKENS)
     cuts = [cut for cut in cuts if cut > 0]
     return {
         "manifest": path,
@@ -137,7 +137,7 @@ def survey(path: str, found: Checked, vocabulary: Vocabulary | None) -> dict[str
             {"rows": len(cuts), "mean": sum(cuts) / len(cuts), "most": max(cuts)} if cuts else {}
         ),
         "problems": [vars(problem) for problem in found.problems],
-        "doubts": [vars(doubt) for doubt in found.doubts],
+        "doubts": [vars(doubt) for doubt in found.warnings],
     }
 
 
@@ -170,12 +170,12 @@ def screen(surveyed: dict[str, Any], *, every: bool) -> Iterator[str]:
             f"  {cut['rows']} prompts lose their beginning, {cut['mean']:.0f} tokens on average, "
             f"{cut['most']} at most"
         )
-    problems, doubts = surveyed["problems"], surveyed["doubts"]
+    problems, warnings = surveyed["problems"], surveyed["doubts"]
     few = every or len(problems) <= MOST_LISTED
     yield from _listed(problems, "") if few else _grouped(problems, "wrong")
-    yield from _listed(doubts, "doubtful: ") if every else _grouped(doubts, "doubtful")
-    more = "" if every or (few and not doubts) else ": --every lists each"
-    yield f"  {len(problems)} problems, {len(doubts)} doubts{more}"
+    yield from _listed(warnings, "doubtful: ") if every else _grouped(warnings, "doubtful")
+    more = "" if every or (few and not warnings) else ": --every lists each"
+    yield f"  {len(problems)} problems, {len(warnings)} doubts{more}"
 
 
 def _listed(found: Sequence[dict[str, str]], name: str) -> Iterator[str]:

@@ -10,12 +10,13 @@ from functools import lru_cache
 import numpy as np
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.keyword_prompts import PROMPT_ROOM
-from whisper_ft.data.row import Row, Segment
-from whisper_ft.evaluation.metrics import gives_away, term_count
+from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
+from whisper_ft.data.row import Row
+from whisper_ft.text.terms import gives_away, term_count
 from whisper_ft.text.tokens import (
-    MAX_FIRST,
-    N_DECODED,
+    MAX_FIRST_TIMESTAMP,
+    MAX_NEW_TOKENS,
+    Segment,
     encode_prompt,
     encode_segments,
     encode_text,
@@ -56,11 +57,11 @@ SCRIPTS = {
 SCRIPTS_OF = {code: names for names, codes in SCRIPTS.items() for code in codes.split()}
 
 
-def doubts(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
+def warnings(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
     """Each as `field: value: what it may mean`; `segments` are the row's, resolved."""
-    yield from _segment_doubts(row, segments)
-    yield from _prompt_doubts(row, tokenizer)
-    yield from _text_doubts(row, segments, tokenizer)
+    yield from _segment_warnings(row, segments)
+    yield from _prompt_warnings(row, tokenizer)
+    yield from _text_warnings(row, segments, tokenizer)
     if gives_away(", ".join(("", *row.keywords)), row.text):
         yield "keywords: one holds the whole text: no glossary is made of them"
     for term in row.keywords:
@@ -73,7 +74,7 @@ def joined(segments: Sequence[Segment]) -> str:
     return " ".join(" ".join(segment.text for segment in segments).split())
 
 
-def sound_doubts(row: Row, samples: np.ndarray) -> Iterator[str]:
+def audio_warnings(row: Row, samples: np.ndarray) -> Iterator[str]:
     """What may be wrong with a row's audio, once it is heard."""
     level = np.abs(samples)
     if (level >= CLIPPED).mean() > CLIPPED_SHARE:
@@ -83,30 +84,30 @@ def sound_doubts(row: Row, samples: np.ndarray) -> Iterator[str]:
         yield f"audio: never louder than {level.max():.4f}: is it silence?"
 
 
-def _segment_doubts(row: Row, segments: Sequence[Segment]) -> Iterator[str]:
+def _segment_warnings(row: Row, segments: Sequence[Segment]) -> Iterator[str]:
     if row.text and not row.text.strip():
         yield "text: only white space: it counts as silence, which is written as an empty text"
     if joined(segments) != " ".join(row.text.split()):
         yield "segments: their texts do not join to the text: timestamped visits learn another text"
-    if segments[0].start > MAX_FIRST:
+    if segments[0].start > MAX_FIRST_TIMESTAMP:
         yield (
             f"segments: the first starts at {segments[0].start} s, and stock decoding writes no "
-            f"first timestamp after {MAX_FIRST:.1f} s: start the row later"
+            f"first timestamp after {MAX_FIRST_TIMESTAMP:.1f} s: start the row later"
         )
 
 
-def _prompt_doubts(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
+def _prompt_warnings(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
     n_prompt = len(encode_prompt(tokenizer, row.prompt))
-    if n_prompt > PROMPT_ROOM:
-        yield f"prompt: {n_prompt} tokens: the first {n_prompt - PROMPT_ROOM} are cut off"
+    if n_prompt > MAX_PROMPT_TOKENS:
+        yield f"prompt: {n_prompt} tokens: the first {n_prompt - MAX_PROMPT_TOKENS} are cut off"
     if gives_away(row.prompt, row.text):
         yield "prompt: holds the whole text: the model learns to copy it, and hears nothing"
 
 
-def _text_doubts(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
+def _text_warnings(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
     ids = encode_segments(tokenizer, segments)
-    if len(ids) > N_DECODED:
-        yield f"text: {len(ids)} tokens: decoding stops after {N_DECODED}: split the row"
+    if len(ids) > MAX_NEW_TOKENS:
+        yield f"text: {len(ids)} tokens: decoding stops after {MAX_NEW_TOKENS}: split the row"
     written = dict.fromkeys(encode_text(tokenizer, row.text))
     never = [i for i in written if i in tokenizer.non_speech_tokens]
     if never:  # by `DecodingOptions.suppress_tokens`

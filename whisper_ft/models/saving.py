@@ -1,0 +1,26 @@
+"""Save weights as a checkpoint that stock whisper opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from whisper.model import Whisper
+
+from whisper_ft.runtime.files import write_atomically
+
+
+def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> None:
+    """Write fp16 weights that stock `whisper.load_model(path)` opens, like OpenAI's own files.
+
+    `alignment_heads` rides along for this project: whisper sets those of official names only.
+    """
+    checkpoint = {
+        "dims": dict(vars(model.dims)),
+        "model_state_dict": {
+            name: tensor.detach().to("cpu", torch.float16, copy=True)
+            for name, tensor in model.state_dict().items()
+        },
+        "alignment_heads": alignment_heads,
+    }
+    write_atomically(path, checkpoint)
