@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from whisper.audio import SAMPLE_RATE
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.audio import SAMPLE_RATE, probe, read_audio
+from whisper_ft.data.audio import probe, read_audio
 from whisper_ft.data.feature_cache import TAIL, read_features, write_features
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.models.loading import Vocabulary, load

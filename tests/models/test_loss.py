@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 import whisper
 
-from whisper_ft.runtime import devices
 from whisper_ft.models.layers import use_stochastic_depth
 from whisper_ft.models.loss import decoder_states, encode, summed_loss
 from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.runtime import devices
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.training.optimizer import parameter_groups, peak_lr
 

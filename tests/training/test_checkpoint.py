@@ -10,6 +10,7 @@ import torch
 import whisper
 
 from whisper_ft.models.saving import save_weights
+from whisper_ft.runtime import files
 from whisper_ft.runtime.files import (
     append_lines,
     check_outputs,
@@ -20,7 +21,6 @@ from whisper_ft.runtime.files import (
     write_json,
     write_lines,
 )
-from whisper_ft.runtime import files
 from whisper_ft.training.checkpoint import damage, find_state, save_state
 
 

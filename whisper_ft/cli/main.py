@@ -11,6 +11,7 @@ from typing import Any
 from whisper_ft.config.commands import SETTINGS
 from whisper_ft.config.options import parse
 from whisper_ft.config.train import TrainConfig
+from whisper_ft.runtime.progress import enable_output
 from whisper_ft.version import __version__
 
 PREPARE = "Turn corpora, or long recordings with subtitles, into manifests."
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "whisper-ft") -> int:
     about |= {"prepare": PREPARE, "train": TrainConfig.__doc__}
     if not argv or argv[0] not in about:
         return _usage(argv, about, prog)
+    enable_output()
     try:
         return _run(argv[0], argv[1:], prog)
     except BrokenPipeError:  # the reader of the output, such as head, has closed it

@@ -17,8 +17,9 @@ import soxr
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from whisper.audio import SAMPLE_RATE
 
-from whisper_ft.data.audio import SAMPLE_RATE, probe, read_audio
+from whisper_ft.data.audio import probe, read_audio
 from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, Segment
 

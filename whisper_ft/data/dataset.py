@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
+from whisper.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel, read_audio, stamp
+from whisper_ft.data.audio import log_mel, read_audio, stamp
 from whisper_ft.data.augmentation import (
     PLAIN,
     Augmentation,

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
+from whisper.audio import N_FRAMES
 from whisper.model import AudioEncoder, ModelDimensions
 
-from whisper_ft.data.audio import N_FRAMES
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Row
 
 HEADER_BYTES = 128  # of an array in NumPy's format

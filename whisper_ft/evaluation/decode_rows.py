@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 from tqdm import tqdm
+from whisper.audio import SAMPLE_RATE
 from whisper.model import Whisper
 
-from whisper_ft.data.audio import SAMPLE_RATE, log_mel
+from whisper_ft.data.audio import log_mel
 from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.loader import padded
 from whisper_ft.data.row import Row

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 import whisper
 from torch import Tensor
+from whisper.audio import SAMPLE_RATE
 from whisper.decoding import DecodingOptions
 from whisper.model import Whisper
 
-from whisper_ft.data.audio import SAMPLE_RATE, log_mel
+from whisper_ft.data.audio import log_mel
 from whisper_ft.data.dataset import read_row_audio
 from whisper_ft.data.packing import join
 from whisper_ft.data.row import MAX_SECONDS, Row

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import soundfile
+from whisper.audio import SAMPLE_RATE
 
-from whisper_ft.data.audio import SAMPLE_RATE, probe
+from whisper_ft.data.audio import probe
 from whisper_ft.data.row import MAX_SECONDS
 
 MIN_SECONDS = 1.0

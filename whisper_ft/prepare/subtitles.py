@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import soundfile
 from tqdm import tqdm
+from whisper.audio import SAMPLE_RATE
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, get_tokenizer
 
-from whisper_ft.data.audio import SAMPLE_RATE, probe, read_audio
+from whisper_ft.data.audio import probe, read_audio
 from whisper_ft.prepare.cues import read_cues
 from whisper_ft.prepare.output import Output
 from whisper_ft.prepare.raw_cues import FORMATS

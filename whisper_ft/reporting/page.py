@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import soundfile
+from whisper.audio import SAMPLE_RATE
 
-from whisper_ft.data.audio import SAMPLE_RATE
 from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.row import Row

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
+from whisper.audio import SAMPLE_RATE
 from whisper.model import Whisper
 
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.data.audio import SAMPLE_RATE, log_mel
+from whisper_ft.data.audio import log_mel
 from whisper_ft.data.dataset import Examples, RowError, read_row_audio
 from whisper_ft.data.feature_cache import FeatureCache, FeatureKey, feature_bytes, write_features
 from whisper_ft.data.loader import init_worker, next_batch

@@ -14,12 +14,12 @@ import torch
 import whisper
 from torch.amp import GradScaler
 from torch.utils.data import DataLoader, Dataset
-from whisper.audio import log_mel_spectrogram, pad_or_trim
+from whisper.audio import SAMPLE_RATE, log_mel_spectrogram, pad_or_trim
 from whisper.decoding import DecodingOptions, DecodingTask
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.audio import SAMPLE_RATE, log_mel, read_audio
+from whisper_ft.data.audio import log_mel, read_audio
 from whisper_ft.data.loader import Batch, init_worker, next_batch, padded
 from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.saving import save_weights
