@@ -9,7 +9,8 @@ import soundfile
 import soxr
 import torch
 import whisper
-from conftest import random_whisper, tone
+from helpers.audio import tone
+from helpers.models import random_whisper
 from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
 
 from whisper_ft.data.audio import log_mel, n_mel_frames, probe, read_audio

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import plan_of, tone
+from helpers.audio import tone
+from helpers.runs import plan_of
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import log_mel
@@ -265,7 +266,7 @@ def test_more_tokens_than_fit_fall_back_to_the_plain_text_and_are_counted(exampl
 
 
 def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_path, monkeypatch):
-    from conftest import assert_same_run, lines
+    from helpers.runs import assert_same_run, lines
 
     from whisper_ft.training import run as running
 

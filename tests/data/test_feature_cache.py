@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import lines, plan_of, random_whisper, tone
+from helpers.audio import tone
+from helpers.models import random_whisper
+from helpers.runs import lines, plan_of
 
 from whisper_ft.data import feature_cache as features
 from whisper_ft.data.feature_cache import (

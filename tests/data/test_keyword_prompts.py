@@ -2,7 +2,7 @@
 
 import random
 
-from conftest import NAMED_ROWS, NAMES, row
+from helpers.manifests import NAMED_ROWS, NAMES, row
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS, WORDINGS, keyword_prompt
 

@@ -4,7 +4,7 @@ import pickle
 import tracemalloc
 
 import pytest
-from conftest import write_manifest
+from helpers.manifests import write_manifest
 
 from whisper_ft.data.manifest import JoinedRows, places, read_manifest
 from whisper_ft.data.sampler import Sampler, batches_of

@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import soundfile
-from conftest import row, tone, write_manifest
+from helpers.audio import tone
+from helpers.manifests import row, write_manifest
 from hypothesis import given
 from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer

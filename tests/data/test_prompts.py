@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import NAMED_ROWS, NAMES, row
+from helpers.manifests import NAMED_ROWS, NAMES, row
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.prompts import (

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-import soundfile
-import torch
-from conftest import EXACT, random_whisper, tone, write_manifest
+from helpers.manifests import write_corpus
+from helpers.models import random_whisper, save_whisper
+from helpers.runs import EXACT
 
 ROOT = Path(__file__).parent.parent.parent
 N_STEPS, EVAL_EVERY = 7, 3
@@ -29,18 +29,10 @@ def fault(request, record_property):
 def material(tmp_path_factory) -> list[str]:
     """Flags of a run of seven steps and four evaluations that saves after each step."""
     folder = tmp_path_factory.mktemp("material")
-    rows = []
-    for i, name in enumerate(["Kathryn", "Smyth", "Zalvexo", "Reid", "Geoff", "Mohr", "Neill"]):
-        soundfile.write(folder / f"{i}.wav", tone(1.0, hertz=200 + 50 * i), 16000)
-        rows.append({"audio": f"{i}.wav", "text": f"Call {name} now.", "keywords": [name]})
-    train = write_manifest(folder / "train.jsonl", rows[:5])
-    dev = write_manifest(folder / "dev.jsonl", rows[5:])
-    model = random_whisper()
-    torch.save(
-        {"dims": vars(model.dims), "model_state_dict": model.state_dict()}, folder / "random.pt"
-    )
+    train, dev = write_corpus(folder, prompts=False)
+    model_path = save_whisper(random_whisper(), folder / "random.pt")
     return [
-        *("--model", str(folder / "random.pt"), "--train", str(train), "--dev", str(dev)),
+        *("--model", str(model_path), "--train", str(train), "--dev", str(dev)),
         *("--lr", "1e-3", "--batch-size", "2", "--accumulate", "2", "--epochs", "100"),
         *("--max-steps", str(N_STEPS), "--eval-every", str(EVAL_EVERY), "--save-every", "1"),
         *("--workers", "1", "--amp", "off", *EXACT),

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from conftest import assert_same_run
 from drill import finished, go_on, n_steps, start, wait_until
+from helpers.runs import assert_same_run
 
 SMALL = 100  # MB of the small disk: a run's folder takes 60
 

@@ -8,7 +8,6 @@ from itertools import product
 
 import psutil
 import pytest
-from conftest import assert_same_run
 from drill import (
     EVAL_EVERY,
     N_STEPS,
@@ -20,6 +19,7 @@ from drill import (
     workers_of,
     writes,
 )
+from helpers.runs import assert_same_run
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 MOMENTS = {

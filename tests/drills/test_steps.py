@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
-from conftest import assert_same_run, random_whisper, tone, trajectory
 from drill import finished, go_on, n_steps, start, wait_until
+from helpers.audio import tone
+from helpers.models import random_whisper
+from helpers.runs import assert_same_run, trajectory
 from whisper.model import ModelDimensions, Whisper
 
 

@@ -1,6 +1,6 @@
 """The prompts under which an evaluation decodes."""
 
-from conftest import NAMED_ROWS, NAMES, row
+from helpers.manifests import NAMED_ROWS, NAMES, row
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS, keyword_prompt

@@ -7,7 +7,9 @@ import pytest
 import soundfile
 import torch
 import whisper
-from conftest import random_whisper, tone, write_manifest
+from helpers.audio import tone
+from helpers.manifests import write_manifest
+from helpers.models import random_whisper
 
 from whisper_ft.data.audio import log_mel, read_audio
 from whisper_ft.data.dataset import RowError

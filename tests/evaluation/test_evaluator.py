@@ -5,7 +5,9 @@ import json
 import pytest
 import torch
 import whisper
-from conftest import lines, random_whisper, write_manifest
+from helpers.manifests import write_manifest
+from helpers.models import random_whisper
+from helpers.runs import lines
 
 from whisper_ft.evaluation.comparison import most_different
 from whisper_ft.evaluation.decode_rows import decode_all

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 import soundfile
-from conftest import row, tone, write_manifest
+from helpers.audio import tone
+from helpers.manifests import row, write_manifest
 
 from whisper_ft.cli.main import main
 from whisper_ft.data.row import Row

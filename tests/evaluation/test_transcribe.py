@@ -5,7 +5,8 @@ import random
 import numpy as np
 import pytest
 import whisper
-from conftest import random_whisper, row
+from helpers.manifests import row
+from helpers.models import random_whisper
 from whisper.decoding import DecodingResult
 from whisper.tokenizer import get_tokenizer
 
@@ -91,7 +92,7 @@ def test_previous_text_is_what_transcribe_sends_after_a_perfect_first_window(
 
 
 @pytest.mark.parametrize("timestamps", [True, False])
-@pytest.mark.parametrize("glossary", ["Quill, Zyxin.", "Zyxin " * 74])
+@pytest.mark.parametrize("keyword_prompt", ["Quill, Zyxin.", "Zyxin " * 74])
 def test_carried_is_what_transcribe_sends_with_a_carried_initial_prompt(
     monkeypatch, model, english, timestamps, keyword_prompt
 ):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import whisper
-from conftest import random_whisper
+from helpers.models import random_whisper
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import random_whisper
+from helpers.models import random_whisper
 from torch.amp import GradScaler
 from torch.nn import functional as F
 from whisper.model import MultiHeadAttention, disable_sdpa

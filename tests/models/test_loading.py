@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import whisper
-from conftest import random_whisper
+from helpers.models import random_whisper
 
 from whisper_ft.models import download
 from whisper_ft.models.download import fetch

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from conftest import sound
+from helpers.audio import write_tone
 
 from whisper_ft.text.languages import whisper_code
 
@@ -13,7 +13,7 @@ def test_librispeech_is_its_chapters_in_order(tmp_path, prepare):
     chapter = tmp_path / "LibriSpeech/dev/84/121"
     for i in range(4):
         if i != 2:
-            sound(chapter / f"84-121-{i:04}.flac")
+            write_tone(chapter / f"84-121-{i:04}.flac")
     lines = [f"84-121-{i:04} SAY {word}\n" for i, word in enumerate(("ONE", "TWO", "THREE", "4"))]
     (chapter / "84-121.trans.txt").write_text("".join(lines))
     status, rows, said = prepare("librispeech", "LibriSpeech", "--lowercase", "--language", "en")
@@ -33,7 +33,7 @@ def test_librispeech_is_its_chapters_in_order(tmp_path, prepare):
 
 def test_ljspeech_is_read_as_it_is_spoken(tmp_path, prepare):
     for i in (1, 2):
-        sound(tmp_path / f"LJ/wavs/LJ001-000{i}.wav")
+        write_tone(tmp_path / f"LJ/wavs/LJ001-000{i}.wav")
     (tmp_path / "LJ/metadata.csv").write_text(
         'LJ001-0001|in 1455 "he"|in fourteen fifty-five "he"\nbroken\nLJ001-0002|Only this.|\n'
     )
@@ -46,7 +46,7 @@ def test_ljspeech_is_read_as_it_is_spoken(tmp_path, prepare):
 def test_common_voice_tells_speakers_and_languages(tmp_path, prepare):
     lines = ["client_id\tpath\tsentence\tlocale"]
     for i, locale in enumerate(("de", "zh-CN", "zh-HK", "nb-NO", "sv-SE")):
-        sound(tmp_path / f"cv/clips/{i}.wav")
+        write_tone(tmp_path / f"cv/clips/{i}.wav")
         lines.append(f'abc{i}\t{i}.wav\tSay "hi\t{locale}')
     (tmp_path / "cv/validated.tsv").write_text("\n".join(lines))
     _, rows, _ = prepare("commonvoice", "cv/validated.tsv")
@@ -83,7 +83,7 @@ def test_language_tags_of_all_kinds_are_whispers_codes(tag, code):
 
 def test_kaldi_with_segments_is_stretches_of_recordings(tmp_path, prepare):
     data = tmp_path / "data"
-    sound(data / "talk.wav", 50.0)
+    write_tone(data / "talk.wav", 50.0)
     (data / "wav.scp").write_text("talk talk.wav\npiped sox x.sph -t wav - |\n")
     (data / "segments").write_text(
         "u1 talk 0.0 4.5\nu2 talk 5 9\nu3 piped 0 1\nu4 talk 10 45\nu6 talk 46 x\n"
@@ -107,7 +107,7 @@ def test_kaldi_with_segments_is_stretches_of_recordings(tmp_path, prepare):
 
 
 def test_kaldi_without_segments_is_a_file_an_utterance(tmp_path, prepare):
-    sound(tmp_path / "data/u1.wav")
+    write_tone(tmp_path / "data/u1.wav")
     (tmp_path / "data/wav.scp").write_text(f"u1 {tmp_path / 'data/u1.wav'}\n")
     (tmp_path / "data/text").write_text("u1 hello\nu2 gone\n")
     _, rows, said = prepare("kaldi", "data")
@@ -116,7 +116,7 @@ def test_kaldi_without_segments_is_a_file_an_utterance(tmp_path, prepare):
 
 
 def test_nemo_tells_stretches_languages_and_tasks(tmp_path, prepare):
-    sound(tmp_path / "a.wav", 10.0)
+    write_tone(tmp_path / "a.wav", 10.0)
     records = [
         {"audio_filepath": "a.wav", "duration": 10.0, "text": "hi"},
         {"audio_filepath": "a.wav", "duration": 2.5, "offset": 3.0, "text": "b", "lang": "de"},
@@ -136,7 +136,7 @@ def test_nemo_tells_stretches_languages_and_tasks(tmp_path, prepare):
 
 
 def test_a_table_names_its_columns_as_the_manifest_or_as_told(tmp_path, prepare):
-    sound(tmp_path / "clips/a.wav", 3.0)
+    write_tone(tmp_path / "clips/a.wav", 3.0)
     rows = [
         ("file", "said", "terms", "from", "note"),
         ("a.wav", "Hi, Ann\n Lee", "Ann; Lee", 1, "x"),
@@ -164,8 +164,8 @@ def test_a_table_names_its_columns_as_the_manifest_or_as_told(tmp_path, prepare)
 def test_a_dataset_saved_to_disk_gives_its_files_or_its_bytes(tmp_path, prepare):
     from datasets import Audio, Dataset
 
-    sound(tmp_path / "a.wav")
-    sound(tmp_path / "b.wav", hertz=300)
+    write_tone(tmp_path / "a.wav")
+    write_tone(tmp_path / "b.wav", hertz=300)
     held = [
         {"path": str(tmp_path / "a.wav"), "bytes": None},
         {"path": "inside.wav", "bytes": (tmp_path / "b.wav").read_bytes()},
@@ -188,7 +188,7 @@ def test_a_dataset_saved_to_disk_gives_its_files_or_its_bytes(tmp_path, prepare)
 
 
 def test_a_tsv_has_no_quotes(tmp_path, prepare):
-    sound(tmp_path / "a.wav")
+    write_tone(tmp_path / "a.wav")
     (tmp_path / "t.tsv").write_text('audio\ttext\na.wav\t"Hello\na.wav\tworld"\n')
     assert [row["text"] for row in prepare("tsv", "t.tsv")[1]] == ['"Hello', 'world"']
 
@@ -197,7 +197,7 @@ def test_a_tsv_has_no_quotes(tmp_path, prepare):
 def test_kaldis_paths_are_relative_to_the_recipe_or_wherever_they_are_found(
     tmp_path, prepare, folder
 ):
-    sound(tmp_path / folder / "wav/a.wav")
+    write_tone(tmp_path / folder / "wav/a.wav")
     data = tmp_path / "recipe/data/train"
     data.mkdir(parents=True, exist_ok=True)
     (data / "wav.scp").write_text("a wav/a.wav\n")
@@ -207,7 +207,7 @@ def test_kaldis_paths_are_relative_to_the_recipe_or_wherever_they_are_found(
 
 
 def test_numbers_and_names_beyond_all_sense_are_left_out(tmp_path, prepare):
-    sound(tmp_path / "a.wav")
+    write_tone(tmp_path / "a.wav")
     lines = ['{"audio_filepath": "a.wav", "text": "hi", "duration": 1%s}' % ("0" * 400)]
     lines.append('{"audio_filepath": "a.wav", "text": "hi", "duration": 1.0}')
     lines.append(r'{"audio_filepath": "\ud83d.wav", "text": "hi", "duration": 1.0}')

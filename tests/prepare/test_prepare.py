@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import sound
+from helpers.audio import write_tone
 
 from whisper_ft.cli.main import main
 from whisper_ft.cli.prepare import FORMATS
@@ -11,9 +11,9 @@ from whisper_ft.data.audio import read_audio
 
 
 def test_a_noise_folder_makes_rows_in_which_nobody_speaks(tmp_path, prepare):
-    sound(tmp_path / "noise/long.wav", 40.0)
-    sound(tmp_path / "noise/sub/short.wav", 2.0)
-    sound(tmp_path / "noise/click.wav", 0.2)
+    write_tone(tmp_path / "noise/long.wav", 40.0)
+    write_tone(tmp_path / "noise/sub/short.wav", 2.0)
+    write_tone(tmp_path / "noise/click.wav", 0.2)
     (tmp_path / "noise/LICENCE.txt").write_text("free")
     _, rows, said = prepare("noises", "noise", "--rows", "60")
     assert len(rows) == 60 and {row["text"] for row in rows} == {""}
@@ -47,7 +47,7 @@ def test_an_interrupted_or_failed_run_leaves_no_half_manifest(tmp_path, prepare)
 
 
 def test_what_prepare_writes_check_can_read_and_the_rest_is_told(tmp_path, prepare):
-    sound(tmp_path / "a.wav", 10.0)
+    write_tone(tmp_path / "a.wav", 10.0)
     records = [
         {"audio_filepath": "a.wav", "duration": 10.0, "text": None},
         {"audio_filepath": "a.wav", "duration": 10.0, "text": ""},
@@ -89,7 +89,7 @@ def test_wrong_settings_are_refused(tmp_path, prepare, argv, words):
 
 def test_only_a_manifest_is_written_anew(tmp_path, prepare):
     """Not the table, transcript or noise that a slip of the hand names."""
-    sound(tmp_path / "noise/hum.wav", 3.0)
+    write_tone(tmp_path / "noise/hum.wav", 3.0)
     before = (tmp_path / "noise/hum.wav").read_bytes()
     status, _, said = prepare("noises", "noise", out="noise/hum.wav")
     assert status == 2 and "noise/hum.wav: is there, and no manifest" in said

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import SRT, read, spans, srt
+from helpers.subtitles import SRT, read, spans, srt
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import soundfile
-from conftest import sound, tone
+from helpers.audio import tone, write_tone
 
 from whisper_ft.data.audio import read_audio
 
@@ -11,7 +11,7 @@ SRT = "1\n00:00:01,000 --> 00:00:20,000\nOne.\n\n2\n00:00:20,500 --> 00:00:33,00
 
 
 def test_a_subtitled_recording_becomes_windows_of_the_original(tmp_path, prepare):
-    sound(tmp_path / "talk.wav", 40.0)
+    write_tone(tmp_path / "talk.wav", 40.0)
     (tmp_path / "talk.de.srt").write_text(SRT)
     _, rows, _ = prepare("subtitles", "talk.wav", "talk.de.srt", out="made")
     assert [(row["text"], row["recording"], row["language"]) for row in rows] == [
@@ -25,14 +25,14 @@ def test_a_subtitled_recording_becomes_windows_of_the_original(tmp_path, prepare
 
 @pytest.mark.parametrize("tags", ["ger", "de.forced", "de-AT.sdh", "de.hi"])
 def test_a_name_tells_the_language_in_other_ways_too(tmp_path, prepare, tags):
-    sound(tmp_path / "talk.wav", 40.0)
+    write_tone(tmp_path / "talk.wav", 40.0)
     (tmp_path / f"talk.{tags}.srt").write_text(SRT)
     _, rows, _ = prepare("subtitles", "talk.wav", f"talk.{tags}.srt", out="made")
     assert {row["language"] for row in rows} == {"de"}
 
 
 def test_windows_are_copied_when_asked(tmp_path, prepare):
-    sound(tmp_path / "talk.wav", 40.0)
+    write_tone(tmp_path / "talk.wav", 40.0)
     (tmp_path / "talk.srt").write_text(SRT)
     _, rows, _ = prepare("subtitles", "talk.wav", "talk.srt", "--copy-audio", out="made")
     assert rows[1]["audio"] == "audio/talk-0002.flac" and "start" not in rows[1]
@@ -43,7 +43,7 @@ def test_windows_are_copied_when_asked(tmp_path, prepare):
 
 def test_a_folder_is_paired_by_name_and_all_that_lack_a_counterpart_are_named(tmp_path, prepare):
     for name in ("a", "b"):
-        sound(tmp_path / f"talks/{name}.wav", 40.0)
+        write_tone(tmp_path / f"talks/{name}.wav", 40.0)
     (tmp_path / "talks/a.en.srt").write_text(SRT)
     (tmp_path / "talks/c.vtt").write_text("WEBVTT\n")
     status, _, said = prepare("subtitles", "talks", out="made")
@@ -72,7 +72,7 @@ def test_a_call_with_a_party_a_channel_has_a_recording_for_each(tmp_path, prepar
 
 
 def test_speech_that_was_left_out_ends_the_previous_text(tmp_path, prepare):
-    sound(tmp_path / "talk.wav", 60.0)
+    write_tone(tmp_path / "talk.wav", 60.0)
     broken = (
         SRT
         + "\n3\n00:00:40,000 --> 00:00:40,000\nLost.\n\n4\n00:00:45,000 --> 00:00:50,000\nNew.\n"
@@ -86,7 +86,7 @@ def test_speech_that_was_left_out_ends_the_previous_text(tmp_path, prepare):
 
 def test_names_with_dots_are_paired_whole_and_folders_hold_other_files(tmp_path, prepare):
     for name in ("talk.part1", "talk.part2"):
-        sound(tmp_path / f"in/{name}.wav", 40.0)
+        write_tone(tmp_path / f"in/{name}.wav", 40.0)
         (tmp_path / f"in/{name}.pt-BR.srt").write_text(SRT)
     for name in (".DS_Store", "README.txt", "info.json"):
         (tmp_path / "in" / name).write_text("{}")
@@ -101,14 +101,14 @@ def test_names_with_dots_are_paired_whole_and_folders_hold_other_files(tmp_path,
 
 def test_two_recordings_of_one_name_are_refused(tmp_path, prepare):
     for folder in ("a", "b"):
-        sound(tmp_path / folder / "talk.wav", 40.0)
+        write_tone(tmp_path / folder / "talk.wav", 40.0)
         (tmp_path / folder / "talk.srt").write_text(SRT)
     status, _, said = prepare("subtitles", "a", "b", out="made")
     assert status == 2 and "talk: 2 recordings of that name: rename" in said
 
 
 def test_where_subtitles_end_early_the_rest_is_no_silence(tmp_path, prepare):
-    sound(tmp_path / "talk.wav", 300.0)
+    write_tone(tmp_path / "talk.wav", 300.0)
     (tmp_path / "talk.srt").write_text(SRT)
     for seed in range(20):
         argv = ("talk.wav", "talk.srt", "--seed", str(seed))
@@ -119,7 +119,7 @@ def test_where_subtitles_end_early_the_rest_is_no_silence(tmp_path, prepare):
 
 
 def test_a_channel_that_a_call_lacks_is_refused(tmp_path, prepare):
-    sound(tmp_path / "call.wav", 40.0)
+    write_tone(tmp_path / "call.wav", 40.0)
     for side in ("ann", "bob"):
         (tmp_path / f"{side}.srt").write_text(SRT)
     status, _, said = prepare("subtitles", "call.wav", "ann.srt", "bob.srt", "--channels")
@@ -127,14 +127,14 @@ def test_a_channel_that_a_call_lacks_is_refused(tmp_path, prepare):
 
 
 def test_copies_never_replace_recordings(tmp_path, prepare):
-    sound(tmp_path / "ca/audio/talk.wav", 40.0)
+    write_tone(tmp_path / "ca/audio/talk.wav", 40.0)
     (tmp_path / "ca/audio/talk.srt").write_text(SRT)
     status, _, said = prepare("subtitles", "ca/audio", "--copy-audio", out="ca")
     assert status == 2 and "--copy-audio: ca/audio: holds the recordings" in said
 
 
 def test_what_comes_after_subtitles_that_end_early_is_in_no_window(tmp_path, prepare):
-    sound(tmp_path / "talk.wav", 120.0)
+    write_tone(tmp_path / "talk.wav", 120.0)
     (tmp_path / "talk.srt").write_text(SRT)  # up to 33 s
     _, rows, said = prepare("subtitles", "talk.wav", "talk.srt", out="made")
     assert rows[-1]["end"] == 33.0 and "what comes after is left out" in said

@@ -8,7 +8,10 @@ import sys
 import pytest
 import soundfile
 import torch
-from conftest import plan_of, random_whisper, tone, write_manifest
+from helpers.audio import tone
+from helpers.manifests import write_manifest
+from helpers.models import random_whisper
+from helpers.runs import plan_of
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select

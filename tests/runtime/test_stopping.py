@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import plan_of, train_command
+from helpers.runs import plan_of, train_command
 
 from whisper_ft.runtime.signals import stop_on_signals
 from whisper_ft.training import setup as plan_module

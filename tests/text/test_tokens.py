@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import random_whisper
+from helpers.models import random_whisper
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from whisper.decoding import ApplyTimestampRules, DecodingOptions, DecodingTask

@@ -6,7 +6,8 @@ from dataclasses import replace
 import psutil
 import pytest
 import torch
-from conftest import lines, plan_of, random_whisper, train_command
+from helpers.models import random_whisper
+from helpers.runs import lines, plan_of, train_command
 from torch.optim import AdamW
 from whisper.model import ModelDimensions, Whisper
 

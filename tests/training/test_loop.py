@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 import whisper
-from conftest import lines, plan_of, random_whisper, write_manifest
+from helpers.manifests import write_manifest
+from helpers.models import random_whisper
+from helpers.runs import lines, plan_of
 
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.training.loop import train

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from conftest import poisoned, random_whisper
+from helpers.models import random_whisper
+from helpers.runs import poisoned
 from torch.amp import GradScaler
 from torch.optim import SGD
 

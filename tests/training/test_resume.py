@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import soundfile
 import torch
-from conftest import assert_same_run, lines, plan_of, poisoned, tone, trajectory
+from helpers.audio import tone
+from helpers.runs import assert_same_run, lines, plan_of, poisoned, trajectory
 
 from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.runtime import devices

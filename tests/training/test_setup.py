@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import plan_of
+from helpers.runs import plan_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict
 
 import pytest
 import torch
-from conftest import lines, train_command
+from helpers.runs import lines, train_command
 
 from whisper_ft.models.loading import load
 from whisper_ft.models.safe_load import damage

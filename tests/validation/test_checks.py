@@ -6,7 +6,8 @@ import sqlite3
 import numpy as np
 import pytest
 import soundfile
-from conftest import tone, write_manifest
+from helpers.audio import tone
+from helpers.manifests import write_manifest
 
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.models.loading import Vocabulary

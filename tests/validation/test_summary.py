@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
-from conftest import row, tone, write_manifest
+from helpers.audio import tone
+from helpers.manifests import row, write_manifest
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.cli.main import main

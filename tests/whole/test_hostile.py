@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import lines, plan_of, tone, write_manifest
+from helpers.audio import tone
+from helpers.manifests import write_manifest
+from helpers.runs import lines, plan_of
 
 from whisper_ft.data.audio import probe, read_audio
 from whisper_ft.data.feature_cache import TAIL, read_features

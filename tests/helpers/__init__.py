@@ -1,0 +1,1 @@
+"""Small models, recordings, manifests, runs and subtitles that tests build."""
