@@ -21,6 +21,7 @@ from whisper_ft.data.loader import Batch
 from whisper_ft.evaluation.tables import insert_table
 from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
 from whisper_ft.models.loading import dims_of
+from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.models.memory_estimate import RUNTIME, peak_bytes
 from whisper_ft.models.parameters import freeze_encoder
 from whisper_ft.runtime.devices import pick_amp, pick_device
@@ -59,7 +60,7 @@ def measure(size, name, n_rows):
     targets = tokens.clone()
     targets[:, dims.n_text_ctx // 2 :] = -100
     batch = Batch(torch.zeros(n_rows, dims.n_mels, 3000), tokens, targets, ("row",) * n_rows)
-    train_step(model, [batch], optimizer, GradScaler(device.type, enabled=fp16), amp)
+    train_step(PromptedLoss(model), [batch], optimizer, GradScaler(device.type, enabled=fp16), amp)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

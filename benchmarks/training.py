@@ -30,7 +30,7 @@ from whisper_ft.data.prompts import parse_policy
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.loading import dims_of, load, vocabulary_of
-from whisper_ft.models.loss import encode
+from whisper_ft.models.loss import PromptedLoss, encode
 from whisper_ft.models.parameters import freeze_encoder
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.runtime.out_of_memory import keep_freed_memory
@@ -56,7 +56,7 @@ def ours(model, batches, done):
         keep_freed_memory()
     optimizer, scaler = make_optimizer(model, LR), GradScaler(device.type, enabled=fp16)
     for batch in batches:
-        done(train_step(model, [batch], optimizer, scaler, amp)["loss"])
+        done(train_step(PromptedLoss(model), [batch], optimizer, scaler, amp)["loss"])
 
 
 def cached(model, batches, done):
@@ -64,7 +64,7 @@ def cached(model, batches, done):
     known = []
     for batch in batches:
         with torch.no_grad(), torch.autocast(device.type, dtype=amp, enabled=amp is not None):
-            features = torch.cat([encode(model, mel[None].to(device)) for mel in batch.mel])
+            features = torch.cat([encode(model.encoder, mel[None].to(device)) for mel in batch.mel])
         known.append(replace(batch, mel=None, features=features.cpu().half()))
     ours(model, known, done)
 
@@ -73,8 +73,9 @@ def before(model, batches, done):
     """All weights trained, by stock layers and optimiser: this project before its speed-ups."""
     model.requires_grad_(True)
     optimizer = AdamW(parameter_groups(model, WEIGHT_DECAY), lr=LR, betas=BETAS, eps=EPS)
+    loss, scaler = PromptedLoss(model), GradScaler(enabled=False)
     for batch in batches:
-        done(train_step(model, [batch], optimizer, GradScaler(enabled=False), amp)["loss"])
+        done(train_step(loss, [batch], optimizer, scaler, amp)["loss"])
 
 
 def plain(model, batches, done):

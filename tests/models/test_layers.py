@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from whisper.model import MultiHeadAttention, disable_sdpa
 
 from whisper_ft.data.loader import Batch
-from whisper_ft.models.layers import HeadByHead, use_fast_layers
-from whisper_ft.models.loss import decoder_states, encode, summed_loss
+from whisper_ft.models.layers import HeadwiseAttention, use_fast_layers
+from whisper_ft.models.loss import PromptedLoss, decoder_states
 from whisper_ft.training.optimizer import (
     BETAS,
     EPS,
@@ -50,7 +50,7 @@ def test_attention_is_about_as_exact_as_the_fused_kernel(n_queries, size_of_scor
     inputs = [tensor.to(torch.bfloat16) for tensor in (q, k, v)]
     d_out = torch.randn(2, n_queries, 3, 16).to(torch.bfloat16)
     exact = out_and_gradients(fused, [tensor.double() for tensor in inputs], d_out)
-    here = off(out_and_gradients(HeadByHead.apply, inputs, d_out), exact)
+    here = off(out_and_gradients(HeadwiseAttention.apply, inputs, d_out), exact)
     there = off(out_and_gradients(fused, inputs, d_out), exact)
     assert all(a < 2 * b for a, b in zip(here, there, strict=True)), (here, there)
 
@@ -98,7 +98,7 @@ def steps(model, batches, amp_dtype):
     use_fast_layers(model)
     optimizer, scaler = make_optimizer(model, 1e-3), GradScaler("cpu", enabled=False)
     for one in batches:
-        yield train_step(model, [one], optimizer, scaler, amp_dtype)["loss"]
+        yield train_step(PromptedLoss(model), [one], optimizer, scaler, amp_dtype)["loss"]
 
 
 @pytest.mark.parametrize(("amp_dtype", "tolerance"), [(None, 1e-5), (torch.bfloat16, 5e-3)])
@@ -138,7 +138,7 @@ def exact_gradient(model, one):
 def gradient_here(model, one, amp_dtype=None):
     use_fast_layers(model)
     with torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None):
-        loss = summed_loss(model, encode(model, one.mel), one.tokens, one.targets)
+        loss = PromptedLoss(model)(one)
     return gradient(loss / one.n_targets, model)
 
 

@@ -35,7 +35,7 @@ def test_the_loss_is_cross_entropy_over_learned_positions_alone(model, batch):
     logits = model(mel, tokens)
     expected = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
     assert torch.allclose(
-        summed_loss(model, model.encoder(mel), tokens, targets), expected, rtol=1e-6
+        summed_loss(model.decoder, model.encoder(mel), tokens, targets), expected, rtol=1e-6
     )
 
 
@@ -44,8 +44,8 @@ def test_padding_to_the_right_changes_no_loss(model, batch):
     features = model.encoder(mel)
     padded = F.pad(tokens, (0, 5), value=0), F.pad(targets, (0, 5), value=-100)
     one, other = (
-        summed_loss(model, features, tokens, targets),
-        summed_loss(model, features, *padded),
+        summed_loss(model.decoder, features, tokens, targets),
+        summed_loss(model.decoder, features, *padded),
     )
     assert torch.allclose(one, other, rtol=1e-6)
 
@@ -55,15 +55,15 @@ def test_a_masked_prompt_still_conditions_the_loss(model, batch):
     features = model.encoder(mel)
     changed = tokens.clone()
     changed[0, 0] += 1  # its own target is masked
-    assert summed_loss(model, features, tokens, targets) != summed_loss(
-        model, features, changed, targets
+    assert summed_loss(model.decoder, features, tokens, targets) != summed_loss(
+        model.decoder, features, changed, targets
     )
 
 
 def test_a_frozen_encoder_gets_no_gradient_and_no_optimizer_state(model, batch):
     mel, tokens, targets = batch
     freeze_encoder(model)
-    summed_loss(model, encode(model, mel), tokens, targets).backward()
+    summed_loss(model.decoder, encode(model.encoder, mel), tokens, targets).backward()
     assert all(p.grad is None for p in model.encoder.parameters())
     assert all(p.grad is not None for p in model.decoder.parameters())
     grouped = [p for group in parameter_groups(model, 0.1) for p in group["params"]]

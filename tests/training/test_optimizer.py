@@ -15,6 +15,7 @@ from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.training.optimizer import learning_rate, parameter_groups
 from whisper_ft.training.step import NonFiniteError, train_step
 
@@ -35,7 +36,7 @@ def one_step(examples, *sizes, **settings):
     model = random_whisper()
     optimizer = SGD(parameter_groups(model, 0.0), lr=0.1)
     numbers = train_step(
-        model, batches(examples, *sizes), optimizer, GradScaler("cpu", enabled=False)
+        PromptedLoss(model), batches(examples, *sizes), optimizer, GradScaler("cpu", enabled=False)
     )
     return numbers, model
 
@@ -73,7 +74,7 @@ def test_a_loss_that_is_not_finite_names_its_rows_and_leaves_the_weights(example
     good, bad = batches(examples, 2, 2)
     scaler = GradScaler("cpu", enabled=amp_dtype == torch.float16)
     with pytest.raises(NonFiniteError) as stopped:
-        train_step(model, [good, poisoned(bad)], optimizer, scaler, amp_dtype)
+        train_step(PromptedLoss(model), [good, poisoned(bad)], optimizer, scaler, amp_dtype)
     assert str(stopped.value).endswith(", ".join(bad.places))
     for p, q in zip(model.parameters(), random_whisper().parameters(), strict=True):
         assert torch.equal(p, q)
@@ -83,12 +84,16 @@ def test_an_fp16_overflow_skips_the_step_and_lowers_the_scale(examples):
     model = random_whisper()
     optimizer = SGD(parameter_groups(model, 0.0), lr=0.1)
     scaler = GradScaler("cpu", init_scale=2.0**100)
-    numbers = train_step(model, batches(examples, 2), optimizer, scaler, torch.float16)
+    numbers = train_step(
+        PromptedLoss(model), batches(examples, 2), optimizer, scaler, torch.float16
+    )
     assert numbers["skipped"] and scaler.get_scale() == 2.0**99
     for p, q in zip(model.parameters(), random_whisper().parameters(), strict=True):
         assert torch.equal(p, q)
     scaler = GradScaler("cpu", init_scale=1024.0)
-    assert not train_step(model, batches(examples, 2), optimizer, scaler, torch.float16)["skipped"]
+    assert not train_step(
+        PromptedLoss(model), batches(examples, 2), optimizer, scaler, torch.float16
+    )["skipped"]
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.02), (torch.float16, 0.005)])
@@ -97,7 +102,7 @@ def test_mixed_precision_has_float32s_loss_and_float32_weights(examples, dtype, 
     model = random_whisper()
     optimizer = SGD(parameter_groups(model, 0.0), lr=0.1)
     scaler = GradScaler("cpu", init_scale=128.0, enabled=dtype == torch.float16)
-    numbers = train_step(model, batches(examples, 3), optimizer, scaler, dtype)
+    numbers = train_step(PromptedLoss(model), batches(examples, 3), optimizer, scaler, dtype)
     assert numbers["loss"] == pytest.approx(control["loss"], rel=tolerance)
     assert numbers["grad_norm"] == pytest.approx(control["grad_norm"], rel=5 * tolerance)
     assert {p.dtype for p in model.parameters()} == {torch.float32}

@@ -92,7 +92,7 @@ def test_the_prompt_gives_the_spelling_that_the_ear_cannot(tiny_en, rows):
             targets = [-100] * (len(targets) - n_text - 1) + targets[-n_text - 1 :]
             ids = torch.tensor([tokens, targets])
             with torch.no_grad():
-                totals[condition] += summed_loss(tiny_en, features, ids[:1], ids[1:]).item()
+                totals[condition] += summed_loss(tiny_en.decoder, features, ids[:1], ids[1:]).item()
     assert totals["right"] < 0.8 * totals["none"]
 
 
@@ -133,5 +133,7 @@ def test_bf16_has_float32s_loss_on_real_weights(tiny_en, rows):
     losses = []
     for enabled in (False, True):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            losses.append(summed_loss(tiny_en, encode(tiny_en, mel), tokens, targets).item())
+            losses.append(
+                summed_loss(tiny_en.decoder, encode(tiny_en.encoder, mel), tokens, targets).item()
+            )
     assert losses[1] == pytest.approx(losses[0], rel=0.03) and np.isfinite(losses).all()

@@ -157,7 +157,7 @@ def _losses(
     tokens, targets = (ids.to(features.device) for ids in padded(examples))
     targets[targets >= eot] = IGNORE
     of_each = features[[one.recording for one in asked]]
-    nats = row_losses(model, of_each, tokens, targets).tolist()
+    nats = row_losses(model.decoder, of_each, tokens, targets).tolist()
     n_learned = (targets != IGNORE).sum(dim=1).tolist()
     for one, loss in zip(asked, nats, strict=True):
         if not math.isfinite(loss):

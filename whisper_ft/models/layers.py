@@ -1,8 +1,8 @@
-"""The same numbers in less time and memory: what of Whisper's layers is computed otherwise."""
+"""Whisper's layers, computed in less time and memory to the same numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -12,34 +12,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
-from whisper.model import (
-    LayerNorm,
-    MultiHeadAttention,
-    ResidualAttentionBlock,
-    Whisper,
-)
+from whisper.model import LayerNorm, Linear, MultiHeadAttention, ResidualAttentionBlock, Whisper
 
-N_GLANCED = 96  # of a row's keys, to guess each query's largest score
+N_SAMPLED_KEYS = 96  # keys from which each query's largest score is estimated
 
 
-class HeadByHead(torch.autograd.Function):
+class HeadwiseAttention(torch.autograd.Function):
     """softmax(q k^T) v of scaled q [B, T, n_heads, d] and k, v [B, S, n_heads, d] in bfloat16.
 
-    One head's weights [T, S] stay in the processor's cache between large matrix products, where
-    the fused kernel does many small ones. Backward computes them again, so that none are kept.
+    One head's weights [T, S] stay in the CPU's cache between a few large matrix products, where
+    the fused kernel does many small ones. Backward recomputes the weights and stores none.
 
-    A product's result is rounded to bfloat16, which would spoil large scores. They are shifted
-    before it by about the largest of their query, as any softmax allows: those that matter are
-    then small, and errors are those of the fused kernel.
+    Each product is rounded to bfloat16, which would spoil large scores. The scores are therefore
+    shifted by about the largest score of their query before rounding, as softmax allows. The
+    scores that matter are then small, and the errors are those of the fused kernel.
     """
 
     @staticmethod
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         out, shifts = torch.empty_like(q), torch.empty_like(q[..., :1])
         weights = q.new_empty(q.shape[1], k.shape[1])
-        every = max(1, k.shape[1] // N_GLANCED)
-        for q1, k1, v1, shift1, out1 in _heads(q, k, v, shifts, out):
-            torch.amax(torch.mm(q1, k1[::every].t()), -1, keepdim=True, out=shift1).neg_()
+        stride = max(1, k.shape[1] // N_SAMPLED_KEYS)
+        for q1, k1, v1, shift1, out1 in _each_head(q, k, v, shifts, out):
+            torch.amax(torch.mm(q1, k1[::stride].t()), -1, keepdim=True, out=shift1).neg_()
             torch.addmm(shift1, q1, k1.t(), out=weights)
             torch.softmax(weights, -1, out=weights)
             torch.mm(weights, v1, out=out1)
@@ -52,7 +47,7 @@ class HeadByHead(torch.autograd.Function):
         q, k, v, shifts = ctx.saved_tensors
         d_q, d_k, d_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         weights, d_weights = (q.new_empty(q.shape[1], k.shape[1]) for _ in range(2))
-        for q1, k1, v1, shift1, d_out1, d_q1, d_k1, d_v1 in _heads(
+        for q1, k1, v1, shift1, d_out1, d_q1, d_k1, d_v1 in _each_head(
             q, k, v, shifts, d_out, d_q, d_k, d_v
         ):
             torch.addmm(shift1, q1, k1.t(), out=weights)
@@ -67,8 +62,8 @@ class HeadByHead(torch.autograd.Function):
         return d_q, d_k, d_v
 
 
-class LeanLayerNorm(torch.autograd.Function):
-    """`LayerNorm.forward` of x in half precision, of which backward keeps no float32 copy."""
+class HalfPrecisionLayerNorm(torch.autograd.Function):
+    """`LayerNorm.forward` of x in half precision; backward keeps no float32 copy of x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
@@ -88,8 +83,9 @@ class LeanLayerNorm(torch.autograd.Function):
 
 
 class GeluLinear(torch.autograd.Function):
-    """linear(gelu(x), weight, bias), of which backward computes gelu again: a quarter of a block's
-    memory for a hundredth of its time.
+    """linear(gelu(x), weight, bias); backward recomputes gelu.
+
+    This saves a quarter of a block's memory for a hundredth of its time.
     """
 
     @staticmethod
@@ -106,8 +102,20 @@ class GeluLinear(torch.autograd.Function):
         return d_x, d_out.t() @ F.gelu(x).flatten(0, -2), d_out.sum(0)
 
 
+# torch leaves these untyped.
+headwise_attention: Callable[..., Tensor] = HeadwiseAttention.apply
+half_precision_layer_norm: Callable[..., Tensor] = HalfPrecisionLayerNorm.apply
+gelu_linear: Callable[..., Tensor] = GeluLinear.apply
+sequential: Callable[..., Tensor] = nn.Sequential.forward
+
+
 def use_fast_layers(model: Whisper) -> None:
-    """Have a model's layers computed so wherever they can be; the others stay as they are."""
+    """Compute a model's attention, layer norms and MLPs by the functions of this module.
+
+    The linear layers stay modules that are called, so that an adapter or a quantised linear in
+    their place is used and trained. Only the last linear of an MLP is restated, and only while it
+    is whisper's own, without hooks.
+    """
     for module in model.modules():
         if isinstance(module, MultiHeadAttention):
             module.qkv_attention = MethodType(_qkv_attention, module)
@@ -118,70 +126,86 @@ def use_fast_layers(model: Whisper) -> None:
 
 
 def use_activation_checkpointing(model: Whisper) -> None:
-    """Have backward compute what blocks did again, of which it then keeps the input alone.
+    """Keep only each block's input for backward, which then recomputes the block.
 
     Gradient checkpointing (Chen et al. 2016): a quarter more time, a fraction of the memory.
     """
     for block in (*model.encoder.blocks, *model.decoder.blocks):
-        block.forward = MethodType(_recomputed, block)
-
-
-def _recomputed(self: ResidualAttentionBlock, *inputs: Tensor, **more: Any) -> Tensor:
-    if not torch.is_grad_enabled():
-        return ResidualAttentionBlock.forward(self, *inputs, **more)
-    return checkpoint(
-        partial(ResidualAttentionBlock.forward, self),
-        *inputs, use_reentrant=False, preserve_rng_state=False, **more,
-    )  # fmt: skip
-
-
-def _mlp(self: nn.Sequential, x: Tensor) -> Tensor:
-    if not torch.is_grad_enabled():
-        return nn.Sequential.forward(self, x)
-    up, _, down = self
-    return GeluLinear.apply(up(x), down.weight.to(x.dtype), down.bias.to(x.dtype))
-
-
-def _layer_norm(self: LayerNorm, x: Tensor) -> Tensor:
-    if x.dtype == torch.float32 or not torch.is_grad_enabled():
-        return LayerNorm.forward(self, x)
-    return LeanLayerNorm.apply(x, self.weight, self.bias, self.eps)
-
-
-def _qkv_attention(
-    self: MultiHeadAttention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
-) -> tuple[Tensor, Tensor | None]:
-    """`MultiHeadAttention.qkv_attention` of q [B, T, n_state] and k, v [B, S, n_state]."""
-    here = q.device.type == "cpu" and q.dtype == torch.bfloat16
-    if mask is not None or not here or not MultiHeadAttention.use_sdpa:
-        return MultiHeadAttention.qkv_attention(self, q, k, v, mask)
-    scale = (q.shape[-1] // self.n_head) ** -0.5
-    q, k, v = (tensor.unflatten(-1, (self.n_head, -1)) for tensor in (q * scale, k, v))
-    return HeadByHead.apply(q, k, v).flatten(2), None
-
-
-def _heads(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """The [T, d] of each row and head of tensors [B, T, n_heads, d], as views."""
-    n_rows, _, n_heads, _ = tensors[0].shape
-    for row in range(n_rows):
-        for head in range(n_heads):
-            yield tuple(tensor[row, :, head] for tensor in tensors)
+        block.forward = MethodType(_checkpointed, block)
 
 
 def use_stochastic_depth(model: Whisper, rate: float) -> None:
-    """Stochastic depth (Huang et al. 2016): in training, rows skip layers at random.
+    """Skip layers at random in training, per row (stochastic depth, Huang et al. 2016).
 
-    The chance grows from the first layer to `rate` at the last; what stays is scaled up, so that
-    decoding needs nothing. A frozen encoder, which runs without gradients, keeps its layers.
+    The probability grows linearly from the first layer to `rate` at the last. The output of the
+    layers that stay is scaled up, so decoding needs no change. A frozen encoder, which runs
+    without gradients, keeps all of its layers.
     """
     for blocks in (model.encoder.blocks, model.decoder.blocks):
         for number, block in enumerate(blocks, start=1):
-            block.register_forward_hook(partial(_dropped, rate * number / len(blocks)))
+            block.register_forward_hook(partial(_drop_rows, rate * number / len(blocks)))
 
 
-def _dropped(rate: float, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+def _checkpointed(self: ResidualAttentionBlock, *inputs: Tensor, **options: Any) -> Any:
+    if not torch.is_grad_enabled():
+        return ResidualAttentionBlock.forward(self, *inputs, **options)
+    return checkpoint(
+        partial(ResidualAttentionBlock.forward, self),
+        *inputs, use_reentrant=False, preserve_rng_state=False, **options,
+    )  # fmt: skip
+
+
+def _drop_rows(rate: float, _: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     if not torch.is_grad_enabled():
         return output
     x = inputs[0]
     kept = torch.rand(len(x), 1, 1, device=x.device) >= rate
     return x + (output - x) * (kept / (1 - rate)).to(x.dtype)
+
+
+def _mlp(self: nn.Sequential, x: Tensor) -> Tensor:
+    """`nn.Sequential.forward` of a block's MLP: linear, GELU, linear."""
+    if torch.is_grad_enabled() and len(self) == 3:
+        up, gelu, down = self
+        if _is_plain(gelu, nn.GELU) and _is_plain(down, Linear) and down.bias is not None:
+            x = up(x)
+            return gelu_linear(x, down.weight.to(x.dtype), down.bias.to(x.dtype))
+    return sequential(self, x)
+
+
+def _is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Return whether a call of the module does what its class's forward does, and no more.
+
+    Adapters, parametrizations and sharding change the class, the forward method or the hooks.
+    """
+    hooks = (
+        *(module._forward_hooks, module._forward_pre_hooks),
+        *(module._backward_hooks, module._backward_pre_hooks),
+    )
+    return type(module) is kind and "forward" not in vars(module) and not any(hooks)
+
+
+def _layer_norm(self: LayerNorm, x: Tensor) -> Any:
+    if x.dtype == torch.float32 or not torch.is_grad_enabled():
+        return LayerNorm.forward(self, x)
+    return half_precision_layer_norm(x, self.weight, self.bias, self.eps)
+
+
+def _qkv_attention(
+    self: MultiHeadAttention, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None
+) -> Any:
+    """`MultiHeadAttention.qkv_attention` of q [B, T, n_state] and k, v [B, S, n_state]."""
+    cpu_bfloat16 = q.device.type == "cpu" and q.dtype == torch.bfloat16
+    if mask is not None or not cpu_bfloat16 or not MultiHeadAttention.use_sdpa:
+        return MultiHeadAttention.qkv_attention(self, q, k, v, mask)
+    scale = (q.shape[-1] // self.n_head) ** -0.5
+    q, k, v = (tensor.unflatten(-1, (self.n_head, -1)) for tensor in (q * scale, k, v))
+    return headwise_attention(q, k, v).flatten(2), None
+
+
+def _each_head(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Yield views [T, d] of each row and head of tensors [B, T, n_heads, d]."""
+    n_rows, _, n_heads, _ = tensors[0].shape
+    for row in range(n_rows):
+        for head in range(n_heads):
+            yield tuple(tensor[row, :, head] for tensor in tensors)

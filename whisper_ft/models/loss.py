@@ -1,49 +1,98 @@
-"""The model in training: where it runs, what of it is trained, and its loss."""
+"""The training loss of prompted examples, as a module that wrappers can wrap."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-from whisper.model import TextDecoder, Whisper
+from torch import Tensor, nn
+from whisper.model import AudioEncoder, TextDecoder, Whisper
 
 
-def encode(model: Whisper, mel: Tensor) -> Tensor:
-    """Audio features [B, n_audio_ctx, n_audio_state] of mel [B, n_mels, 3000]."""
-    frozen = not any(p.requires_grad for p in model.encoder.parameters())
+class LossInputs(Protocol):
+    """What the loss reads of a batch (`data.loader.Batch`)."""
+
+    @property
+    def mel(self) -> Tensor | None: ...  # float32 [B, n_mels, 3000]; None with features
+    @property
+    def features(self) -> Tensor | None: ...  # [B, n_audio_ctx, n_audio_state], cached
+    @property
+    def tokens(self) -> Tensor: ...  # int64 [B, T]
+    @property
+    def targets(self) -> Tensor: ...  # int64 [B, T], -100 where nothing is learned
+
+
+class PromptedLoss(nn.Module):
+    """Summed cross-entropy of a batch, computed in `forward`: what DDP, FSDP2 and compile wrap.
+
+    It holds the model's encoder and decoder under whisper's own names, so its parameters have the
+    names of a native checkpoint. Whisper's `alignment_heads`, a sparse buffer that DDP cannot
+    broadcast, stays outside.
+    """
+
+    def __init__(self, model: Whisper) -> None:
+        super().__init__()
+        self.encoder: AudioEncoder = model.encoder
+        self.decoder: TextDecoder = model.decoder
+
+    def forward(self, batch: LossInputs) -> Tensor:
+        """Return the loss over all learned targets of a batch: a scalar, in nats."""
+        if batch.features is not None:
+            features = batch.features.to(_compute_dtype(batch.features.device))
+        else:
+            assert batch.mel is not None
+            features = encode(self.encoder, batch.mel)
+        return summed_loss(self.decoder, features, batch.tokens, batch.targets)
+
+
+def _compute_dtype(device: torch.device) -> torch.dtype:
+    """The dtype in which the encoder would have computed features here."""
+    autocast = torch.is_autocast_enabled(device.type)
+    return torch.get_autocast_dtype(device.type) if autocast else torch.float32
+
+
+def encode(encoder: AudioEncoder, mel: Tensor) -> Tensor:
+    """Return audio features [B, n_audio_ctx, n_audio_state] of mel [B, n_mels, 3000].
+
+    A frozen encoder runs without gradients.
+    """
+    frozen = not any(p.requires_grad for p in encoder.parameters())
     with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-        return model.encoder(mel)
+        features: Tensor = encoder(mel)
+    return features
 
 
 def decoder_states(decoder: TextDecoder, tokens: Tensor, features: Tensor) -> Tensor:
-    """What `TextDecoder.forward` computes before its projection: [B, T, n_text_state]."""
+    """Return [B, T, n_text_state]: `TextDecoder.forward` up to its projection to the vocabulary."""
     x = decoder.token_embedding(tokens) + decoder.positional_embedding[: tokens.shape[1]]
     x = x.to(features.dtype)
     for block in decoder.blocks:
         x = block(x, features, mask=decoder.mask)
-    return decoder.ln(x)
+    states: Tensor = decoder.ln(x)
+    return states
 
 
-def summed_loss(model: Whisper, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
-    """Cross-entropy summed over the targets that count, those not -100 (a scalar, in nats)."""
+def summed_loss(decoder: TextDecoder, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
+    """Return the cross-entropy summed over all targets that are not -100: a scalar, in nats."""
     learned = targets >= 0
-    logits = _logits_at(model, features, tokens, learned)
+    logits = _logits_at(decoder, features, tokens, learned)
     return F.cross_entropy(logits, targets[learned], reduction="sum")
 
 
-def row_losses(model: Whisper, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
-    """The same apart for each row: [B], in nats."""
+def row_losses(decoder: TextDecoder, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
+    """Return the summed cross-entropy of each row: [B], in nats."""
     learned = targets >= 0
-    logits = _logits_at(model, features, tokens, learned)
+    logits = _logits_at(decoder, features, tokens, learned)
     nats = F.cross_entropy(logits, targets[learned], reduction="none")
     return nats.new_zeros(len(tokens)).index_add(0, learned.nonzero()[:, 0], nats)
 
 
-def _logits_at(model: Whisper, features: Tensor, tokens: Tensor, learned: Tensor) -> Tensor:
-    """float32 logits [n, n_vocab] at the n positions that are learned [B, T].
+def _logits_at(decoder: TextDecoder, features: Tensor, tokens: Tensor, learned: Tensor) -> Tensor:
+    """Return float32 logits [n, n_vocab] at the n learned positions of a mask [B, T].
 
-    Only those are projected to the vocabulary, the decoder's largest matrix product. Padding
-    stands to the right, where the causal mask hides it from every learned position.
+    Only these are projected to the vocabulary, the decoder's largest matrix product. Padding
+    stands on the right, where the causal mask hides it from every learned position.
     """
-    states = decoder_states(model.decoder, tokens, features)[learned]
-    return F.linear(states, model.decoder.token_embedding.weight.to(states.dtype)).float()
+    states = decoder_states(decoder, tokens, features)[learned]
+    return F.linear(states, decoder.token_embedding.weight.to(states.dtype)).float()

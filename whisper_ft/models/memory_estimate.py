@@ -85,7 +85,7 @@ def held_bytes(
             saved_tensors_hooks(keep, lambda tensor: tensor),
             torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None),
         ):
-            states = decoder_states(model.decoder, tokens, encode(model, mel)).flatten(0, 1)
+            states = decoder_states(model.decoder, tokens, encode(model.encoder, mel)).flatten(0, 1)
             weight = model.decoder.token_embedding.weight
             logits = F.linear(states[:n_learned], weight.to(states.dtype)).float()
             F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")

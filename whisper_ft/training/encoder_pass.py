@@ -64,7 +64,7 @@ def encode_rows(
             paths, mels, seconds = zip(*sound, strict=True)
             device = model.device
             with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
-                features = encode(model, torch.stack(mels).to(device))
+                features = encode(model.encoder, torch.stack(mels).to(device))
             for path, feature, n_seconds in zip(paths, features, seconds, strict=True):
                 write_features(path, feature, n_seconds)
             bar.update(len(paths))

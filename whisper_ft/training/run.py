@@ -21,6 +21,7 @@ from whisper_ft.data.sampler import batches_of
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.scoring import SCORES, score
 from whisper_ft.evaluation.tables import details
+from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.models.parameters import cast
 from whisper_ft.models.safe_load import read_plain
 from whisper_ft.models.saving import save_weights
@@ -41,6 +42,7 @@ class Run:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.model = plan.loaded.model
+        self.prompted_loss = PromptedLoss(self.model)
         self.optimizer = make_optimizer(self.model, plan.peak_lr)
         self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
         self.progress = Progress()
@@ -155,7 +157,9 @@ class Run:
             at_once = self.progress.at_once or plan.config.batch_size
             parts = [part for batch in batches for part in batch.split(at_once)]
             try:
-                return train_step(self.model, parts, self.optimizer, self.scaler, plan.amp_dtype)
+                return train_step(
+                    self.prompted_loss, parts, self.optimizer, self.scaler, plan.amp_dtype
+                )
             except OutOfMemoryError as error:
                 if error.n_rows == 1:
                     raise

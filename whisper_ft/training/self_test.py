@@ -22,6 +22,7 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.data.audio import log_mel, read_audio
 from whisper_ft.data.loader import Batch, init_worker, next_batch, padded
 from whisper_ft.models.layers import use_fast_layers
+from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.models.saving import save_weights
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.runtime.diagnostics import _caches, _devices, _room, _versions
@@ -123,7 +124,10 @@ def _training(model: Whisper) -> None:
     amp = pick_amp("auto", device)
     optimizer = make_optimizer(model.to(device), 1e-2)
     scaler = GradScaler(device.type, enabled=amp == torch.float16)
-    first, *_, last = (train_step(model, [batch], optimizer, scaler, amp)["loss"] for _ in range(4))
+    prompted_loss = PromptedLoss(model)
+    first, *_, last = (
+        train_step(prompted_loss, [batch], optimizer, scaler, amp)["loss"] for _ in range(4)
+    )
     if not last < first:
         raise ValueError(f"the loss went from {first} to {last}")
 

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.amp import GradScaler
 from torch.optim import Optimizer
-from whisper.model import Whisper
 
 from whisper_ft.data.loader import Batch
-from whisper_ft.models.loss import encode, summed_loss
 from whisper_ft.runtime.out_of_memory import is_out_of_memory, reason
 from whisper_ft.training.optimizer import MAX_GRAD_NORM
 
@@ -31,19 +29,20 @@ class OutOfMemoryError(Exception):
 
 
 def train_step(
-    model: Whisper,
+    prompted_loss: nn.Module,
     batches: Sequence[Batch],
     optimizer: Optimizer,
     scaler: GradScaler,
     amp_dtype: torch.dtype | None = None,
 ) -> dict[str, Any]:
-    """One optimiser step over all its batches; every learned token weighs the same.
+    """Take one optimiser step over several batches, in which every learned token weighs the same.
 
-    Raises NonFiniteError, with the weights as they were, for a loss that is not finite, and for
-    a gradient norm that is not unless fp16's scaler handles it by skipping the step; so it raises
-    ShortageError for a batch that memory has no room for.
+    `prompted_loss` maps a batch to its summed loss: `models.loss.PromptedLoss`, or a wrapper of it.
+    Raises NonFiniteError for a loss or gradient norm that is not finite, unless fp16's scaler
+    handles it by skipping the step, and OutOfMemoryError for a batch that does not fit in memory.
+    The weights are unchanged after either.
     """
-    device = model.device
+    device = next(prompted_loss.parameters()).device
     n_targets = sum(batch.n_targets for batch in batches)
     losses = []
     optimizer.zero_grad(set_to_none=True)
@@ -51,9 +50,7 @@ def train_step(
         try:
             on_device = batch.to(device)
             with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
-                features = _features(model, on_device, amp_dtype)
-                loss = summed_loss(model, features, on_device.tokens, on_device.targets)
-                loss = loss / n_targets
+                loss = prompted_loss(on_device) / n_targets
             scaler.scale(loss).backward()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
@@ -80,14 +77,6 @@ def train_step(
         "n_fallbacks": sum(batch.n_fallbacks for batch in batches),
         "skipped": scaler.get_scale() < scale,
     }
-
-
-def _features(model: Whisper, batch: Batch, amp_dtype: torch.dtype | None) -> Tensor:
-    """What the decoder listens to, in the precision that the encoder would give it."""
-    if batch.features is not None:
-        return batch.features.to(amp_dtype or torch.float32)
-    assert batch.mel is not None
-    return encode(model, batch.mel)
 
 
 def _places(batches: Sequence[Batch]) -> str:
