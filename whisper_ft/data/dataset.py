@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from whisper_ft.data.feature_cache import read_features
 from whisper_ft.data.prompts import Prompt, PromptPolicy, example_rng
 from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
+from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt
 
 # Of silent visits. `transcribe` drops a window for P(no_speech) above .6 only when its text is
@@ -47,6 +49,18 @@ class Example(NamedTuple):
 
 class RowError(Exception):
     """A row that passed every check and yet cannot be read now; its words name the row."""
+
+
+def row_error(place: str, error: Exception) -> RowError:
+    """Return an error that names the row, with the traceback if the cause is unexpected.
+
+    Re-raises a lack of memory, which no row is to blame for.
+    """
+    if is_out_of_memory(error):
+        raise error
+    if isinstance(error, OSError | ValueError):
+        return RowError(f"{place}: {error}")
+    return RowError(f"{place}: {''.join(traceback.format_exception(error)).strip()}")
 
 
 @dataclass(frozen=True)
@@ -70,8 +84,8 @@ class Examples(Dataset):
             return self._example(visit)
         except RowError as error:
             return error
-        except (OSError, ValueError) as error:  # OSError: features that are gone
-            return RowError(f"{self.rows[visit.row].place}: {error}")
+        except Exception as error:
+            return row_error(self.rows[visit.row].place, error)
 
     def _example(self, visit: ExampleIndex) -> Example:
         row = self.rows[visit.row]

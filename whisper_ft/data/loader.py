@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import Any
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from whisper_ft.data.dataset import Example, Examples, RowError
 from whisper_ft.data.sampler import ExampleIndex
+from whisper_ft.runtime.signals import default_child_signals
 from whisper_ft.text.tokens import IGNORE
 
 
@@ -96,6 +98,31 @@ def make_loader(
         pin_memory=pin_memory,
         worker_init_fn=init_worker,
     )
+
+
+@contextmanager
+def open_batches(loader: DataLoader) -> Iterator[Iterator[Any]]:
+    """Iterate over a loader, and end its worker processes when the block is left.
+
+    A worker ignores SIGTERM, so that one left over would keep Python waiting for it at exit. A
+    worker that dies is reported by `next_batch` and not by torch's signal handler, which would
+    raise at any moment.
+    """
+    batches = iter(loader)
+    with default_child_signals():
+        try:
+            yield batches
+        finally:
+            _end_workers(batches)
+
+
+def _end_workers(batches: Iterator[Any]) -> None:
+    """Ask worker processes to end, and kill those that do not within seconds."""
+    if shut_down := getattr(batches, "_shutdown_workers", None):  # absent where there are none
+        shut_down()
+    for worker in getattr(batches, "_workers", ()):
+        if worker.is_alive():
+            worker.kill()
 
 
 def next_batch(batches: Iterator[Any]) -> Any:

@@ -32,10 +32,20 @@ class Stop:
                 os.write(2, b"\nstopping when this is saved; Ctrl-C again stops at once\n")
 
 
-def ignore_child_signals() -> None:
-    """Undo a handler for the death of child processes, in the main thread of a POSIX system."""
-    if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+@contextmanager
+def default_child_signals() -> Iterator[None]:
+    """Suspend a handler for the death of child processes; restore it after.
+
+    Does nothing outside the main thread and on systems without SIGCHLD.
+    """
+    if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, before)
 
 
 @contextmanager

@@ -17,12 +17,11 @@ from whisper.model import Whisper
 
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.audio import log_mel
-from whisper_ft.data.dataset import Examples, RowError, read_row_audio
+from whisper_ft.data.dataset import Examples, RowError, read_row_audio, row_error
 from whisper_ft.data.feature_cache import FeatureCache, FeatureKey, feature_bytes, write_features
-from whisper_ft.data.loader import init_worker, next_batch
+from whisper_ft.data.loader import init_worker, next_batch, open_batches
 from whisper_ft.data.row import Row
 from whisper_ft.models.loss import encode
-from whisper_ft.runtime.signals import ignore_child_signals
 
 
 def encode_rows(
@@ -50,17 +49,15 @@ def encode_rows(
         collate_fn=list,
         worker_init_fn=init_worker,
     )
-    batches = iter(loader)
-    ignore_child_signals()  # as in the loop: a worker's death is told by next_of
     bar = tqdm(total=len(wanted), desc="encoding rows once", unit="row")
-    with bar, torch.no_grad():
+    with bar, torch.no_grad(), open_batches(loader) as batches:
         for _ in range(len(loader)):
             if stop():
                 return
             sound = next_batch(batches)
             for one in sound:
                 if isinstance(one, RowError):
-                    raise RowError(str(one))  # a new one, which keeps no worker alive
+                    raise one
             paths, mels, seconds = zip(*sound, strict=True)
             device = model.device
             with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
@@ -82,11 +79,14 @@ class _Sounds(Dataset):
 
     def __getitem__(self, number: int) -> tuple[Path, Tensor, float] | RowError:
         path, (index, timestamps) = self.wanted[number]
+        row = self.examples.rows[index]
         try:
-            samples, _ = read_row_audio(self.examples.rows[index], timestamps=timestamps)
+            samples, _ = read_row_audio(row, timestamps=timestamps)
+            return path, log_mel(samples, self.examples.n_mels), len(samples) / SAMPLE_RATE
         except RowError as error:
             return error
-        return path, log_mel(samples, self.examples.n_mels), len(samples) / SAMPLE_RATE
+        except Exception as error:
+            return row_error(row.place, error)
 
 
 def find_features(

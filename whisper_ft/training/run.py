@@ -16,7 +16,7 @@ from torch.amp import GradScaler
 from tqdm import tqdm
 
 from whisper_ft.data.dataset import RowError
-from whisper_ft.data.loader import Batch, make_loader, next_batch
+from whisper_ft.data.loader import Batch, make_loader, next_batch, open_batches
 from whisper_ft.data.sampler import batches_of
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.scoring import SCORES, score
@@ -28,7 +28,7 @@ from whisper_ft.models.saving import save_weights
 from whisper_ft.runtime.devices import pick_dtype
 from whisper_ft.runtime.files import append_lines, filter_lines
 from whisper_ft.runtime.out_of_memory import is_out_of_memory, release_memory
-from whisper_ft.runtime.signals import Stop, ignore_child_signals
+from whisper_ft.runtime.signals import Stop
 from whisper_ft.training.checkpoint import save_state
 from whisper_ft.training.optimizer import learning_rate, make_optimizer, restore_moments
 from whisper_ft.training.setup import Plan, SetupError
@@ -122,11 +122,10 @@ class Run:
             workers=plan.config.workers,
             pin_memory=plan.device.type == "cuda",
         )
-        batches = iter(loader)
-        ignore_child_signals()  # next_batch reports a dead worker, between updates
-        for first in range(start, plan.total_visits, plan.step_size):
-            n_rows = min(plan.step_size, plan.total_visits - first)
-            yield [_next(batches) for _ in range(math.ceil(n_rows / size))]
+        with open_batches(loader) as batches:
+            for first in range(start, plan.total_visits, plan.step_size):
+                n_rows = min(plan.step_size, plan.total_visits - first)
+                yield [_next(batches) for _ in range(math.ceil(n_rows / size))]
 
     def step(self, batches: Sequence[Batch], waited: float) -> dict[str, Any]:
         """Train one step and log it; `waited` is the seconds that its batches took to come."""
@@ -221,6 +220,5 @@ class Run:
 def _next(batches: Iterator[Batch | RowError]) -> Batch:
     batch = next_batch(batches)
     if isinstance(batch, RowError):
-        # not itself: with its traceback it would keep this frame, and so the workers, alive
-        raise RowError(str(batch))
+        raise batch
     return batch
