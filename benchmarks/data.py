@@ -21,7 +21,7 @@ from whisper_ft.data.audio import log_mel
 from whisper_ft.data.dataset import Examples, read_row_audio
 from whisper_ft.data.prompts import parse_policy
 from whisper_ft.data.sampler import ExampleIndex
-from whisper_ft.models.loading import vocabulary
+from whisper_ft.models.loading import load_vocabulary
 from whisper_ft.validation.checks import usable_rows
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -31,7 +31,7 @@ parser.add_argument("--rounds", type=int, default=5)
 args = parser.parse_args()
 
 torch.set_num_threads(1)
-here = vocabulary("tiny.en")
+here = load_vocabulary("tiny.en")
 rows = usable_rows([args.manifest], [here], language="en", task="transcribe")[args.manifest]
 examples = Examples(
     rows,

@@ -21,8 +21,8 @@ from whisper_ft.data.audio import log_mel
 from whisper_ft.data.dataset import read_row_audio
 from whisper_ft.evaluation.conditions import evaluation_rows
 from whisper_ft.models.decoding import DecodeRequest, decode
-from whisper_ft.models.loading import load, vocabulary
-from whisper_ft.models.parameters import cast
+from whisper_ft.models.loading import load, load_vocabulary
+from whisper_ft.models.parameters import cast_matrices
 from whisper_ft.runtime.devices import pick_device
 from whisper_ft.text.tokens import encode_prompt
 from whisper_ft.validation.checks import usable_rows
@@ -32,7 +32,7 @@ BLOCK = 16  # rows decoded at once
 
 def alone(model, features, asked):
     """What whisper.decode writes for each text."""
-    tokenizer = vocabulary_here.tokenizer(language=asked[0].language)
+    tokenizer = vocabulary.tokenizer(language=asked[0].language)
     return [
         model.decode(
             features[one.recording],
@@ -91,7 +91,7 @@ def parity(n_rows):
 
 def speed(n_rows):
     half = torch.float16 if device.type == "cuda" else torch.bfloat16
-    small = cast(copy.deepcopy(model), half)
+    small = cast_matrices(copy.deepcopy(model), half)
     measured = []
     for block in blocks(n_rows):
         measured.append(ratios(block, small, half))
@@ -153,10 +153,8 @@ args = parser.parse_args()
 torch.set_num_threads(args.threads)
 torch.set_grad_enabled(False)
 device = pick_device(args.device)
-vocabulary_here = vocabulary(args.model)
-rows = usable_rows([args.manifest], [vocabulary_here], language="en", task="transcribe")[
-    args.manifest
-]
+vocabulary = load_vocabulary(args.model)
+rows = usable_rows([args.manifest], [vocabulary], language="en", task="transcribe")[args.manifest]
 model = load(args.model, device).model
 if args.parity:
     parity(args.parity)

@@ -20,9 +20,9 @@ from whisper.model import Whisper
 from whisper_ft.data.loader import Batch
 from whisper_ft.evaluation.tables import insert_table
 from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
-from whisper_ft.models.loading import dims_of
+from whisper_ft.models.loading import load_dims
 from whisper_ft.models.loss import PromptedLoss
-from whisper_ft.models.memory_estimate import RUNTIME, peak_bytes
+from whisper_ft.models.memory_estimate import RUNTIME_BYTES, estimate_peak_bytes
 from whisper_ft.models.parameters import freeze_encoder
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.runtime.out_of_memory import keep_freed_memory
@@ -39,7 +39,7 @@ MARK = "<!-- memory -->"
 
 def measure(size, name, n_rows):
     """Bytes that a process takes at most for a step; run in one of its own."""
-    dims = dims_of(size)
+    dims = load_dims(size)
     if device.type == "cpu":
         keep_freed_memory()
     with device:
@@ -68,8 +68,8 @@ def measure(size, name, n_rows):
 
 def figure(size, name, n_rows):
     """What is said of a size under a setting: bytes, computed and, where it fits, measured."""
-    computed = peak_bytes(dims_of(size), n_rows, amp_dtype=amp, **SETTINGS[name])
-    computed += RUNTIME if device.type == "cpu" else 0
+    computed = estimate_peak_bytes(load_dims(size), n_rows, amp_dtype=amp, **SETTINGS[name])
+    computed += RUNTIME_BYTES if device.type == "cpu" else 0
     found = {"size": size, "setting": name, "rows": n_rows, "computed": int(computed)}
     if computed < args.below * 1e9:
         command = [sys.executable, *sys.argv, f"--worker={json.dumps([size, name, n_rows])}"]

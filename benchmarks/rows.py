@@ -48,10 +48,10 @@ def make(folder, n_rows):
 def work(n_rows):
     from whisper_ft.data.manifest import read_manifest
     from whisper_ft.data.sampler import Sampler, batches_of
-    from whisper_ft.models.loading import vocabulary
+    from whisper_ft.models.loading import load_vocabulary
     from whisper_ft.validation.checks import check_manifest
 
-    here = vocabulary("tiny.en")
+    here = load_vocabulary("tiny.en")
     here.tokenizer().encode("ready")
     with tempfile.TemporaryDirectory() as name:
         os.environ["XDG_CACHE_HOME"] = name

@@ -29,7 +29,7 @@ from whisper_ft.data.loader import collate
 from whisper_ft.data.prompts import parse_policy
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.layers import use_fast_layers
-from whisper_ft.models.loading import dims_of, load, vocabulary_of
+from whisper_ft.models.loading import load, load_dims, vocabulary_from_dims
 from whisper_ft.models.loss import PromptedLoss, encode
 from whisper_ft.models.parameters import freeze_encoder
 from whisper_ft.runtime.devices import pick_amp, pick_device
@@ -133,13 +133,13 @@ def _loop(model, batches, done, loss_of):
 
 def read_batches():
     """A batch of visits for each round, with prompts and timestamps as training draws them."""
-    here = vocabulary_of(dims_of(args.model))
+    here = vocabulary_from_dims(load_dims(args.model))
     rows = usable_rows([args.manifest], [here], language="en", task="transcribe")[args.manifest]
     examples = Examples(
         rows,
         parse_policy(TrainConfig.prompts, TrainConfig.distractors),
         here.tokenizer,
-        n_mels=dims_of(args.model).n_mels,
+        n_mels=load_dims(args.model).n_mels,
         n_text_ctx=here.n_text_ctx,
         timestamp_rate=TrainConfig.timestamp_rate,
         seed=0,
@@ -179,7 +179,7 @@ def work(name):
 
 def random_model():
     torch.manual_seed(0)
-    model = Whisper(dims_of(args.model))
+    model = Whisper(load_dims(args.model))
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.01)  # whisper leaves it as is
     return model
 
@@ -197,7 +197,7 @@ def peak_bytes():
 def flops_of_row(name, n_tokens, n_targets):
     """Floating-point operations that the products of one row's step need, without recomputing."""
     passes = {"cached": 0, "before": 3}.get(name, 1 if args.freeze_encoder else 3)
-    d = dims_of(args.model)
+    d = load_dims(args.model)
     n, width = d.n_audio_ctx, d.n_audio_state
     convolutions = 2 * 3 * width * (2 * n * d.n_mels + n * width)
     encoder = convolutions + d.n_audio_layer * (24 * n * width**2 + 4 * n**2 * width)

@@ -21,7 +21,7 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.cli.main import main
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.models.download import fetch
+from whisper_ft.models.download import fetch_weights
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.validation.checks import check_manifest
 
@@ -67,7 +67,7 @@ def corpus(tmp_path):
 @pytest.fixture(scope="session")
 def tiny_en_path() -> Path:
     """OpenAI's tiny.en, in whisper's cache."""
-    return fetch("tiny.en")
+    return fetch_weights("tiny.en")
 
 
 @pytest.fixture(scope="session")

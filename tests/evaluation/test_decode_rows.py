@@ -18,7 +18,7 @@ from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all, decode_rows
 from whisper_ft.models.decoding import DecodeRequest, decode
-from whisper_ft.models.parameters import cast
+from whisper_ft.models.parameters import cast_matrices
 
 
 @pytest.fixture
@@ -96,7 +96,10 @@ def test_matrices_kept_in_half_write_what_casts_at_every_use_write(model, prompt
     mel = log_mel(read_audio(prompted.rows[0].audio), 80)[None]
     features = model.encoder(mel.to(dtype))
     asked = [DecodeRequest(prompt=prompt) for prompt in ("", "Reid, Quill.")]
-    (expected, there), halved = decode(model, features, asked), cast(copy.deepcopy(model), dtype)
+    (expected, there), halved = (
+        decode(model, features, asked),
+        cast_matrices(copy.deepcopy(model), dtype),
+    )
     assert torch.equal(halved.encoder(mel.to(dtype)), features)
     here = decode(halved, features, asked)
     assert [here[0].tokens, here[1].tokens] == [expected.tokens, there.tokens]

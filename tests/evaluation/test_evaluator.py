@@ -248,7 +248,7 @@ def test_what_cannot_be_averaged_is_refused_with_the_remedy(run, model_path, sec
         assert words in said
     argv = ("average", model_path, second)
     assert "add up to 1.5" in run(*argv, "--weights", ".5", "1", "--out", tmp_path / "o.pt")[1]
-    assert "is read or written twice" in run(*argv, "--out", second)[1]
+    assert "also an input or another output" in run(*argv, "--out", second)[1]
     large = random_whisper(51866)
     torch.save({"dims": vars(large.dims), "model_state_dict": large.state_dict()},
                tmp_path / "large.pt")  # fmt: skip

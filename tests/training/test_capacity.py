@@ -12,40 +12,42 @@ from torch.optim import AdamW
 from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
-from whisper_ft.models.loading import dims_of
-from whisper_ft.models.memory_estimate import held_bytes, peak_bytes
-from whisper_ft.runtime.out_of_memory import free_bytes, is_out_of_memory, reason
+from whisper_ft.models.loading import load_dims
+from whisper_ft.models.memory_estimate import estimate_backward_bytes, estimate_peak_bytes
+from whisper_ft.runtime.out_of_memory import describe_out_of_memory, free_bytes, is_out_of_memory
 from whisper_ft.training import capacity as room
 from whisper_ft.training.loop import train
 from whisper_ft.training.setup import SetupError
 
 
 def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
-    dims = replace(dims_of("tiny"), n_audio_layer=2, n_text_layer=2)
-    one, two, three = (held_bytes(dims, n) for n in (1, 2, 3))
+    dims = replace(load_dims("tiny"), n_audio_layer=2, n_text_layer=2)
+    one, two, three = (estimate_backward_bytes(dims, n) for n in (1, 2, 3))
     assert two - one == pytest.approx(three - two, rel=0.01) and two > one
-    assert held_bytes(dims, 3, frozen=True) < 0.9 * three
-    assert held_bytes(dims, 3, recomputed=True) < 0.9 * three
-    assert held_bytes(dims, 3, amp_dtype=None) > 1.1 * three
-    assert held_bytes(dims, 3, n_tokens=50) < three
+    assert estimate_backward_bytes(dims, 3, frozen=True) < 0.9 * three
+    assert estimate_backward_bytes(dims, 3, recomputed=True) < 0.9 * three
+    assert estimate_backward_bytes(dims, 3, amp_dtype=None) > 1.1 * three
+    assert estimate_backward_bytes(dims, 3, n_tokens=50) < three
 
 
 def test_it_grows_by_as_much_with_every_layer():
-    dims = replace(dims_of("tiny"), n_audio_layer=3, n_text_layer=4)
-    assert peak_bytes(dims, 1) == held_bytes(dims, 1)
+    dims = replace(load_dims("tiny"), n_audio_layer=3, n_text_layer=4)
+    assert estimate_peak_bytes(dims, 1) == estimate_backward_bytes(dims, 1)
     for settings in ({"frozen": True}, {"recomputed": True}):
-        assert held_bytes(dims, 1, **settings) < peak_bytes(dims, 1, **settings)
-        assert peak_bytes(dims, 1, **settings) < peak_bytes(dims, 1)
+        assert estimate_backward_bytes(dims, 1, **settings) < estimate_peak_bytes(
+            dims, 1, **settings
+        )
+        assert estimate_peak_bytes(dims, 1, **settings) < estimate_peak_bytes(dims, 1)
 
 
 def test_weights_gradients_and_moments_are_counted():
     dims = ModelDimensions(80, 1500, 32, 2, 1, 51864, 448, 32, 2, 1)
     n = sum(p.numel() for p in random_whisper().parameters())
-    assert peak_bytes(dims, 1, n_tokens=2) == pytest.approx(16 * n, rel=0.5)
+    assert estimate_peak_bytes(dims, 1, n_tokens=2) == pytest.approx(16 * n, rel=0.5)
 
 
 def with_room_for(monkeypatch, n_rows, dims):
-    sizes = [peak_bytes(dims, n, amp_dtype=None) for n in (1, 2)]
+    sizes = [estimate_peak_bytes(dims, n, amp_dtype=None) for n in (1, 2)]
     needed = sizes[0] + (n_rows - 1) * (sizes[1] - sizes[0]) + 1
     monkeypatch.setattr(room, "free_bytes", lambda _: needed)
 
@@ -98,7 +100,11 @@ def test_a_limit_on_addresses_is_heeded(monkeypatch):
     ids=repr,
 )
 def test_a_lack_of_memory_is_known_by_its_words(error):
-    assert is_out_of_memory(error) and reason(error) and "\n" not in reason(error)
+    assert (
+        is_out_of_memory(error)
+        and describe_out_of_memory(error)
+        and "\n" not in describe_out_of_memory(error)
+    )
     assert not is_out_of_memory(
         RuntimeError("CUDA error: an illegal memory access was encountered")
     )

@@ -12,7 +12,7 @@ import torch
 from helpers.runs import lines, train_command
 
 from whisper_ft.models.loading import load
-from whisper_ft.models.safe_load import damage
+from whisper_ft.models.safe_load import find_damage
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_plain_types_long_lists_and_names_again_may_stand_beside_weights(tmp_pat
     plain = [torch.float16, torch.device("cpu"), torch.Size([1]), Counter("ab"), {1}, 1j, b"x"]
     more = {"losses": [0.5] * 10**5, "seen": [seen, seen], "plain": plain}
     torch.save({**whole, **more}, tmp_path / "more.pt")
-    assert damage(tmp_path / "more.pt") == ""
+    assert find_damage(tmp_path / "more.pt") == ""
     load(str(tmp_path / "more.pt"))
 
 
@@ -87,17 +87,17 @@ def test_an_archive_that_readers_would_read_differently_is_refused(tmp_path, mod
     whole = model_path.read_bytes()
     path = tmp_path / "two.pt"
     path.write_bytes(whole + archived(tmp_path / "other.pt", b"\x80\x02}.").read_bytes())
-    assert "two directories" in damage(path)
+    assert "two directories" in find_damage(path)
     path.write_bytes(whole + b"more")
-    assert damage(path)
+    assert find_damage(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("archive/Data.pkl", b"\x80\x02].")
-    assert "two entries of a name" in damage(path)
+    assert "two entries of a name" in find_damage(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("other/data.pkl", b"\x80\x02cposix\nsystem\n.")
-    assert "it names 'posix system'" in damage(path)
+    assert "it names 'posix system'" in find_damage(path)
 
 
 def test_weights_with_odd_names_attributes_or_kinds_end_in_words(tmp_path, model_path):

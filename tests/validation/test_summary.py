@@ -14,7 +14,7 @@ from whisper_ft.cli.main import main
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.validation.checks import CheckedManifest, check_manifest
-from whisper_ft.validation.summary import compare_manifests, listen, screen, survey
+from whisper_ft.validation.summary import check_audio, compare_manifests, screen, survey
 from whisper_ft.validation.warnings import audio_warnings, warnings
 
 MULTILINGUAL = Vocabulary(True, 99, 448)
@@ -163,11 +163,11 @@ def test_another_channel_is_other_audio(folder):
 
 def test_only_so_many_rows_are_heard_and_what_cannot_be_is_a_problem(folder):
     found = checked(folder, "m.jsonl", *[{"audio": "quiet.wav", "text": "Hello there."}] * 6)
-    listen([found], 4, seed=0)
+    check_audio([found], 4, seed=0)
     assert len(found.warnings) == 4
     (folder / "quiet.wav").unlink()
     found.warnings.clear()
-    listen([found], 1, seed=0)
+    check_audio([found], 1, seed=0)
     assert "quiet.wav" in str(found.problems[0]) and not found.warnings
 
 
@@ -186,7 +186,7 @@ def test_the_screen_tells_hours_languages_lengths_cut_prompts_and_doubts_by_kind
         "1 prompts lose their beginning",
         "6 x text: '[': stock decoding never writes it",
         "(line 1, 2, 3, 4, ...)",
-        "0 problems, 7 doubts: --every lists each",
+        "0 problems, 7 doubts: --all-warnings lists each",
     ):
         assert words in said, words
     listed = "\n".join(screen(surveyed, every=True))
@@ -206,7 +206,16 @@ def test_check_writes_json_and_shows_rows(folder, model_path, monkeypatch, capsy
         folder / "m.jsonl",
         [{"audio": f"{i}.wav", "text": "Call Reid.", "prompt": "Reid, Mohr."} for i in range(3)],
     )
-    argv = ["check", path, "--model", model_path, "--json", folder / "report.json", "--show", "2"]
+    argv = [
+        "check",
+        path,
+        "--model",
+        model_path,
+        "--json",
+        folder / "report.json",
+        "--preview",
+        "2",
+    ]
     monkeypatch.setattr("sys.argv", ["whisper_ft", *map(str, argv), "--prompts", "own=1"])
     assert main() == 0
     said = capsys.readouterr().out
@@ -239,7 +248,7 @@ def test_many_problems_stand_together_by_kind_and_few_one_by_one(folder):
     assert "  wrong:    30 x language: 'x0': whisper has no such one: give a code such as en" in (
         line.partition(" (line 1, 2, 3, 4, ...)")[0] for line in said
     )
-    assert len(said) < 10 and said[-1] == "  31 problems, 0 doubts: --every lists each"
+    assert len(said) < 10 and said[-1] == "  31 problems, 0 doubts: --all-warnings lists each"
     assert len(list(screen(survey("m.jsonl", found, MULTILINGUAL), every=True))) > 31
     few = checked(folder, "few.jsonl", {"audio": "gone.wav", "text": "Hi."})
     said = "\n".join(screen(survey("few.jsonl", few, MULTILINGUAL), every=False))

@@ -24,7 +24,7 @@ from whisper_ft.data.feature_cache import TAIL, read_features
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.row import MAX_LINE
 from whisper_ft.models.loading import load
-from whisper_ft.models.safe_load import damage
+from whisper_ft.models.safe_load import find_damage
 from whisper_ft.training.loop import train
 
 SOURCE = Path(__file__).parents[2] / "whisper_ft"
@@ -215,7 +215,7 @@ def test_archive_bombs_are_refused_unopened(tmp_path):
             archive.filelist.append(again)
         archive._didModify = True
     overlapping.write_bytes(content.getvalue())
-    assert "claims more than the file holds" in damage(overlapping)
+    assert "claims more than the file holds" in find_damage(overlapping)
 
 
 def test_a_line_of_100_megabytes_is_refused(tmp_path):

@@ -62,7 +62,7 @@ def _run(name: str, argv: list[str], prog: str) -> int:
         return _train(argv, prog)
     config, _ = parse(SETTINGS[name], argv, f"{prog} {name}")
     from whisper_ft.data.dataset import RowError
-    from whisper_ft.runtime.out_of_memory import is_out_of_memory, told
+    from whisper_ft.runtime.out_of_memory import is_out_of_memory, out_of_memory_message
 
     try:
         return int(getattr(import_module(f"whisper_ft.cli.{name}"), name)(config))
@@ -71,7 +71,7 @@ def _run(name: str, argv: list[str], prog: str) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print(told(error), file=sys.stderr)
+        print(out_of_memory_message(error), file=sys.stderr)
         return 1
 
 

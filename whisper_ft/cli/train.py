@@ -15,7 +15,7 @@ def train(config: TrainConfig, given: set[str], command: str) -> int:
     `command` is how this command was called, for messages that say how to resume.
     """
     try:
-        from whisper_ft.runtime.out_of_memory import is_out_of_memory, told
+        from whisper_ft.runtime.out_of_memory import is_out_of_memory, out_of_memory_message
         from whisper_ft.training.loop import train as train_plan
         from whisper_ft.training.resume import resume_plan
         from whisper_ft.training.setup import SetupError, make_plan
@@ -29,7 +29,7 @@ def train(config: TrainConfig, given: set[str], command: str) -> int:
         except (MemoryError, RuntimeError) as error:  # the loop reports its own with more detail
             if not is_out_of_memory(error):
                 raise
-            print(told(error), file=sys.stderr)
+            print(out_of_memory_message(error), file=sys.stderr)
             return 1
     except KeyboardInterrupt:
         folder = Path(config.resume or config.resolved().out)

@@ -94,12 +94,12 @@ class CheckConfig(PromptSettings):
     task: str = option(
         "transcribe", "task of rows that name none", choices=("transcribe", "translate")
     )
-    listen: int = option(
+    check_audio: int = option(
         200, "rows of each manifest whose sound is read, drawn by the seed", at_least=0
     )
-    every: bool = option(False, "list each doubt, not only how many there are of a kind")
+    all_warnings: bool = option(False, "list each doubt, not only how many there are of a kind")
     json: str = option("", "write the report to this file")
-    show: int = option(
+    preview: int = option(
         0, "print this many rows as training sees them, tokens spelled out", at_least=0
     )
     seed: int = option(0, "of the rows shown and their prompts", at_least=0)

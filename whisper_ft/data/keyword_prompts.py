@@ -9,7 +9,7 @@ from typing import NamedTuple
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.row import Row
-from whisper_ft.text.terms import gives_away, plain, term_count
+from whisper_ft.text.terms import normalize_text, reveals_text, term_count
 
 MAX_PROMPT_TOKENS = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
 MAX_DRAWS = 50  # other rows looked at for each distractor wanted, before going on with fewer
@@ -47,7 +47,7 @@ def keyword_prompt(
     row = rows[index]
     if not row.keywords:
         return ""
-    text = plain(row.text, cased=False)
+    text = normalize_text(row.text, cased=False)
     terms: dict[str, str] = {}  # by how they compare, so that no term comes twice
     room -= _n_ids(tokenizers, wording.before + wording.after)
     mark = wording.between.rstrip(" ")
@@ -55,7 +55,7 @@ def keyword_prompt(
 
     def add(term: str) -> None:
         nonlocal room
-        key, n_ids = plain(term, cased=False), _n_ids(tokenizers, f"{space}{term}{mark}")
+        key, n_ids = normalize_text(term, cased=False), _n_ids(tokenizers, f"{space}{term}{mark}")
         if key not in terms and n_ids <= room:
             terms[key] = term
             room -= n_ids
@@ -72,7 +72,7 @@ def keyword_prompt(
     shuffled = list(terms.values())
     rng.shuffle(shuffled)
     joined = wording.between.join(shuffled)
-    if gives_away(joined, row.text):  # a keyword that is a sentence
+    if reveals_text(joined, row.text):  # a keyword that is a sentence
         return ""
     return f"{wording.before}{joined}{wording.after}" if joined else ""
 

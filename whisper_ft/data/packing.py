@@ -11,7 +11,7 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
 from whisper_ft.data.row import MAX_SECONDS, Row, is_within
-from whisper_ft.text.terms import gives_away, term_count
+from whisper_ft.text.terms import reveals_text, term_count
 from whisper_ft.text.tokens import (
     MAX_NEW_TOKENS,
     Segment,
@@ -168,8 +168,8 @@ def _new_prompt(window: Row, row: Row) -> str:
     said = [part.text for part in window.parts or (window,)]
     known = (
         term_count(row.prompt, window.prompt, cased=False)
-        or gives_away(window.text, row.prompt)
-        or any(gives_away(row.prompt, text) for text in said)
+        or reveals_text(window.text, row.prompt)
+        or any(reveals_text(row.prompt, text) for text in said)
     )
     return "" if known else row.prompt
 

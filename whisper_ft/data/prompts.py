@@ -11,8 +11,14 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS, WORDINGS, keyword_prompt
 from whisper_ft.data.row import Row
-from whisper_ft.text.terms import gives_away, plain, term_count
-from whisper_ft.text.tokens import encode_prompt, encode_segments, encode_text, last, timestamp_id
+from whisper_ft.text.terms import normalize_text, reveals_text, term_count
+from whisper_ft.text.tokens import (
+    encode_prompt,
+    encode_segments,
+    encode_text,
+    keep_last,
+    timestamp_id,
+)
 
 RIGHT_KINDS = ("own", "previous", "keywords", "carried", "style")
 KINDS = (*RIGHT_KINDS, "wrong")
@@ -173,7 +179,7 @@ class _Visit:
     def carried(self) -> Prompt:
         """What `transcribe(initial_prompt=..., carry_initial_prompt=True)` sends after a while."""
         first = self.row.prompt.strip() or self.keywords(MAX_CARRIED_TOKENS)
-        ids = last(encode_prompt(self.tokenizer, first), MAX_CARRIED_TOKENS)
+        ids = keep_last(encode_prompt(self.tokenizer, first), MAX_CARRIED_TOKENS)
         history = self.previous()
         return [*ids, *history[-(MAX_PROMPT_TOKENS - len(ids)) :]] if ids and history else ""
 
@@ -183,7 +189,7 @@ class _Visit:
         alike = (
             other.text
             for other in others
-            if other.style == self.row.style and not gives_away(other.text, self.row.text)
+            if other.style == self.row.style and not reveals_text(other.text, self.row.text)
         )
         several = any(other.style != self.row.style for other in others)
         return next(alike, "") if several else ""
@@ -216,10 +222,10 @@ class _Visit:
 
 def is_wrong(prompt: str, right: str, row: Row) -> bool:
     """Whether a prompt is another than the right one, and holds neither text nor keywords."""
-    held = plain(prompt, cased=False)
+    held = normalize_text(prompt, cased=False)
     return (
-        held != plain(right, cased=False)
-        and not gives_away(prompt, row.text)
+        held != normalize_text(right, cased=False)
+        and not reveals_text(prompt, row.text)
         and not any(term_count(k, held, cased=False) for k in row.keywords)
     )
 
@@ -253,7 +259,7 @@ def previous_ids(
                 ids.append(timestamp_id(tokenizer, segments[-1].start))
         if len(ids) >= MAX_PROMPT_TOKENS:
             break
-    return last(ids, MAX_PROMPT_TOKENS)
+    return keep_last(ids, MAX_PROMPT_TOKENS)
 
 
 def _before(rows: Sequence[Row], index: int) -> Iterator[tuple[Row, bool]]:

@@ -13,7 +13,7 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.data.keyword_prompts import keyword_prompt
 from whisper_ft.data.prompts import example_rng, is_wrong
 from whisper_ft.data.row import Row
-from whisper_ft.text.terms import plain, term_count
+from whisper_ft.text.terms import normalize_text, term_count
 
 MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
 
@@ -30,7 +30,7 @@ class PromptedRows:
     def listed(self, number: int) -> list[str]:
         """A row's keywords, and those of other rows that stand in its right or wrong prompt."""
         prompts = f"{self.rights[number]}\n{self.wrongs[number] or ''}"
-        held = plain(prompts, cased=False)
+        held = normalize_text(prompts, cased=False)
         found = (
             term
             for term, key in self._keys
@@ -40,7 +40,7 @@ class PromptedRows:
 
     @cached_property
     def _keys(self) -> list[tuple[str, str]]:
-        return [(term, plain(term, cased=False)) for term in self.terms]
+        return [(term, normalize_text(term, cased=False)) for term in self.terms]
 
 
 def evaluation_rows(

@@ -20,9 +20,9 @@ from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.metrics import Count
 from whisper_ft.evaluation.samples import Sample
 from whisper_ft.models.decoding import DecodeRequest, decode
-from whisper_ft.models.loading import vocabulary_of
+from whisper_ft.models.loading import vocabulary_from_dims
 from whisper_ft.models.loss import row_losses
-from whisper_ft.text.tokens import IGNORE, Segment, build_example, written_segments
+from whisper_ft.text.tokens import IGNORE, Segment, build_example, decode_segments
 
 MOST_TOGETHER, CROSS_BYTES = 16, 10**9  # rows decoded at once, and memory for what they heard
 
@@ -127,7 +127,7 @@ def _written(model: Whisper, one: DecodeRequest, ids: Sequence[int]) -> list[Seg
     """The timed segments of an output; none without timestamps."""
     if not one.timestamps:
         return []
-    return written_segments(vocabulary_of(model.dims).tokenizer(language=one.language), ids)
+    return decode_segments(vocabulary_from_dims(model.dims).tokenizer(language=one.language), ids)
 
 
 def _losses(
@@ -141,7 +141,7 @@ def _losses(
 
     Of the text alone: a plain prompt makes timestamps unlikely, which decoding forces all the same.
     """
-    tokenizer_of = vocabulary_of(model.dims).tokenizer
+    tokenizer_of = vocabulary_from_dims(model.dims).tokenizer
     eot = tokenizer_of().eot  # the first id that is no text
     examples = [
         build_example(

@@ -22,8 +22,8 @@ from whisper_ft.evaluation.results import Domains
 from whisper_ft.evaluation.samples import short
 from whisper_ft.models.averaging import average
 from whisper_ft.models.layers import use_fast_layers
-from whisper_ft.models.loading import load, vocabulary
-from whisper_ft.models.parameters import cast
+from whisper_ft.models.loading import load, load_vocabulary
+from whisper_ft.models.parameters import cast_matrices
 from whisper_ft.runtime.devices import pick_device, pick_dtype
 from whisper_ft.validation.checks import usable_rows
 
@@ -45,7 +45,7 @@ class Evaluation:
     def decoded(self) -> Iterator[tuple[str, Domains]]:
         """(name, samples) of each model, loaded when its turn comes."""
         for name, model in self._mixtures() if self.shares else self._models():
-            ready = cast(model.to(self.device), self.dtype)
+            ready = cast_matrices(model.to(self.device), self.dtype)
             use_fast_layers(ready)
             samples = {
                 domain: decode_all(
@@ -80,7 +80,7 @@ def plan(config: EvaluateConfig) -> Evaluation:
     vocabularies = []
     for path in checkpoints:
         try:
-            vocabularies.append(vocabulary(path))
+            vocabularies.append(load_vocabulary(path))
             if len(checkpoints) > 1:  # the last is found to be damaged before the first decodes
                 load(path)
         except ValueError as error:

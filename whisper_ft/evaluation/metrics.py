@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jiwer
 
-from whisper_ft.text.terms import LEAK_WORDS, plain, term_count
+from whisper_ft.text.terms import LEAK_WORDS, normalize_text, term_count
 
 
 class Count(NamedTuple):
@@ -79,7 +79,7 @@ def keyword_hits(
 ) -> Count:
     """Of the keywords' occurrences in the reference, how many the hypothesis spells the same."""
     found = Count()
-    for term in dict.fromkeys(plain(keyword, cased=cased) for keyword in keywords):
+    for term in dict.fromkeys(normalize_text(keyword, cased=cased) for keyword in keywords):
         total = term_count(term, reference, cased=cased)
         found = found.plus(Count(min(total, term_count(term, hypothesis, cased=cased)), total))
     return found
@@ -90,7 +90,7 @@ def term_precision(
 ) -> Count:
     """Of the terms' occurrences in the hypothesis, how many were said; the rest are insertions."""
     found = Count()
-    for term in dict.fromkeys(plain(term, cased=cased) for term in terms):
+    for term in dict.fromkeys(normalize_text(term, cased=cased) for term in terms):
         if total := term_count(term, hypothesis, cased=cased):
             found = found.plus(Count(min(total, term_count(term, reference, cased=cased)), total))
     return found

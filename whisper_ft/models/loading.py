@@ -15,8 +15,14 @@ from torch import nn
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import Tokenizer, get_tokenizer
 
-from whisper_ft.models.download import fetch
-from whisper_ft.models.safe_load import damage, entries, misfit, read_plain, set_heads
+from whisper_ft.models.download import fetch_weights
+from whisper_ft.models.safe_load import (
+    find_damage,
+    find_mismatch,
+    load_plain,
+    plain_dict,
+    set_alignment_heads,
+)
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 
 # Of official models: width, heads, layers of the encoder, layers of the decoder.
@@ -51,23 +57,23 @@ class LoadedModel(NamedTuple):
     alignment_heads: str | None
 
 
-def vocabulary(name: str) -> Vocabulary:
+def load_vocabulary(name: str) -> Vocabulary:
     """An official name's or a checkpoint's vocabulary, without fetching or keeping weights.
 
     Raises ValueError for a name that is neither, or a file that is no Whisper checkpoint.
     """
-    return vocabulary_of(dims_of(name))
+    return vocabulary_from_dims(load_dims(name))
 
 
-def read_vocabulary(name: str) -> tuple[Vocabulary | None, list[str]]:
+def try_load_vocabulary(name: str) -> tuple[Vocabulary | None, list[str]]:
     """(vocabulary, no problems), or (None, what is wrong with the name or file)."""
     try:
-        return vocabulary(name), []
+        return load_vocabulary(name), []
     except ValueError as error:
         return None, [str(error)]
 
 
-def dims_of(name: str) -> ModelDimensions:
+def load_dims(name: str) -> ModelDimensions:
     """An official name's or a checkpoint's dimensions; raises ValueError as `vocabulary` does."""
     if name not in whisper.available_models():
         return ModelDimensions(**_read_checkpoint(name)["dims"])
@@ -88,7 +94,7 @@ def dims_of(name: str) -> ModelDimensions:
     )
 
 
-def vocabulary_of(dims: ModelDimensions) -> Vocabulary:
+def vocabulary_from_dims(dims: ModelDimensions) -> Vocabulary:
     """The vocabulary that whisper itself derives from a model's dimensions."""
     shell = Whisper.__new__(Whisper)  # its properties need dims alone, its constructor gigabytes
     nn.Module.__init__(shell)
@@ -99,10 +105,10 @@ def vocabulary_of(dims: ModelDimensions) -> Vocabulary:
 def load(name: str, device: torch.device | str = "cpu") -> LoadedModel:
     """Load an official name or a `.pt` in float32; raises ValueError with what was tried."""
     official = name in whisper.available_models()
-    checkpoint = _read_checkpoint(str(fetch(name)) if official else name)
+    checkpoint = _read_checkpoint(str(fetch_weights(name)) if official else name)
     try:
         model = Whisper(ModelDimensions(**checkpoint["dims"]))
-        model.load_state_dict(entries(checkpoint["model_state_dict"]))
+        model.load_state_dict(plain_dict(checkpoint["model_state_dict"]))
     except (RuntimeError, TypeError) as error:
         if is_out_of_memory(error):
             raise
@@ -113,7 +119,7 @@ def load(name: str, device: torch.device | str = "cpu") -> LoadedModel:
     if official:
         heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
     try:
-        set_heads(model, heads)
+        set_alignment_heads(model, heads)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     return LoadedModel(model.to(device), heads)
@@ -126,12 +132,12 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
     if not path.is_file():
         names = " ".join(whisper.available_models())
         raise ValueError(f"{name}: neither a file nor an official name ({names})")
-    if problem := damage(path):
+    if problem := find_damage(path):
         raise ValueError(
             f"{name}: {problem}: give a native Whisper .pt, or copy it again (Hugging Face's "
             "safetensors or a CTranslate2 folder must be converted first)"
         )
-    checkpoint = read_plain(path)
+    checkpoint = load_plain(path)
     if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= set(checkpoint):
         if isinstance(checkpoint, dict) and {"optimizer", "progress"} <= set(checkpoint):
             raise ValueError(f"{name}: a run's state: give {path.with_name('best.pt')}")
@@ -148,6 +154,6 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
     if not isinstance(dims, dict) or set(dims) != known:
         what = f"its dims are {reprlib.repr(dims)}, not Whisper's"
         raise ValueError(f"{name}: {what}: give another file")
-    if problem := misfit(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
+    if problem := find_mismatch(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
         raise ValueError(f"{name}: {problem}: give another file")
     return checkpoint

@@ -18,10 +18,10 @@ from whisper_ft.models.loss import decoder_states, encode
 from whisper_ft.models.parameters import freeze_encoder, n_parameters
 
 # torch, whisper and what they import, before the first weight: as seen in a process on Linux.
-RUNTIME = 0.45e9
+RUNTIME_BYTES = 0.45e9
 
 
-def peak_bytes(
+def estimate_peak_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,
@@ -36,7 +36,7 @@ def peak_bytes(
 
     def held(n_encoder_layers: int, n_decoder_layers: int, **more: Any) -> int:
         layers = {"n_audio_layer": n_encoder_layers, "n_text_layer": n_decoder_layers}
-        return held_bytes(replace(dims, **layers), batch_size, **more, **settings)
+        return estimate_backward_bytes(replace(dims, **layers), batch_size, **more, **settings)
 
     ways: dict[str, Any] = {"frozen": frozen, "recomputed": recomputed}
     least = held(1, 1, **ways)
@@ -49,7 +49,7 @@ def peak_bytes(
     return total
 
 
-def held_bytes(
+def estimate_backward_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,

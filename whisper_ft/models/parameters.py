@@ -7,7 +7,7 @@ from torch import nn
 from whisper.model import Whisper
 
 
-def cast(model: Whisper, dtype: torch.dtype) -> Whisper:
+def cast_matrices(model: Whisper, dtype: torch.dtype) -> Whisper:
     """Keep a model's matrices in a dtype, to which whisper casts all but embeddings at every use.
 
     Layer norms and the decoder's positions are added up in float32, as whisper does.

@@ -34,7 +34,7 @@ LOCATOR = struct.Struct("<4s4xQ4x")
 _DAMAGES = (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError, RuntimeError)
 
 
-def damage(path: Path) -> str:
+def find_damage(path: Path) -> str:
     """What is wrong with a file that torch.save wrote, by its checksums; "" for nothing.
 
     torch.save compresses nothing, so that whatever is packed, or overlaps, is not of its making.
@@ -139,12 +139,12 @@ def _depth(opcode: pickletools.OpcodeInfo, depths: list[int | None]) -> int:
     return 1 + max(inner) if inner else 0
 
 
-def entries(mapping: Any) -> dict[Any, Any]:
+def plain_dict(mapping: Any) -> dict[Any, Any]:
     """A dict of what a mapping holds, whatever attributes a file gave it. Raises TypeError."""
     return dict(dict.items(mapping))
 
 
-def read_plain(path: Path) -> Any:
+def load_plain(path: Path) -> Any:
     """What torch.save wrote, of plain types alone: no code is run. Raises ValueError for others."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -155,7 +155,7 @@ def read_plain(path: Path) -> Any:
         raise ValueError(f"{path}: cannot be read as plain weights ({first})") from None
 
 
-def misfit(dims: ModelDimensions, weights: object, path: Path) -> str:
+def find_mismatch(dims: ModelDimensions, weights: object, path: Path) -> str:
     """Why a file's weights cannot be a model of these dims, "" if they may, before it takes memory.
 
     Whisper fixes what it hears and writes; a model's size then grows with layers and width alone.
@@ -164,7 +164,7 @@ def misfit(dims: ModelDimensions, weights: object, path: Path) -> str:
         return problem
     if not isinstance(weights, dict):
         return "its weights are not tensors by name"
-    weights = entries(weights)
+    weights = plain_dict(weights)
     if not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in weights.items()):
         return "its weights are not tensors by name"
     if not all(t.device.type == "cpu" and t.is_floating_point() for t in weights.values()):
@@ -206,7 +206,7 @@ def _is_size(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
-def set_heads(model: Whisper, heads: Any) -> None:
+def set_alignment_heads(model: Whisper, heads: Any) -> None:
     """Set alignment heads as whisper writes them; raises ValueError for others. None sets none."""
     if heads is None:
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from whisper.model import Whisper
 
-from whisper_ft.runtime.files import write_atomically
+from whisper_ft.runtime.torch_files import save_atomically
 
 
 def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> None:
@@ -23,4 +23,4 @@ def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> Non
         },
         "alignment_heads": alignment_heads,
     }
-    write_atomically(path, checkpoint)
+    save_atomically(path, checkpoint)

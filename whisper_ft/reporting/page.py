@@ -21,7 +21,7 @@ from whisper_ft.evaluation.samples import CONDITIONS, Sample
 from whisper_ft.evaluation.scoring import SCORES, row_count
 from whisper_ft.evaluation.tables import format_score
 from whisper_ft.reporting.curves import charts
-from whisper_ft.runtime.files import fingerprint, read_lines
+from whisper_ft.runtime.files import fingerprint, read_json_lines
 from whisper_ft.text.tokens import is_unspaced
 
 OPUS_QUALITY = 0.9  # of libsndfile's compression, 0 to 1: about 3 kB a second of speech
@@ -87,10 +87,10 @@ def _page(page: Any, folder: Path, step: int | None, n_rows: int) -> tuple[str, 
             f"{folder}: holds no run (no config.json): give the folder that --out named"
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    log = list(read_lines(folder / "metrics.jsonl"))
+    log = list(read_json_lines(folder / "metrics.jsonl"))
     evaluations = [line for line in log if line["kind"] == "evaluation"]
     chosen = _chosen(folder, evaluations, step)
-    written = read_lines(folder / "samples.jsonl")
+    written = read_json_lines(folder / "samples.jsonl")
     samples = [s for s in written if chosen is not None and s["step"] == chosen["step"]]
     rows, manifest_rows = _by_change(samples)[:n_rows], _manifest_rows(config)
     sounds = [sound(manifest_rows.get(row.sample["place"])) for row in rows]
@@ -192,7 +192,7 @@ def _manifest_rows(config: dict[str, Any]) -> dict[str, Row]:
     return {
         row.place: row
         for path in settings["dev"]
-        if Path(path).is_file() and fingerprint(path) == known.get(path)
+        if Path(path).is_file() and fingerprint(path).to_json() == known.get(path)
         for row in read_manifest(path, **options).rows
     }
 

@@ -15,16 +15,14 @@ import soundfile
 import torch
 
 from whisper_ft.runtime.devices import pick_amp, pick_device
-from whisper_ft.runtime.environment import device_name, surroundings
-from whisper_ft.runtime.files import cache_folder, probes_path
+from whisper_ft.runtime.environment import device_name, package_versions
+from whisper_ft.runtime.files import audio_header_cache_path, whisper_cache_folder
 from whisper_ft.runtime.out_of_memory import free_bytes
 
 
 def _versions() -> Iterator[str]:
-    device = torch.device("cpu")
-    versions = surroundings(device, None)["versions"]
     yield "versions"
-    yield "  " + ", ".join(f"{name} {number}" for name, number in versions.items())
+    yield "  " + ", ".join(f"{name} {number}" for name, number in package_versions().items())
     yield f"  libsndfile {soundfile.__libsndfile_version__}, {platform.platform()}"
     there = "is" if shutil.which("ffmpeg") else "is not"
     yield f"  ffmpeg {there} there, which whisper's own command needs"
@@ -50,7 +48,7 @@ def _room(paths: bool) -> Iterator[str]:
     memory = psutil.virtual_memory()
     yield "room"
     yield f"  memory: {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
-    for what, folder in (("here", Path.cwd()), ("whisper's cache", cache_folder())):
+    for what, folder in (("here", Path.cwd()), ("whisper's cache", whisper_cache_folder())):
         there = next(p for p in (folder, *folder.parents) if p.exists())
         free = shutil.disk_usage(there).free
         yield f"  disk, {what}{f' ({folder})' * paths}: {free / 1e9:.1f} GB free"
@@ -58,15 +56,15 @@ def _room(paths: bool) -> Iterator[str]:
 
 def _caches(paths: bool) -> Iterator[str]:
     yield "caches"
-    files = sorted(cache_folder().glob("*.pt")) if cache_folder().is_dir() else []
+    files = sorted(whisper_cache_folder().glob("*.pt")) if whisper_cache_folder().is_dir() else []
     held = [f"{file.name} ({file.stat().st_size / 1e6:.0f} MB)" for file in files]
-    yield f"  weights{f' in {cache_folder()}' * paths}: {', '.join(held) or 'none'}"
+    yield f"  weights{f' in {whisper_cache_folder()}' * paths}: {', '.join(held) or 'none'}"
     count = 0
-    if probes_path().exists():
+    if audio_header_cache_path().exists():
         try:
-            with closing(sqlite3.connect(probes_path())) as cache:
+            with closing(sqlite3.connect(audio_header_cache_path())) as cache:
                 (count,) = cache.execute("SELECT COUNT(*) FROM probes").fetchone()
         except sqlite3.Error as error:
             yield f"  audio headers: the cache cannot be read ({error}): it may be removed"
             return
-    yield f"  audio headers{f' in {probes_path()}' * paths}: {count}"
+    yield f"  audio headers{f' in {audio_header_cache_path()}' * paths}: {count}"

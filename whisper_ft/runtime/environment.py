@@ -1,8 +1,9 @@
-"""Versions and hardware that numbers depend on."""
+"""The versions and hardware that results depend on."""
 
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -13,20 +14,41 @@ from whisper_ft.version import __version__
 PACKAGES = ("openai-whisper", "tiktoken", "numpy", "soundfile", "soxr")
 
 
-def surroundings(device: torch.device, amp_dtype: torch.dtype | None) -> dict[str, Any]:
-    """What computes, in all that floats may depend on."""
+@dataclass(frozen=True)
+class Environment:
+    """Everything outside a run's settings that can change its floating-point results."""
+
+    versions: dict[str, str]  # by package, Python included
+    device: str
+    n_threads: int
+    amp_dtype: str  # such as torch.bfloat16; None for float32
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as they stand in a run's `config.json`."""
+        return {
+            "versions": self.versions,
+            "machine": {"device": self.device, "threads": self.n_threads},
+            "amp_dtype": self.amp_dtype,
+        }
+
+
+def describe_environment(device: torch.device, amp_dtype: torch.dtype | None) -> Environment:
+    """Describe the versions, the device and the precision that a run computes with."""
+    return Environment(
+        package_versions(), device_name(device), torch.get_num_threads(), str(amp_dtype)
+    )
+
+
+def package_versions() -> dict[str, str]:
+    """Return the installed versions of this package, Python and what they compute with."""
     return {
-        "versions": {
-            "whisper_ft": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-            "torch": str(torch.__version__),  # which tells the build too, as of CUDA
-        },
-        "machine": {"device": device_name(device), "threads": torch.get_num_threads()},
-        "amp_dtype": str(amp_dtype),
+        "whisper_ft": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+        "torch": str(torch.__version__),  # names the build too, such as +cpu
     }
 
 
 def device_name(device: torch.device) -> str:
-    """As its maker calls it, where torch knows."""
+    """Return a GPU's product name, or the device type."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,131 +1,150 @@
-"""Files written so that an interruption loses nothing: atomic writes, JSON Lines, hashes."""
+"""Write files so that an interruption loses nothing; read and write JSON Lines; hash inputs."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The size and hash by which a changed file or folder is noticed."""
+
+    size: int  # bytes
+    sha256: str
+
+    def to_json(self) -> dict[str, int | str]:
+        """Return the fields as a JSON object."""
+        return asdict(self)
 
 
-def write_atomically(path: Path, content: Any) -> None:
-    """torch.save under a temporary name, flushed to the disk, then renamed."""
-    os.replace(_write_partial(path, content), path)
-    _flush_folder(path.parent)
+def fingerprint(path: str | Path) -> Fingerprint:
+    """Hash a file's content, or a folder's list of file names and sizes."""
+    path = Path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        listing = [f"{file.relative_to(path).as_posix()} {file.stat().st_size}" for file in files]
+        content = "\n".join(listing).encode("utf-8", "surrogateescape")
+    else:
+        content = path.read_bytes()
+    return Fingerprint(len(content), hashlib.sha256(content).hexdigest())
 
 
 def write_json(path: Path, content: Any) -> None:
-    """JSON under a temporary name, flushed to the disk, then renamed."""
+    """Write JSON under a temporary name, flush it to disk, then rename."""
     _write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
-def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Add JSON objects to a JSON Lines file, a line each."""
+def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Replace a JSON Lines file, as safely as `write_json` does."""
+    _write_text(path, "".join(map(_json_line, records)))
+
+
+def append_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Append JSON objects to a JSON Lines file, one per line."""
     with path.open("a", encoding="utf-8") as file:
         for record in records:
-            file.write(_line(record))
+            file.write(_json_line(record))
 
 
-def write_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
-    """JSON objects to a JSON Lines file of their own, as `write_json` writes."""
-    _write_text(path, "".join(map(_line, records)))
+def read_json_lines(path: Path) -> Iterator[Any]:
+    """Yield the values of a JSON Lines file.
 
-
-def check_outputs(outputs: Sequence[str], inputs: Sequence[str] = ()) -> None:
-    """Raises before the work what would spoil an input or another output, or fail after it.
-
-    That is ValueError or OSError; "" is no path.
+    A missing file yields nothing. A line that an interrupted write cut short is skipped.
     """
-    paths = [Path(path) for path in outputs if path]
-    real = [os.path.realpath(path) for path in (*filter(None, outputs), *inputs)]
-    for path in paths:
-        if real.count(os.path.realpath(path)) > 1 and (not path.exists() or path.is_file()):
-            raise ValueError(f"{path}: is read or written twice: give the output another name")
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for file in (path, _partial(path)):
-            was_there = file.exists()
-            file.open("a").close()
-            if not was_there:
-                file.unlink()
-
-
-def filter_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
-    """Drop the other lines of a JSON Lines file, one that was cut, and what no run wrote."""
-    if path.exists():
-        lines = _parsed_lines(path)
-        kept = [line.rstrip("\n") + "\n" for line, record in lines if _holds(keep, record)]
-        _write_text(path, "".join(kept))
-
-
-def read_lines(path: Path) -> Iterator[Any]:
-    """What a JSON Lines file holds, nothing where there is no file; a cut line is left out."""
     if path.exists():
         yield from (record for _, record in _parsed_lines(path))
 
 
+def filter_json_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Rewrite a JSON Lines file with only the lines to keep.
+
+    Lines that are cut short or have fields of the wrong kind are dropped too.
+    """
+    if path.exists():
+        lines = _parsed_lines(path)
+        kept = [line.rstrip("\n") + "\n" for line, record in lines if _is_kept(keep, record)]
+        _write_text(path, "".join(kept))
+
+
+def check_output_paths(outputs: Sequence[str], inputs: Sequence[str] = ()) -> None:
+    """Check before the work that its results can be written, and make their folders.
+
+    An empty path is skipped. Raises ValueError for an output that would overwrite an input or
+    another output, and OSError for one that cannot be written.
+    """
+    paths = [Path(path) for path in outputs if path]
+    real_paths = [os.path.realpath(path) for path in (*filter(None, outputs), *inputs)]
+    for path in paths:
+        is_device = path.exists() and not path.is_file()  # /dev/null may be given twice
+        if real_paths.count(os.path.realpath(path)) > 1 and not is_device:
+            raise ValueError(f"{path}: also an input or another output: choose another name")
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for file in (path, partial_path(path)):
+            existed = file.exists()
+            file.open("a").close()
+            if not existed:
+                file.unlink()
+
+
+def partial_path(path: Path) -> Path:
+    """Return the temporary name under which a file is written before it is renamed."""
+    return path.with_name(path.name + ".partial")
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renames survive a power cut, where the system can flush a folder."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def whisper_cache_folder() -> Path:
+    """Return the folder in which whisper keeps downloaded weights."""
+    return _cache_root() / "whisper"
+
+
+def audio_header_cache_path() -> Path:
+    """Return the database that remembers the headers of checked audio files."""
+    return _cache_root() / "whisper_ft" / "probes.sqlite"
+
+
+def _cache_root() -> Path:
+    return Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache"))
+
+
 def _parsed_lines(path: Path) -> Iterator[tuple[str, Any]]:
-    # Any other break is text; a line may be cut within a character.
+    # Only \n ends a line: JSON strings may hold other line separators. An interrupted write may
+    # end within a character.
     with path.open(encoding="utf-8", newline="\n", errors="replace") as file:
         for line in file:
             with suppress(ValueError, RecursionError):
                 yield line, json.loads(line)
 
 
-def _holds(keep: Callable[[dict[str, Any]], bool], record: Any) -> bool:
-    """Whether to keep a record; none is kept that no run wrote."""
+def _is_kept(keep: Callable[[dict[str, Any]], bool], record: Any) -> bool:
     try:
         return keep(record)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError):  # not a line that a run wrote
         return False
 
 
-def fingerprint(path: str | Path) -> dict[str, Any]:
-    """A manifest's size in bytes and SHA-256; of a folder, those of its list of names and sizes."""
-    path = Path(path)
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        listed = [f"{file.relative_to(path).as_posix()} {file.stat().st_size}" for file in files]
-        content = "\n".join(listed).encode("utf-8", "surrogateescape")
-    else:
-        content = path.read_bytes()
-    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
-
-
-def _write_partial(path: Path, content: Any) -> Path:
-    """Write what is to become a path; a failure leaves nothing of it. Raises OSError."""
-    partial = _partial(path)
-    try:
-        with partial.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
-        cause = error.__context__  # torch tells of it as RuntimeError
-        if isinstance(cause, OSError):
-            raise OSError(cause.errno, cause.strerror, str(path)) from None
-        if isinstance(cause, KeyboardInterrupt):
-            raise KeyboardInterrupt from None
-        raise
-    return partial
-
-
 def _write_text(path: Path, text: str) -> None:
-    path = Path(os.path.realpath(path))  # a link stays one
-    if path.exists() and not path.is_file():  # /dev/stdout and the like
+    path = Path(os.path.realpath(path))  # write through a link; do not replace it
+    if path.exists() and not path.is_file():  # such as /dev/stdout
         path.write_text(text, encoding="utf-8")
         return
-    partial = _partial(path)
+    partial = partial_path(path)
     try:
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -136,26 +155,5 @@ def _write_text(path: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _line(record: dict[str, Any]) -> str:
+def _json_line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make renames last through a power cut, where the system lets folders be flushed."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def cache_folder() -> Path:
-    """Where whisper keeps the weights that it fetches."""
-    return Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache")) / "whisper"
-
-
-def probes_path() -> Path:
-    """Where headers of audio files are remembered."""
-    root = Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return root / "whisper_ft" / "probes.sqlite"

@@ -25,16 +25,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, kinds) or any(words in str(error) for words in WORDS)
 
 
-def reason(error: BaseException) -> str:
+def describe_out_of_memory(error: BaseException) -> str:
     """What it says, in short; some that tell of memory do not say so."""
     first = (str(error).strip().splitlines() or [""])[0].split("DefaultCPUAllocator: ")[-1]
     return f"out of memory ({first})" if first else "out of memory"
 
 
-def told(error: BaseException) -> str:
+def out_of_memory_message(error: BaseException) -> str:
     """What to say of it where no setting is known to help."""
     remedy = "close what else takes memory, choose another --device, or a smaller model"
-    return f"{reason(error)}: {remedy}"
+    return f"{describe_out_of_memory(error)}: {remedy}"
 
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc, malloc.h

@@ -14,7 +14,7 @@ SIGNALS = [
 ]
 
 
-class Stop:
+class StopRequest:
     """Whether, and by which signal, the run was asked to end."""
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ def default_child_signals() -> Iterator[None]:
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[Stop]:
+def stop_on_signals() -> Iterator[StopRequest]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into a request, in the main thread; restore them after."""
-    stop = Stop()
+    stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return

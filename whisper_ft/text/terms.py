@@ -21,7 +21,7 @@ LEAK_WORDS, LEAK_LETTERS = 4, 20  # of a text that another holds by no chance
 
 def term_count(term: str, text: str, *, cased: bool = True) -> int:
     """How often a term stands in a text: NFC, white space collapsed, not inside a longer word."""
-    term, text = plain(term, cased=cased), plain(text, cased=cased)
+    term, text = normalize_text(term, cased=cased), normalize_text(text, cased=cased)
     found, at = 0, text.find(term) if term else -1
     while at >= 0:
         end = at + len(term)
@@ -33,19 +33,19 @@ def term_count(term: str, text: str, *, cased: bool = True) -> int:
     return found
 
 
-def plain(text: str, *, cased: bool = True) -> str:
+def normalize_text(text: str, *, cased: bool = True) -> str:
     """A text as keywords compare: NFC, white space collapsed, casefolded unless case counts."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     return text if cased else text.casefold()
 
 
-def gives_away(prompt: str, text: str) -> bool:
+def reveals_text(prompt: str, text: str) -> bool:
     """Whether a prompt holds a text of some length, or is a short one: it could be copied."""
-    held, said = plain(prompt, cased=False), plain(text, cased=False)
-    return bool(said) and (held == said or (is_long(said) and said in held))
+    held, said = normalize_text(prompt, cased=False), normalize_text(text, cased=False)
+    return bool(said) and (held == said or (is_distinctive(said) and said in held))
 
 
-def is_long(text: str) -> bool:
+def is_distinctive(text: str) -> bool:
     """Whether a text is so long that another has the same words by no chance."""
     return len(text.split()) >= LEAK_WORDS or len(text) >= LEAK_LETTERS
 

@@ -59,7 +59,7 @@ def build_example(
             f"{n_text_ctx}: split the row"
         )
     room = min(n_text_ctx // 2 - 1, n_text_ctx - 1 - len(said))
-    prompt_ids = last(encode_prompt(tokenizer, prompt), room)
+    prompt_ids = keep_last(encode_prompt(tokenizer, prompt), room)
     if not prompt_ids:
         return said, [*said[1:], tokenizer.eot]
     tokens = [tokenizer.sot_prev, *prompt_ids, *said]
@@ -110,7 +110,7 @@ def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment] | None) ->
     return ids
 
 
-def written_segments(tokenizer: Tokenizer, ids: Sequence[int]) -> list[Segment]:
+def decode_segments(tokenizer: Tokenizer, ids: Sequence[int]) -> list[Segment]:
     """What decoded ids say, and when: what `encode_segments` would encode. Text without a first
     time starts at 0, text without a last one has no end."""
     found: list[Segment] = []
@@ -131,7 +131,7 @@ def timestamp_id(tokenizer: Tokenizer, seconds: float) -> int:
     return tokenizer.timestamp_begin + min(round(seconds / SECONDS_PER_STEP), MAX_TIMESTAMP_STEP)
 
 
-def last(ids: Sequence[int], n: int) -> list[int]:
+def keep_last(ids: Sequence[int], n: int) -> list[int]:
     """The last n of some ids; none for n <= 0, where ids[-n:] would keep all."""
     return list(ids[-n:]) if n > 0 else []
 

@@ -11,7 +11,7 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.config.train import AUTO, TrainConfig
-from whisper_ft.models.memory_estimate import peak_bytes
+from whisper_ft.models.memory_estimate import estimate_peak_bytes
 from whisper_ft.models.parameters import n_parameters
 from whisper_ft.runtime.out_of_memory import free_bytes
 from whisper_ft.training.checkpoint import state_bytes
@@ -33,7 +33,7 @@ def fit_batch(
         return config
     n_rows = ROWS_A_STEP * config.accumulate
     needs = [
-        peak_bytes(
+        estimate_peak_bytes(
             *(dims, n),
             frozen=config.freeze_encoder,
             recomputed=config.gradient_checkpointing,
@@ -62,7 +62,7 @@ def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimens
 
     def needs(batch_size: int, frozen: bool, recomputed: bool) -> str:
         ways: dict[str, Any] = {"frozen": frozen, "recomputed": recomputed, "amp_dtype": amp_dtype}
-        return f"{peak_bytes(dims, batch_size, **ways) / 1e9:.1f} GB"
+        return f"{estimate_peak_bytes(dims, batch_size, **ways) / 1e9:.1f} GB"
 
     size, frozen, recomputed = (
         config.batch_size,

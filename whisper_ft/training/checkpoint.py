@@ -11,9 +11,16 @@ from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.models.loading import LoadedModel
 from whisper_ft.models.parameters import n_parameters
-from whisper_ft.models.safe_load import damage, entries, misfit, read_plain, set_heads
-from whisper_ft.runtime.files import _flush_folder, _write_partial
+from whisper_ft.models.safe_load import (
+    find_damage,
+    find_mismatch,
+    load_plain,
+    plain_dict,
+    set_alignment_heads,
+)
+from whisper_ft.runtime.files import flush_folder
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
+from whisper_ft.runtime.torch_files import save_partial
 
 try:
     import fcntl
@@ -60,11 +67,11 @@ def _is_ours(file: Path) -> bool:
 
 def save_state(folder: Path, state: dict[str, Any]) -> None:
     """Write what an exact resume needs; the state before it stays as `state.previous.pt`."""
-    partial = _write_partial(folder / STATE, state)
+    partial = save_partial(folder / STATE, state)
     if (folder / STATE).exists():
         os.replace(folder / STATE, folder / PREVIOUS)
     os.replace(partial, folder / STATE)
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
 def find_state(folder: Path) -> tuple[Path | None, list[str]]:
@@ -77,7 +84,7 @@ def find_state(folder: Path) -> tuple[Path | None, list[str]]:
     damaged: list[Path] = []
     for path in (folder / STATE, folder / PREVIOUS):
         if path.exists():
-            if not (problem := damage(path)):
+            if not (problem := find_damage(path)):
                 for bad in damaged:
                     os.replace(bad, bad.with_name(bad.name + ".damaged"))
                 return path, wrong
@@ -97,14 +104,14 @@ def new_run(folder: Path) -> str:
 
 def load_state_model(path: Path) -> LoadedModel:
     """The model of a saved state, in float32. Raises ValueError for a file that is none."""
-    state = read_plain(path)
+    state = load_plain(path)
     try:
         dims = ModelDimensions(**state["dims"])
-        if problem := misfit(dims, state["model"], path):
+        if problem := find_mismatch(dims, state["model"], path):
             raise ValueError(problem)
         model = Whisper(dims)
-        model.load_state_dict(entries(state["model"]))
-        set_heads(model, state["alignment_heads"])
+        model.load_state_dict(plain_dict(state["model"]))
+        set_alignment_heads(model, state["alignment_heads"])
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
         if is_out_of_memory(error):
             raise

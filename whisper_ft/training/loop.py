@@ -13,7 +13,7 @@ from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import WorkerError
 from whisper_ft.runtime.devices import use_deterministic_algorithms
 from whisper_ft.runtime.out_of_memory import is_out_of_memory, keep_freed_memory
-from whisper_ft.runtime.signals import Stop, stop_on_signals
+from whisper_ft.runtime.signals import StopRequest, stop_on_signals
 from whisper_ft.training.capacity import advice
 from whisper_ft.training.encoder_pass import encode_rows
 from whisper_ft.training.run import Run
@@ -100,7 +100,7 @@ class _NotKept(Exception):
     """Features that could not be written."""
 
 
-def _encode(plan: Plan, stop: Stop) -> None:
+def _encode(plan: Plan, stop: StopRequest) -> None:
     try:
         encode_rows(
             plan.loaded.model,
@@ -115,7 +115,7 @@ def _encode(plan: Plan, stop: Stop) -> None:
         raise _NotKept(error.strerror or str(error)) from error
 
 
-def _loop(run: Run, stop: Stop) -> None:
+def _loop(run: Run, stop: StopRequest) -> None:
     plan, progress = run.plan, run.progress
     steps = run.steps()
     bar = tqdm(total=plan.total_steps, initial=progress.step, unit="step", smoothing=0.1)

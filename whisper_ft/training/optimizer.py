@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.optim import AdamW
 from whisper.model import ModelDimensions, Whisper
 
-from whisper_ft.models.safe_load import entries
+from whisper_ft.models.safe_load import plain_dict
 
 # As in pre-training (Whisper paper, appendix F).
 BETAS, EPS, WEIGHT_DECAY, MAX_GRAD_NORM = (0.9, 0.98), 1e-6, 0.1, 1.0
@@ -28,7 +28,7 @@ def restore_moments(optimizer: AdamW, saved: Any) -> None:
     Raises ValueError for any that do not lie in memory as the parameters do: the fused update
     writes to as many numbers as those have, whatever is there.
     """
-    saved, settings = entries(saved), optimizer.state_dict()["param_groups"]
+    saved, settings = plain_dict(saved), optimizer.state_dict()["param_groups"]
     trained = [p for group in optimizer.param_groups for p in group["params"]]
     for index, moments in saved.items():
         if index not in range(len(trained)) or set(moments) != {"step", "exp_avg", "exp_avg_sq"}:

@@ -9,7 +9,7 @@ from typing import Any
 
 from whisper_ft.config.options import flag, from_json
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.models.loading import load, vocabulary_of
+from whisper_ft.models.loading import load, vocabulary_from_dims
 from whisper_ft.runtime.files import fingerprint
 from whisper_ft.training.checkpoint import find_state, load_state_model, lock_folder, new_run
 from whisper_ft.training.setup import Plan, SetupError, assemble, decide_settings, read_rows
@@ -39,7 +39,7 @@ def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
         print(f"warning: {line}; going on from the state before it (this one is kept as .damaged)")
     if state_path is None:
         print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
-    train, dev, problems = read_rows(config, vocabulary_of(loaded.model.dims))
+    train, dev, problems = read_rows(config, vocabulary_from_dims(loaded.model.dims))
     decided = decide_settings(config, problems)
     try:
         plan = assemble(config, decided, loaded, train, dev)
@@ -98,7 +98,7 @@ def _saved_config(
         )
     for path, known in (*saved["manifests"].items(), *saved["folders"].items()):
         there = Path(path).is_dir() if path in saved["folders"] else Path(path).is_file()
-        if there and fingerprint(path) != known:
+        if there and fingerprint(path).to_json() != known:
             problems.append(f"{path}: changed since the run began: restore it, or start a new run")
     if problems:
         raise SetupError(problems)

@@ -22,13 +22,13 @@ from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.scoring import SCORES, score
 from whisper_ft.evaluation.tables import details
 from whisper_ft.models.loss import PromptedLoss
-from whisper_ft.models.parameters import cast
-from whisper_ft.models.safe_load import read_plain
+from whisper_ft.models.parameters import cast_matrices
+from whisper_ft.models.safe_load import load_plain
 from whisper_ft.models.saving import save_weights
 from whisper_ft.runtime.devices import pick_dtype
-from whisper_ft.runtime.files import append_lines, filter_lines
+from whisper_ft.runtime.files import append_json_lines, filter_json_lines
 from whisper_ft.runtime.out_of_memory import is_out_of_memory, release_memory
-from whisper_ft.runtime.signals import Stop
+from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.checkpoint import save_state
 from whisper_ft.training.optimizer import learning_rate, make_optimizer, restore_moments
 from whisper_ft.training.setup import Plan, SetupError
@@ -54,7 +54,7 @@ class Run:
     def _restore(self, path: Path) -> None:
         """Take up where a saved state stopped; the plan loaded the model's weights from it."""
         try:
-            state = read_plain(path)
+            state = load_plain(path)
             restore_moments(self.optimizer, state["optimizer"]["state"])
             if self.scaler.is_enabled() and state["scaler"]:  # the device, and so fp16, may differ
                 self.scaler.load_state_dict(state["scaler"])
@@ -78,11 +78,13 @@ class Run:
     def _drop_later_lines(self) -> None:
         """Forget what was logged after the state was saved: it will be computed again."""
         step, evaluated_at = self.progress.step, self.progress.evaluated_at
-        filter_lines(
+        filter_json_lines(
             self.plan.folder / "metrics.jsonl",
             lambda line: line["step"] <= (step if line["kind"] == "step" else evaluated_at),
         )
-        filter_lines(self.plan.folder / "samples.jsonl", lambda line: line["step"] <= evaluated_at)
+        filter_json_lines(
+            self.plan.folder / "samples.jsonl", lambda line: line["step"] <= evaluated_at
+        )
 
     def save(self) -> None:
         """Write last.pt, then the state; without dev rows the last is also the best."""
@@ -143,7 +145,7 @@ class Run:
         seconds = time.perf_counter() - began
         times = {"seconds": seconds, "waited": waited}
         record = {"kind": "step", "step": progress.step, "lr": lr, **numbers, **times}
-        append_lines(plan.folder / "metrics.jsonl", [record])
+        append_json_lines(plan.folder / "metrics.jsonl", [record])
         return record
 
     def _taken(self, batches: Sequence[Batch]) -> dict[str, Any]:
@@ -176,7 +178,7 @@ class Run:
         due = step % self.plan.eval_every == 0 or step == self.plan.total_steps
         return bool(self.plan.dev.rows) and due and self.progress.evaluated_at < step
 
-    def evaluate(self, stop: Stop) -> None:
+    def evaluate(self, stop: StopRequest) -> None:
         """Decode and score the dev rows with the weights as they would be saved; log and keep.
 
         Asked to stop, it leaves without a trace: the evaluation stays due for a resumed run.
@@ -186,7 +188,7 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)  # room for the copy
         as_saved = copy.deepcopy(self.model).half().float()
         samples = decode_all(
-            cast(as_saved, pick_dtype("auto", plan.device)),
+            cast_matrices(as_saved, pick_dtype("auto", plan.device)),
             dev,
             f"evaluating step {progress.step}",
             stop=lambda: bool(stop),
@@ -206,9 +208,9 @@ class Run:
         if best:
             save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
         samples = [{"step": progress.step, **sample} for sample in samples]
-        append_lines(plan.folder / "samples.jsonl", samples)
+        append_json_lines(plan.folder / "samples.jsonl", samples)
         record = {"kind": "evaluation", "step": progress.step, "best": best, "scores": scores}
-        append_lines(plan.folder / "metrics.jsonl", [record])
+        append_json_lines(plan.folder / "metrics.jsonl", [record])
 
     def finished(self) -> bool:
         patience = self.plan.config.patience

@@ -12,7 +12,7 @@ import torch
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.manifest import JoinedRows, places, stamps, total_seconds
 from whisper_ft.data.row import Row
-from whisper_ft.runtime.environment import surroundings
+from whisper_ft.runtime.environment import describe_environment
 from whisper_ft.runtime.files import fingerprint
 
 
@@ -26,11 +26,13 @@ def record(
     """All that a resumed run must find again."""
     return {
         "settings": dataclasses.asdict(config),
-        "manifests": {path: fingerprint(path) for path in (*config.train, *config.dev)},
-        "folders": {path: fingerprint(path) for path in (config.noise, config.reverb) if path},
+        "manifests": {path: fingerprint(path).to_json() for path in (*config.train, *config.dev)},
+        "folders": {
+            path: fingerprint(path).to_json() for path in (config.noise, config.reverb) if path
+        },
         "usable": usable(train, dev),
         "audio": hashlib.sha256(b"".join(stamps([train, dev]))).hexdigest()[:16],
-        **surroundings(device, amp_dtype),
+        **describe_environment(device, amp_dtype).to_json(),
     }
 
 

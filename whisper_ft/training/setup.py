@@ -27,7 +27,13 @@ from whisper_ft.models.layers import (
     use_fast_layers,
     use_stochastic_depth,
 )
-from whisper_ft.models.loading import LoadedModel, Vocabulary, load, vocabulary, vocabulary_of
+from whisper_ft.models.loading import (
+    LoadedModel,
+    Vocabulary,
+    load,
+    load_vocabulary,
+    vocabulary_from_dims,
+)
 from whisper_ft.models.parameters import freeze_encoder, n_parameters
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.runtime.files import write_json
@@ -115,12 +121,12 @@ def make_plan(config: TrainConfig) -> Plan:
     config = config.resolved()
     folder = Path(config.out)
     problems = config.problems()
-    vocabulary_here: Vocabulary | None = None
+    vocabulary: Vocabulary | None = None
     try:
-        vocabulary_here = vocabulary(config.model)
+        vocabulary = load_vocabulary(config.model)
     except ValueError as error:
         problems.append(f"--model: {error}")
-    train, dev, more = read_rows(config, vocabulary_here)
+    train, dev, more = read_rows(config, vocabulary)
     problems += more
     if (folder / "config.json").exists():
         try:
@@ -216,9 +222,9 @@ def assemble(
         use_activation_checkpointing(loaded.model)
     if config.stochastic_depth:
         use_stochastic_depth(loaded.model, config.stochastic_depth)
-    vocabulary_here = vocabulary_of(dims)
+    vocabulary = vocabulary_from_dims(dims)
     manifests = [
-        _packed(checked.rows, config, vocabulary_here) if config.pack != "off" else checked.rows
+        _packed(checked.rows, config, vocabulary) if config.pack != "off" else checked.rows
         for checked in train
     ]
     groups, weights = by_language(
@@ -254,7 +260,7 @@ def assemble(
         examples=Examples(
             rows=rows,
             policy=decided["policy"],
-            tokenizer_of=vocabulary_here.tokenizer,
+            tokenizer_of=vocabulary.tokenizer,
             n_mels=dims.n_mels,
             n_text_ctx=dims.n_text_ctx,
             timestamp_rate=config.timestamp_rate,

@@ -12,7 +12,7 @@ from torch.amp import GradScaler
 from torch.optim import Optimizer
 
 from whisper_ft.data.loader import Batch
-from whisper_ft.runtime.out_of_memory import is_out_of_memory, reason
+from whisper_ft.runtime.out_of_memory import describe_out_of_memory, is_out_of_memory
 from whisper_ft.training.optimizer import MAX_GRAD_NORM
 
 
@@ -24,7 +24,7 @@ class OutOfMemoryError(Exception):
     """Too little memory for a batch of `n_rows`; the weights are as they were."""
 
     def __init__(self, n_rows: int, error: Exception) -> None:
-        super().__init__(reason(error))
+        super().__init__(describe_out_of_memory(error))
         self.n_rows = n_rows
 
 

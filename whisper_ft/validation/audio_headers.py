@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from whisper_ft.data.audio import AudioInfo, probe
-from whisper_ft.runtime.files import probes_path
+from whisper_ft.runtime.files import audio_header_cache_path
 
 PROBES = """CREATE TABLE IF NOT EXISTS probes (
     path BLOB PRIMARY KEY, size INT, mtime_ns INT, sample_rate INT, n_samples INT, n_channels INT
@@ -45,8 +45,8 @@ def _probe(path: Path) -> AudioInfo | str:
 
 def _open_cache() -> sqlite3.Connection:
     try:
-        probes_path().parent.mkdir(parents=True, exist_ok=True)
-        cache = sqlite3.connect(probes_path(), timeout=10)
+        audio_header_cache_path().parent.mkdir(parents=True, exist_ok=True)
+        cache = sqlite3.connect(audio_header_cache_path(), timeout=10)
         cache.execute(PROBES)
     except (OSError, sqlite3.Error):
         cache = sqlite3.connect(":memory:")

@@ -17,7 +17,7 @@ from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.text.terms import is_long, plain
+from whisper_ft.text.terms import is_distinctive, normalize_text
 from whisper_ft.text.tokens import encode_prompt, encode_segments
 from whisper_ft.validation.checks import CheckedManifest
 from whisper_ft.validation.warnings import audio_warnings
@@ -31,7 +31,7 @@ SHOWN = 4  # places and values of rows that share a problem or a doubt
 VARYING = re.compile(r"'(?:[^'\\]|\\.)+'|\"[^\"]+\"|\d+(\.\d+)?%?")  # of its words
 
 
-def listen(checked: Sequence[CheckedManifest], n_rows: int, seed: int) -> None:
+def check_audio(checked: Sequence[CheckedManifest], n_rows: int, seed: int) -> None:
     """Add doubts about the sound of at most so many rows of each manifest, drawn by the seed."""
     for found in checked:
         drawn = random.Random(f"listen {seed}").sample(
@@ -53,7 +53,7 @@ def compare_manifests(checked: Sequence[CheckedManifest]) -> None:
     said: dict[tuple[str, str], str] = {}
     for number, found in enumerate(checked, start=1):
         for row in found.rows if number > 1 else ():
-            text = plain(row.text, cased=False)
+            text = normalize_text(row.text, cased=False)
             seconds, other = heard.shared(row)
             if other:
                 what = f"audio: {seconds:.1f} s of it stand in '{other}' too"
@@ -65,8 +65,8 @@ def compare_manifests(checked: Sequence[CheckedManifest]) -> None:
             return
         heard.add(found.rows)
         for row in found.rows:
-            text = plain(row.text, cased=False)
-            if row.speaker or is_long(text):  # who says yes may be anyone
+            text = normalize_text(row.text, cased=False)
+            if row.speaker or is_distinctive(text):  # who says yes may be anyone
                 said.setdefault((row.speaker, text), row.place)
 
 
@@ -174,7 +174,7 @@ def screen(surveyed: dict[str, Any], *, every: bool) -> Iterator[str]:
     few = every or len(problems) <= MOST_LISTED
     yield from _listed(problems, "") if few else _grouped(problems, "wrong")
     yield from _listed(warnings, "doubtful: ") if every else _grouped(warnings, "doubtful")
-    more = "" if every or (few and not warnings) else ": --every lists each"
+    more = "" if every or (few and not warnings) else ": --all-warnings lists each"
     yield f"  {len(problems)} problems, {len(warnings)} doubts{more}"
 
 

@@ -12,7 +12,7 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
 from whisper_ft.data.row import Row
-from whisper_ft.text.terms import gives_away, term_count
+from whisper_ft.text.terms import reveals_text, term_count
 from whisper_ft.text.tokens import (
     MAX_FIRST_TIMESTAMP,
     MAX_NEW_TOKENS,
@@ -62,7 +62,7 @@ def warnings(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Ite
     yield from _segment_warnings(row, segments)
     yield from _prompt_warnings(row, tokenizer)
     yield from _text_warnings(row, segments, tokenizer)
-    if gives_away(", ".join(("", *row.keywords)), row.text):
+    if reveals_text(", ".join(("", *row.keywords)), row.text):
         yield "keywords: one holds the whole text: no glossary is made of them"
     for term in row.keywords:
         if not term_count(term, row.text):
@@ -100,7 +100,7 @@ def _prompt_warnings(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
     n_prompt = len(encode_prompt(tokenizer, row.prompt))
     if n_prompt > MAX_PROMPT_TOKENS:
         yield f"prompt: {n_prompt} tokens: the first {n_prompt - MAX_PROMPT_TOKENS} are cut off"
-    if gives_away(row.prompt, row.text):
+    if reveals_text(row.prompt, row.text):
         yield "prompt: holds the whole text: the model learns to copy it, and hears nothing"
 
 
