@@ -22,7 +22,7 @@ from helpers.runs import lines, plan_of
 from whisper_ft.data.audio import probe, read_audio
 from whisper_ft.data.feature_cache import TAIL, read_features
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.data.row import MAX_LINE
+from whisper_ft.data.row_parsing import MAX_LINE
 from whisper_ft.models.loading import load
 from whisper_ft.models.safe_load import find_damage
 from whisper_ft.training.loop import train

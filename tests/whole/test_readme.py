@@ -13,7 +13,7 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import read_audio
 from whisper_ft.data.prompts import KINDS, parse_policy
-from whisper_ft.data.row import parse_row
+from whisper_ft.data.row_parsing import parse_line
 from whisper_ft.evaluation.tables import MARK, markdown_table
 from whisper_ft.text.tokens import IGNORE, build_example
 
@@ -83,10 +83,10 @@ def test_the_commands_run_in_the_readmes_order(workplace, monkeypatch):
     ).exists()
 
 
-def test_the_manifests_example_is_a_row(tmp_path):
+def test_the_manifests_example_is_a_row():
     (line,) = blocks("json")
-    row, problems, unknown = parse_row(line.strip().encode(), tmp_path, "README", {})
-    assert row is not None and not problems and not unknown
+    parsed = parse_line(line.strip().encode())
+    assert parsed.fields is not None and not parsed.problems and not parsed.unknown
 
 
 def test_the_table_is_the_one_that_the_saved_figures_make():

@@ -9,8 +9,9 @@ from whisper_ft.config.commands import (
 )
 from whisper_ft.config.options import out_of_bounds
 from whisper_ft.data.dataset import Examples
-from whisper_ft.data.manifest import JoinedRows, read_manifest
+from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import coverage, coverage_line, parse_policy
+from whisper_ft.data.rows import JoinedRows
 from whisper_ft.models.loading import Vocabulary, try_load_vocabulary
 from whisper_ft.runtime.files import check_output_paths, write_json
 from whisper_ft.validation.checks import CheckedManifest, check_manifest

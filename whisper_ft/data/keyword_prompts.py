@@ -9,6 +9,7 @@ from typing import NamedTuple
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.row import Row
+from whisper_ft.data.rows import row_keywords, row_writing
 from whisper_ft.text.terms import normalize_text, reveals_text, term_count
 
 MAX_PROMPT_TOKENS = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
@@ -79,11 +80,11 @@ def keyword_prompt(
 
 def _other_terms(rows: Sequence[Row], row: Row, rng: random.Random, n_draws: int) -> Iterator[str]:
     """Keywords of random rows that are in the language of a row's text and written as it is."""
+    n_rows, writing = len(rows), row.writing
     for _ in range(n_draws):
-        other = rows[rng.randrange(len(rows))]
-        alike = (other.written_language, other.style) == (row.written_language, row.style)
-        if other.keywords and alike:
-            yield rng.choice(other.keywords)
+        index = rng.randrange(n_rows)
+        if row_writing(rows, index) == writing and (keywords := row_keywords(rows, index)):
+            yield rng.choice(keywords)
 
 
 def _n_ids(tokenizers: Sequence[Tokenizer], text: str) -> int:

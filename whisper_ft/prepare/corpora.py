@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from whisper_ft.data.row import READERS
+from whisper_ft.data.row_parsing import READERS
 
 TEXT_COLUMNS = ("text", "sentence", "transcription", "transcript", "normalized_text")
 REQUIRED = ("audio", "text")

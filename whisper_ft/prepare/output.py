@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from whisper_ft.data.row import parse_row
+from whisper_ft.data.row_parsing import parse_line
 
 SHOWN = 10  # notes; the rest stands in the file
 VARYING = re.compile(r"'[^']*'|[^\s:]*[/\\][^\s:]*|\d+(\.\d+)?")  # of a note's words
@@ -51,7 +51,7 @@ class Output:
         if "recording" in filled:
             filled["recording"] = self._unbroken(filled["recording"])
         line = json.dumps({**filled, "audio": audio.as_posix()}, ensure_ascii=False)
-        _, problems, _ = parse_row(line.encode("utf-8", "surrogatepass"), root, place, {})
+        problems = parse_line(line.encode("utf-8", "surrogatepass")).problems
         if problems:
             self.leave_out(place, "; ".join(problems))
             return
@@ -108,5 +108,4 @@ class Output:
 def _is_manifest(path: Path) -> bool:
     """Whether a file's first row is one of a manifest, which may be written anew."""
     with path.open("rb") as file:
-        row, _, _ = parse_row(file.readline(), path.parent, str(path), {})
-    return row is not None
+        return parse_line(file.readline()).fields is not None

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.data.manifest import JoinedRows, places, stamps, total_seconds
 from whisper_ft.data.row import Row
+from whisper_ft.data.rows import JoinedRows, audio_stamps, row_places, total_seconds
 from whisper_ft.runtime.environment import describe_environment
 from whisper_ft.runtime.files import fingerprint
 
@@ -31,7 +31,7 @@ def record(
             path: fingerprint(path).to_json() for path in (config.noise, config.reverb) if path
         },
         "usable": usable(train, dev),
-        "audio": hashlib.sha256(b"".join(stamps([train, dev]))).hexdigest()[:16],
+        "audio": hashlib.sha256(b"".join(audio_stamps([train, dev]))).hexdigest()[:16],
         **describe_environment(device, amp_dtype).to_json(),
     }
 
@@ -39,6 +39,6 @@ def record(
 def usable(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, Any]:
     """Which rows a run trains and is evaluated on: counts, length, and a hash of their places."""
     rows = JoinedRows([train, dev])
-    digest = hashlib.sha256("\n".join(places(rows)).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(row_places(rows)).encode()).hexdigest()
     seconds = round(total_seconds(rows), 3)
     return {"train": len(train), "dev": len(dev), "seconds": seconds, "sha256": digest}

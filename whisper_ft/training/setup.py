@@ -16,10 +16,11 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.augmentation import PLAIN, Augmentation, refuse
 from whisper_ft.data.dataset import Examples
 from whisper_ft.data.feature_cache import FeatureKey, feature_bytes
-from whisper_ft.data.manifest import JoinedRows, read_manifest
+from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.packing import pack, summary
 from whisper_ft.data.prompts import coverage_line, parse_policy
 from whisper_ft.data.row import Row
+from whisper_ft.data.rows import JoinedRows
 from whisper_ft.data.sampler import Sampler, by_language
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.models.layers import (

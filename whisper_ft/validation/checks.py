@@ -9,8 +9,9 @@ from tqdm import tqdm
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
 
 from whisper_ft.data.audio import AudioInfo, n_mel_frames
-from whisper_ft.data.manifest import MANY, Manifest, read_manifest
+from whisper_ft.data.manifest import Manifest, read_manifest
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
+from whisper_ft.data.rows import Rows
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.terms import term_count
 from whisper_ft.text.tokens import build_example
@@ -18,6 +19,7 @@ from whisper_ft.validation.audio_headers import probe_all
 from whisper_ft.validation.warnings import joined, warnings
 
 AT_ONCE = 5_000  # rows that are objects at a time
+MANY = 100_000  # rows of which to show how far one is
 TASKS = ("transcribe", "translate")
 
 
@@ -38,13 +40,13 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
     Without a vocabulary (its model cannot be read) tokens and languages go unchecked.
     """
     held = manifest.rows
-    fit = held.none()
+    fit = Rows(held.table)
     checked = CheckedManifest(
         fit, problems=list(manifest.problems), warnings=list(manifest.warnings)
     )
     complete = True  # whether the row before this one is there, for previous text
     bar = tqdm(
-        total=len(held), desc=f"checking {held.path.name}", unit=" rows", disable=len(held) < MANY
+        total=len(held), desc=f"checking {held.table.path.name}", unit=" rows", disable=len(held) < MANY
     )
     with bar:
         for first in range(0, len(held), AT_ONCE):
@@ -52,7 +54,7 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
             infos = probe_all([row.audio for row in some])
             for index, row in enumerate(some, start=first):
                 info, follows = infos[row.audio], row.follows and complete
-                code = fit.codes.setdefault(row.language, _language_code(row.language))
+                code = _language_code(row.language)
                 row = replace(row, language=code, follows=follows)
                 wrong, doubtful = _look_at(row, info, vocabulary)
                 checked.problems += [Problem(row.place, what) for what in wrong]
@@ -60,7 +62,13 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
                 complete = not wrong
                 if not wrong and isinstance(info, AudioInfo):
                     seconds = _duration(row, info)
-                    fit.add(held.starts[index], held.numbers[index], follows, seconds, info.stamp)
+                    fit.add_checked(
+                        held.numbers[index],
+                        follows=follows,
+                        duration=seconds,
+                        stamp=info.stamp,
+                        language=code,
+                    )
                     checked.languages.append(code)
                     checked.seconds += seconds
             bar.update(len(some))
