@@ -1,42 +1,113 @@
-"""Rows are made when they are asked for, so that a million of them fit."""
+"""Reading manifests: what a file holds, and what is wrong with it."""
 
-import pickle
-import tracemalloc
+import json
 
 import pytest
-from helpers.manifests import write_manifest
 
-from whisper_ft.data.manifest import JoinedRows, places, read_manifest
-from whisper_ft.data.sampler import Sampler, batches_of
-from whisper_ft.validation.checks import check_manifest
+from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.row_parsing import MAX_LINE
+from whisper_ft.text.tokens import Segment
 
-
-@pytest.fixture
-def rows(tmp_path):
-    lines = [{"audio": f"{i}.wav", "text": f"Row {i}."} for i in range(100)]
-    return read_manifest(write_manifest(tmp_path / "many.jsonl", lines)).rows
+GOOD = {"audio": "a.wav", "text": "Call Reid."}
 
 
-def test_they_are_a_sequence(rows):
-    assert len(rows) == 100 and rows[-1] == rows[99]
-    assert [row.text for row in rows] == [f"Row {i}." for i in range(100)]
-    assert [row.text for row in rows[2:5]] == ["Row 2.", "Row 3.", "Row 4."]
-    with pytest.raises(IndexError):
-        rows[100]
-    assert [row.place for row in rows] == list(places(rows))
-    assert [row.follows for row in rows[:3]] == [False, True, True]
+def test_a_row_has_every_field_typed(tmp_path):
+    path = tmp_path / "m.jsonl"
+    fields = {
+        **GOOD,
+        "prompt": "Reid.",
+        "keywords": ["Reid", "two  words"],
+        "segments": [{"start": 0, "end": 1.5, "text": "Call Reid."}],
+        "start": 2,
+        "end": 4.5,
+        "channel": 1,
+        "duration": 2.5,
+        "language": "de",
+        "task": "translate",
+        "recording": "r1",
+        "speaker": "s1",
+    }
+    path.write_text("\ufeff" + json.dumps(fields) + "\r\n\n", encoding="utf-8")
+    manifest = read_manifest(path)
+    (row,) = manifest.rows
+    assert not manifest.problems and not manifest.warnings
+    assert row.audio == tmp_path / "a.wav" and row.place == f"{path}:1"
+    assert row.keywords == ("Reid", "two words")
+    assert row.segments == (Segment(0.0, 1.5, "Call Reid."),)
+    assert (row.start, row.end, row.channel, row.language, row.task) == (
+        2,
+        4.5,
+        1,
+        "de",
+        "translate",
+    )
 
 
-def test_another_process_gets_the_same(rows):
-    assert list(pickle.loads(pickle.dumps(rows))) == list(rows)
+def test_language_and_task_default_to_the_settings(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text(json.dumps(GOOD), encoding="utf-8")
+    (row,) = read_manifest(path, language="fr", task="translate").rows
+    assert (row.language, row.task) == ("fr", "translate")
 
 
-def test_manifests_are_joined_without_making_rows(rows):
-    joined = JoinedRows([rows, rows[:3], rows])
-    assert len(joined) == 203
-    assert list(joined) == [*rows, *rows[:3], *rows]
-    assert list(places(joined)) == [row.place for row in joined]
-    assert len(JoinedRows([])) == 0 and list(JoinedRows([])) == []
+def test_an_absolute_path_stays(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text(json.dumps({**GOOD, "audio": "/data/a.wav"}), encoding="utf-8")
+    assert str(read_manifest(path).rows[0].audio) == "/data/a.wav"
+
+
+def test_all_problems_of_all_lines_come_at_once(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text(
+        '{"text": 1, "start": "x"}\nnot json\n[1]\n' + json.dumps(GOOD), encoding="utf-8"
+    )
+    manifest = read_manifest(path)
+    assert len(manifest.rows) == 1
+    assert [str(p).split(": ")[0] for p in manifest.problems] == [
+        f"{path}:{n}" for n in (1, 1, 1, 2, 3)
+    ]
+    assert "audio: missing" in str(manifest.problems[2])
+
+
+def test_an_unknown_field_is_a_warning_once(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text((json.dumps({**GOOD, "snr": 3}) + "\n") * 3, encoding="utf-8")
+    manifest = read_manifest(path)
+    assert len(manifest.rows) == 3 and not manifest.problems
+    assert [str(warning) for warning in manifest.warnings] == [
+        f"{path}:1: unknown field 'snr' is not used"
+    ]
+
+
+def test_a_file_that_is_missing_empty_or_not_text_says_so(tmp_path):
+    (tmp_path / "empty").write_text("\n \n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    said = [
+        str(p) for n in ("none", "empty", "binary") for p in read_manifest(tmp_path / n).problems
+    ]
+    assert "cannot be read (No such file" in said[0]
+    assert "holds no rows" in said[1]
+    assert "binary:1: not UTF-8" in said[2]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('[\n{"audio": "a.wav", "text": ""},\n{"audio": "b.wav", "text": ""}\n]', "a JSON array"),
+        ("audio,text\na.wav,Hi.\n", "no line is JSON: `prepare csv` makes a manifest"),
+        (b"\xff\xfb\n\x90\xff\n".decode("latin-1"), "no line is JSON"),
+    ],
+)
+def test_a_file_of_another_format_is_one_problem(tmp_path, content, words):
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(content.encode("latin-1"))
+    (problem,) = read_manifest(path).problems
+    assert problem.what.startswith(words)
+
+
+def test_a_device_is_not_read():
+    (problem, *_) = read_manifest("/dev/zero").problems
+    assert "/dev/zero: cannot be read (not a regular file)" in str(problem)
 
 
 def test_empty_lines_and_bad_ones_keep_their_numbers(tmp_path):
@@ -48,20 +119,13 @@ def test_empty_lines_and_bad_ones_keep_their_numbers(tmp_path):
     assert [row.follows for row in manifest.rows] == [False, False]
 
 
-def test_a_row_costs_its_line_and_tens_of_bytes(corpus, tmp_path):
-    line = corpus[0].read_bytes().splitlines()[0]
-    path = corpus[0].parent / "many.jsonl"
-    path.write_bytes((line + b"\n") * 5000)
-    tracemalloc.start()
-    checked = check_manifest(read_manifest(path), None)
-    held, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert len(checked.rows) == 5000 and checked.rows[4999].duration == 1.0
-    assert held < path.stat().st_size + 5000 * 100
-
-
-def test_an_epoch_entered_in_its_middle_is_the_one_that_was_left():
-    order = Sampler((range(50_000),), (1.0,), seed=3)
-    whole = list(batches_of(order, 0, 100_000, 8, 8))
-    assert whole[9_000:] == list(batches_of(order, 72_000, 100_000, 8, 8))
-    assert sorted(visit.row for batch in whole[:6250] for visit in batch) == list(range(50_000))
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_a_line_may_have_a_million_bytes_and_no_more(tmp_path, bom):
+    longest = json.dumps(GOOD).encode().ljust(MAX_LINE)
+    lines = [longest, longest + b" ", b"x" * 3 * MAX_LINE, json.dumps(GOOD).encode()]
+    path = tmp_path / "m.jsonl"
+    path.write_bytes(bom + b"\n".join(lines))
+    manifest = read_manifest(path)
+    assert [row.place for row in manifest.rows] == [f"{path}:1", f"{path}:4"]
+    assert [problem.place for problem in manifest.problems] == [f"{path}:2", f"{path}:3"]
+    assert all("more than 1000000 bytes" in problem.what for problem in manifest.problems)

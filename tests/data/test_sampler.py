@@ -57,3 +57,10 @@ def test_at_temperature_1_and_with_one_language_a_manifest_is_one_group():
     groups, weights = by_language([["en", "de", "en"], ["fr"] * 3], (1.0, 0.5), 3.0)
     assert groups[2] == range(3, 6) and weights[2] == 0.5
     assert [list(group) for group in groups[:2]] == [[0, 2], [1]]
+
+
+def test_an_epoch_entered_in_its_middle_is_the_one_that_was_left():
+    order = Sampler((range(50_000),), (1.0,), seed=3)
+    whole = list(batches_of(order, 0, 100_000, 8, 8))
+    assert whole[9_000:] == list(batches_of(order, 72_000, 100_000, 8, 8))
+    assert sorted(visit.row for batch in whole[:6250] for visit in batch) == list(range(50_000))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from tqdm import tqdm
+
 from whisper_ft.data.row import Problem
 from whisper_ft.data.row_parsing import MAX_LINE, parse_line
 from whisper_ft.data.rows import Rows, RowTable
@@ -79,10 +81,9 @@ def _failed(path: Path, what: str) -> Manifest:
 def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
     """Yield each line without its end, cut after MAX_LINE + 1 bytes, enough to be refused."""
     size = os.fstat(file.fileno()).st_size
-    bar = progress_bar(
-        total=size, description=f"reading {name}", hidden=size < BAR_BYTES, unit="B",
-        unit_scale=True,
-    )  # fmt: skip
+    bar: tqdm[bytes] = progress_bar(
+        None, f"reading {name}", hidden=size < BAR_BYTES, total=size, unit="B", unit_scale=True
+    )
     with bar:
         bom = BOM
         while line := file.readline(len(BOM) + MAX_LINE + 2):

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 from whisper_ft.data.row import Row, Style, Writing, text_style, written_language
 from whisper_ft.data.row_parsing import RowFields
@@ -78,7 +78,7 @@ def _pack(fields: RowFields) -> bytes:
     n = N_PACKED
     while fields[n - 1] is DEFAULTS[n - 1]:
         n -= 1
-    plain = fields[:n]
+    plain: tuple[Any, ...] = fields[:n]
     if n > SEGMENTS:  # marshal takes no named tuples
         segments = tuple(tuple(segment) for segment in fields.segments)
         plain = (*plain[:SEGMENTS], segments, *plain[SEGMENTS + 1 :])

@@ -45,9 +45,8 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
         fit, problems=list(manifest.problems), warnings=list(manifest.warnings)
     )
     complete = True  # whether the row before this one is there, for previous text
-    bar = tqdm(
-        total=len(held), desc=f"checking {held.table.path.name}", unit=" rows", disable=len(held) < MANY
-    )
+    name = held.table.path.name
+    bar = tqdm(total=len(held), desc=f"checking {name}", unit=" rows", disable=len(held) < MANY)
     with bar:
         for first in range(0, len(held), AT_ONCE):
             some = held[first : first + AT_ONCE]
