@@ -5,18 +5,21 @@ PYTHON ?= python3
 RUNS ?= runs
 INPUTS ?= 10000
 BIN := .venv/bin
+PARALLEL := --numprocesses 2 --dist loadfile
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.
 TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
 
-.PHONY: help install tools demo table test drills fuzz clean
+.PHONY: help install tools demo table lint check test matrix drills fuzz clean
 
 help:
 	@echo "make demo    fine-tune tiny.en on data/ and compare it with stock"
-	@echo "make test    lint, types and tests"
+	@echo "make check   lint, types and the quick tests, in a minute: before every commit"
+	@echo "make test    lint, types, all tests and their branch coverage"
 	@echo "make table   reproduce the README's table: two runs, three evaluations"
 	@echo "make drills  kill, fill and damage runs: the README's table of it (as root, for small disks)"
+	@echo "make matrix  make check with other versions of Python and torch"
 	@echo "make fuzz    10,000 spoiled inputs for every reader (Linux)"
 	@echo "make clean   remove .venv and the runs of demo and table"
 
@@ -26,7 +29,7 @@ install: .venv/installed
 .venv/installed: constraints.txt setup.cfg pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) torch setuptools wheel
-	$(PIP) --no-build-isolation --editable ".[dev,prepare,augment,plot]"
+	$(PIP) --no-build-isolation --editable ".[dev,docs,prepare,augment,plot]"
 	@touch $@
 
 # What tests need beside Python: ffmpeg for whisper's own command, a browser for the report.
@@ -57,11 +60,22 @@ table: install
 	$(BIN)/python -m whisper_ft table data/results/stock.json data/results/without.json \
 	  data/results/with.json --into README.md
 
-test: install tools
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations=5
+
+check: lint
+	$(BIN)/python -m pytest -q -m "not (drill or weights or slow)" $(PARALLEL)
+
+test: lint tools
+	$(BIN)/python -m pytest $(PARALLEL) --durations=5 --cov --cov-report=
+	@echo "branch coverage of whisper_ft, in the tests' own processes: $$($(BIN)/coverage report --format=total) %"
+
+matrix:
+	tests/matrix.sh
 
 drills: install tools
 	mkdir -p $(RUNS)
