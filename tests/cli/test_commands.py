@@ -49,7 +49,7 @@ def test_a_table_of_what_is_no_evaluation_names_the_file(run, tmp_path):
 
 def test_without_a_command_the_commands_are_listed(run):
     status, said = run()
-    assert status == 2 and "evaluate  Decode manifests under right" in said
+    assert status == 2 and "evaluate  Decode manifests under the right" in said
     assert run("--help")[0] == 0
 
 

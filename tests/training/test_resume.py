@@ -265,5 +265,5 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
 
 
 def test_strict_resume_alone_is_refused(argv):
-    with pytest.raises(ValueError, match="--strict-resume: goes with --resume"):
+    with pytest.raises(ValueError, match="--strict-resume: needs --resume"):
         plan_of([*argv, "--strict-resume"])

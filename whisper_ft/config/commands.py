@@ -1,136 +1,167 @@
-"""The settings of every command but training: the flags, and the help."""
+"""Settings of every command except `train` and `prepare`, from which their flags are made."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from whisper_ft.config.options import option
-from whisper_ft.config.train import PromptSettings
+from whisper_ft.config.train import (
+    DEVICE_HELP,
+    LANGUAGE_HELP,
+    TASK_HELP,
+    TASKS,
+    PromptSettings,
+)
+
+CHECKPOINT_HELP = "A .pt file or an official model name."
+MANIFESTS_HELP = "Manifests (JSON Lines files)."
+JSON_HELP = "Write the scores to this JSON file."
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Decode manifests under right, no and wrong prompts, and score what checkpoints write."""
+    """Decode manifests under the right prompt, none and a wrong one, and score checkpoints."""
 
     inputs: tuple[str, ...] = option(
-        (), "checkpoints (.pt files or official names), then manifests", positional=True
+        (), "Checkpoints (.pt files or official model names), then manifests.", positional=True
     )
-    language: str = option("en", "language of rows that name none")
-    task: str = option(
-        "transcribe", "task of rows that name none", choices=("transcribe", "translate")
-    )
+    language: str = option("en", LANGUAGE_HELP)
+    task: str = option("transcribe", TASK_HELP, choices=TASKS)
     others: tuple[str, ...] = option(
-        (), "other manifests, each scored apart: what was not trained for, and may be forgotten"
+        (),
+        "More manifests, each scored separately. Give data that the model was not fine-tuned on, "
+        "to see what it forgot.",
     )
     interpolate: tuple[float, ...] = option(
         (),
-        "evaluate mixtures of two checkpoints instead, with these shares of the second: "
-        "0 .25 .5 .75 1",
+        "Evaluate mixtures of two checkpoints instead of the checkpoints. Each number is the "
+        "weight of the second checkpoint, such as 0 0.25 0.5 0.75 1.",
         at_least=0,
         at_most=1,
     )
     rows: int | None = option(
-        None, "decode only this many rows of each, drawn by the seed (default: all)", at_least=1
+        None, "Decode this many rows of each manifest, chosen at random. (default: all)", at_least=1
     )
-    without_timestamps: bool = option(False, "decode after <|notimestamps|>")
+    without_timestamps: bool = option(False, "Decode without timestamps.")
     beam_size: int | None = option(
-        None, "search with a beam as wide (default: greedy)", at_least=1, at_most=100
+        None,
+        "Beam search with this many beams. (default: greedy decoding)",
+        at_least=1,
+        at_most=100,
     )
     dtype: str = option(
         "auto",
-        "precision of decoding; auto: float16 on a GPU, float32 on a CPU, as whisper does",
+        "Precision of decoding. auto: float16 on a GPU and float32 on a CPU, as in whisper.",
         choices=("auto", "float32", "float16", "bfloat16"),
     )
-    seed: int = option(0, "of distractors, wrong prompts and the rows drawn", at_least=0)
-    device: str = option("auto", "auto, cpu, cuda or cuda:N")
-    name: tuple[str, ...] = option(
-        (), "what to call the checkpoints in tables, one name each (default: their paths)"
+    seed: int = option(
+        0, "Random seed for distractors, wrong prompts and the choice of rows.", at_least=0
     )
-    differing: int = option(3, "show this many of the rows that differ most", at_least=0)
-    json: str = option("", "write the scores to this file")
+    device: str = option("auto", DEVICE_HELP)
+    name: tuple[str, ...] = option(
+        (), "Names of the checkpoints in tables, one for each. (default: their paths)"
+    )
+    differing: int = option(
+        3, "Show this many of the rows that differ most between checkpoints.", at_least=0
+    )
+    json: str = option("", JSON_HELP)
     samples: tuple[str, ...] = option(
-        (), "write references, prompts and outputs to these JSON Lines files, one a checkpoint"
+        (),
+        "Write references, prompts and outputs to these JSON Lines files, one for each checkpoint.",
     )
 
 
 @dataclass(frozen=True)
 class DoctorConfig:
-    """Print what a bug report needs: versions, devices, room, caches and a self-test."""
+    """Print what a bug report needs: versions, devices, free memory, caches and a self-test."""
 
-    paths: bool = option(False, "print paths too, which may tell a user's name")
+    paths: bool = option(False, "Print paths too. They may contain your user name.")
 
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """Write a run's curves, scores and dev rows, with their sound, to one HTML file."""
+    """Write the curves, scores and dev rows of a run, with their audio, to one HTML file."""
 
-    run: str = option("", "the run's folder", positional=True)
-    out: str = option("", "the file to write (default: report.html in the run's folder)")
+    run: str = option("", "The run folder.", positional=True)
+    out: str = option("", "HTML file to write. (default: report.html in the run folder)")
     step: int | None = option(
-        None, "show the rows of this step's evaluation (default: the best one's)", at_least=0
+        None,
+        "Show the rows of the evaluation at this step. (default: the best evaluation)",
+        at_least=0,
     )
     rows: int = option(
-        100, "show this many rows at most, those that prompts change most", at_least=0
+        100, "Show at most this many rows, those that prompts change most.", at_least=0
     )
 
 
 @dataclass(frozen=True)
 class AverageConfig:
-    """Mix checkpoints of one size: between stock and fine-tuned lies what forgets less."""
+    """Average the weights of checkpoints of one size, such as stock and fine-tuned."""
 
-    checkpoints: tuple[str, ...] = option((), ".pt files or official names", positional=True)
-    weights: tuple[float, ...] = option(
-        (), "their shares, which add up to 1 (default: equal)", at_least=0, at_most=1
+    checkpoints: tuple[str, ...] = option(
+        (), "Checkpoints (.pt files or official model names).", positional=True
     )
-    out: str = option("", "the .pt to write")
+    weights: tuple[float, ...] = option(
+        (),
+        "The weight of each checkpoint. They must add up to 1. (default: equal weights)",
+        at_least=0,
+        at_most=1,
+    )
+    out: str = option("", "The .pt file to write (required).")
 
 
 @dataclass(frozen=True)
 class CheckConfig(PromptSettings):
-    """Report all that is wrong or doubtful in manifests."""
+    """Report problems and likely mistakes in manifests before training."""
 
-    manifests: tuple[str, ...] = option((), "JSON Lines files", positional=True)
-    model: str = option("small", "the model to be trained: its vocabulary and length count")
-    language: str = option("en", "language of rows that name none")
-    task: str = option(
-        "transcribe", "task of rows that name none", choices=("transcribe", "translate")
+    manifests: tuple[str, ...] = option((), MANIFESTS_HELP, positional=True)
+    model: str = option(
+        "small",
+        "Model to be trained. Its vocabulary and text length decide which rows fit.",
     )
+    language: str = option("en", LANGUAGE_HELP)
+    task: str = option("transcribe", TASK_HELP, choices=TASKS)
     check_audio: int = option(
-        200, "rows of each manifest whose sound is read, drawn by the seed", at_least=0
+        200,
+        "Read the audio of this many rows of each manifest, chosen at random, to find clipped "
+        "or silent recordings.",
+        at_least=0,
     )
-    all_warnings: bool = option(False, "list each doubt, not only how many there are of a kind")
-    json: str = option("", "write the report to this file")
+    all_warnings: bool = option(False, "List every warning instead of a count for each kind.")
+    json: str = option("", "Write the report to this JSON file.")
     preview: int = option(
-        0, "print this many rows as training sees them, tokens spelled out", at_least=0
+        0, "Print this many rows as training sees them, token by token.", at_least=0
     )
-    seed: int = option(0, "of the rows shown and their prompts", at_least=0)
+    seed: int = option(
+        0, "Random seed for the choice of rows and the prompts in the preview.", at_least=0
+    )
 
 
 @dataclass(frozen=True)
 class LongformConfig:
-    """Score stock transcribe() on whole recordings, rows that follow each other joined."""
+    """Score whisper's own transcribe() on whole recordings, made of consecutive rows."""
 
-    checkpoint: str = option("", "path of a .pt or an official name", positional=True)
-    manifests: tuple[str, ...] = option((), "JSON Lines files", positional=True)
-    language: str = option("en", "language of rows that name none")
-    task: str = option(
-        "transcribe", "task of rows that name none", choices=("transcribe", "translate")
-    )
-    device: str = option("auto", "auto, cpu, cuda or cuda:N")
-    name: str = option("", "what to call this checkpoint (default: its path)")
-    json: str = option("", "write the scores to this file")
-    samples: str = option("", "write references and transcripts to this JSON Lines file")
+    checkpoint: str = option("", CHECKPOINT_HELP, positional=True)
+    manifests: tuple[str, ...] = option((), MANIFESTS_HELP, positional=True)
+    language: str = option("en", LANGUAGE_HELP)
+    task: str = option("transcribe", TASK_HELP, choices=TASKS)
+    device: str = option("auto", DEVICE_HELP)
+    name: str = option("", "Name of the checkpoint in the result. (default: its path)")
+    json: str = option("", JSON_HELP)
+    samples: str = option("", "Write references and transcripts to this JSON Lines file.")
 
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """Tell what changed between prompts, or between two checkpoints, with paired intervals."""
+    """Compare prompts, or two checkpoints, with paired confidence intervals."""
 
     samples: tuple[str, ...] = option(
-        (), "one file that evaluate --samples wrote, or before and after", positional=True
+        (),
+        "One file written by evaluate --samples, to compare its prompts, or two, before and after.",
+        positional=True,
     )
     score: str = option(
         "wer",
-        "what to compare",
+        "The score to compare.",
         choices=(
             "wer",
             "raw_wer",
@@ -147,13 +178,15 @@ class CompareConfig:
 
 @dataclass(frozen=True)
 class TableConfig:
-    """Print the table of some evaluations, or write it into a document."""
+    """Print the table of evaluations, or write it into a document."""
 
-    results: tuple[str, ...] = option((), "files that evaluate --json wrote", positional=True)
-    into: str = option("", "document whose table, between two <!-- table --> lines, is replaced")
+    results: tuple[str, ...] = option((), "Files written by evaluate --json.", positional=True)
+    into: str = option(
+        "", "Document to change: the table between two <!-- table --> lines is replaced."
+    )
 
 
-SETTINGS: dict[str, Any] = {  # of each command; the formats of prepare have their own
+SETTINGS: dict[str, type[Any]] = {  # by command; the formats of prepare are in config/prepare.py
     "average": AverageConfig,
     "check": CheckConfig,
     "compare": CompareConfig,

@@ -1,4 +1,4 @@
-"""Flags from dataclasses: a setting is written once, with its help, default and bounds."""
+"""Build command-line flags from dataclasses: a setting has its help, default and bounds once."""
 
 import argparse
 import dataclasses
@@ -6,11 +6,15 @@ import math
 import reprlib
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-C = TypeVar("C")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
+METAVARS: dict[type, str] = {str: "TEXT", int: "N", float: "X"}
 
 
 def option(
@@ -25,9 +29,10 @@ def option(
     at_most: float | None = None,
     positional: bool = False,
 ) -> Any:
-    """A dataclass field that is also a flag; a number outside its bounds is a problem.
+    """Return a dataclass field that is also a flag.
 
-    `words` may stand for a number.
+    `words` maps words that may be given instead of a number to the value that stands for each.
+    `out_of_bounds` checks `at_least`, `above` and `at_most`.
     """
     metadata = {
         "help": help,
@@ -42,95 +47,98 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def out_of_bounds(config: Any) -> list[str]:
-    """A problem for every number of a config that lies outside its field's bounds."""
-    found = []
-    for field in dataclasses.fields(config):
-        value, meta = getattr(config, field.name), field.metadata
-        for number in value if isinstance(value, tuple) else (value,):
-            if not isinstance(number, int | float) or isinstance(number, bool):
-                continue
-            if number in meta["words"].values():
-                continue
-            for bound, holds, words in (
-                (meta["at_least"], lambda n, b: n >= b, "at least"),
-                (meta["above"], lambda n, b: n > b, "more than"),
-                (meta["at_most"], lambda n, b: n <= b, "at most"),
-            ):
-                if bound is not None and not holds(number, bound):
-                    found.append(f"{flag(field.name)}: {number}: must be {words} {bound}")
-            if not math.isfinite(number):
-                found.append(f"{flag(field.name)}: {number}: must be a finite number")
-    return found
-
-
 def parse(
-    config_class: type[C], argv: Sequence[str] | None, prog: str, about: str = ""
-) -> tuple[C, set[str]]:
-    """(config, names of the fields that flags gave); `about` ends the help's description.
+    config_class: type[Config], argv: Sequence[str] | None, prog: str, about: str = ""
+) -> tuple[Config, set[str]]:
+    """Return the config and the names of the fields that were given as flags.
 
-    Exits on a bad flag.
+    The class docstring describes the command in its help, followed by `about`. Exits with status
+    2 on a bad flag.
     """
-    described = " ".join(f"{config_class.__doc__} {about}".split())
-    parser = argparse.ArgumentParser(prog=prog, description=described, allow_abbrev=False)
-    groups: dict[str, Any] = {}
-    for field in dataclasses.fields(config_class):  # type: ignore[arg-type]
+    description = " ".join(f"{config_class.__doc__} {about}".split())
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, allow_abbrev=False, add_help=False
+    )
+    parser.add_argument("-h", "--help", action="help", help="Show this help and exit.")
+    groups: dict[str, argparse._ActionsContainer] = {"options": parser}
+    for field in dataclasses.fields(config_class):
         name = field.metadata["group"]
         if name not in groups:
-            groups[name] = parser if name == "options" else parser.add_argument_group(name)
+            groups[name] = parser.add_argument_group(name)
         _add_argument(groups[name], field)
     given = vars(parser.parse_args(argv))
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return config_class(**given), set(given)
 
 
-def from_json(config_class: type[C], settings: dict[str, Any]) -> C:
-    """The config that `dataclasses.asdict` and JSON made these settings from.
+def out_of_bounds(config: "DataclassInstance") -> list[str]:
+    """Return a problem for every number of a config outside the bounds of its field."""
+    problems = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            is_number = isinstance(number, int | float) and not isinstance(number, bool)
+            if is_number and number not in field.metadata["words"].values():
+                problems += [f"{flag(field.name)}: {p}" for p in _number_problems(field, number)]
+    return problems
 
-    Raises TypeError for a value that none of its flags can have given.
+
+def from_json(config_class: type[Config], settings: Mapping[str, Any]) -> Config:
+    """Rebuild a config from the JSON of its `dataclasses.asdict`.
+
+    Raises TypeError for a value that no flag could have given.
     """
     values = {
         field.name: _from_json(field, settings[field.name])
-        for field in dataclasses.fields(config_class)  # type: ignore[arg-type]
+        for field in dataclasses.fields(config_class)
         if field.name in settings
     }
     return config_class(**values)
 
 
-def _from_json(field: dataclasses.Field, value: Any) -> Any:
+def flag(name: str) -> str:
+    """Return the flag that sets a field."""
+    return "--" + name.replace("_", "-")
+
+
+def _number_problems(field: dataclasses.Field[Any], number: float) -> list[str]:
+    meta, problems = field.metadata, []
+    if meta["at_least"] is not None and not number >= meta["at_least"]:
+        problems.append(f"{number}: must be at least {meta['at_least']}")
+    if meta["above"] is not None and not number > meta["above"]:
+        problems.append(f"{number}: must be more than {meta['above']}")
+    if meta["at_most"] is not None and not number <= meta["at_most"]:
+        problems.append(f"{number}: must be at most {meta['at_most']}")
+    if not math.isfinite(number):
+        problems.append(f"{number}: must be a finite number")
+    return problems
+
+
+def _from_json(field: dataclasses.Field[Any], value: Any) -> Any:
     kind, count = _kind(field.type)
     values = value if count and isinstance(value, list) else [value]
     if value is None and field.default is None:
         return None
-    right = all(type(v) is kind or (kind is float and type(v) is int) for v in values)
+    is_valid = all(type(v) is kind or (kind is float and type(v) is int) for v in values)
     if isinstance(count, int):
-        right &= len(values) == count
+        is_valid &= len(values) == count
     if field.metadata["choices"]:
-        right &= all(v in field.metadata["choices"] for v in values)
-    if not right or bool(count) != isinstance(value, list):
+        is_valid &= all(v in field.metadata["choices"] for v in values)
+    if not is_valid or bool(count) != isinstance(value, list):
         raise TypeError(f"{field.name} is {reprlib.repr(value)}")
     return tuple(values) if count else value
 
 
-def flag(name: str) -> str:
-    """The flag that sets a field."""
-    return "--" + name.replace("_", "-")
-
-
-def _add_argument(group: Any, field: dataclasses.Field) -> None:
+def _add_argument(group: argparse._ActionsContainer, field: dataclasses.Field[Any]) -> None:
     kind, count = _kind(field.type)
     meta = field.metadata
-    unset = field.default is None or field.default is False or field.default in ("", ())
-    default: Any = field.default
-    default = " ".join(map(str, default)) if count else default
-    format_score = "" if unset else f" (default: {default})"
-    keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + format_score}
+    keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + _default_note(field)}
     if kind is bool:
         group.add_argument(
             flag(field.name), action="store_true", default=argparse.SUPPRESS, **keywords
         )
         return
-    keywords["type"] = _or_word(kind, meta["words"]) if meta["words"] else kind
+    keywords["type"] = _number_or_word(kind, meta["words"]) if meta["words"] else kind
     if meta["choices"]:
         keywords["choices"] = meta["choices"]
     if count:
@@ -139,25 +147,35 @@ def _add_argument(group: Any, field: dataclasses.Field) -> None:
         group.add_argument(field.name, metavar=field.name.upper(), **keywords)
         return
     if not meta["choices"]:
-        names = ({str: "TEXT", int: "N", float: "X"}[kind], *meta["words"])
-        keywords["metavar"] = "|".join(names)
+        keywords["metavar"] = "|".join((METAVARS[kind], *meta["words"]))
     group.add_argument(flag(field.name), default=argparse.SUPPRESS, **keywords)
 
 
-def _or_word(kind: type, words: Mapping[str, int]) -> Any:
+def _default_note(field: dataclasses.Field[Any]) -> str:
+    """Return the end of a flag's help that states its default, if it has one."""
+    default = field.default
+    if default is None or default is False or default in ("", ()):
+        return ""
+    shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+    return f" (default: {shown})"
+
+
+def _number_or_word(kind: type, words: Mapping[str, int]) -> Callable[[str], Any]:
+    """Return a parser of numbers that takes some words, but not the numbers they stand for."""
+
     def read(text: str) -> Any:
         if text in words:
             return words[text]
-        if (value := kind(text)) in words.values():  # what only a word may mean
+        if (value := kind(text)) in words.values():
             raise ValueError
         return value
 
-    read.__name__ = kind.__name__  # which argparse's messages say
+    read.__name__ = kind.__name__  # argparse names it in "invalid int value"
     return read
 
 
 def _kind(annotation: Any) -> tuple[type, int | str | None]:
-    """(type of one value, how many: argparse's nargs) of a field's annotation."""
+    """Return the type of one value of a field and argparse's nargs, None for a single value."""
     if typing.get_origin(annotation) is tuple:
         kinds = typing.get_args(annotation)
         return kinds[0], "+" if kinds[-1] is Ellipsis else len(kinds)

@@ -1,4 +1,4 @@
-"""Settings of `prepare`: a dataclass a kind of source."""
+"""Settings of `prepare`: one dataclass for each kind of source."""
 
 from dataclasses import dataclass
 
@@ -10,48 +10,65 @@ class SubtitlesConfig:
     """Turn long recordings and their SRT, WebVTT or whisper JSON into rows of at most 30 s."""
 
     paths: tuple[str, ...] = option(
-        (), "recordings and subtitles of the same names, or folders of them", positional=True
+        (),
+        "Recordings and their subtitles, which have the same file names, or folders of both.",
+        positional=True,
     )
     out: str = option(
-        "", "folder for manifest.jsonl and the notes on what was mended or left out; needed"
+        "",
+        "Output folder (required). It gets manifest.jsonl and notes on what was repaired or "
+        "left out.",
     )
     channels: bool = option(
-        False, "one recording with a party a channel: a subtitle file for each, in their order"
+        False,
+        "Take one recording with a speaker on each channel. Give a subtitle file for each "
+        "channel, in channel order.",
     )
     copy_audio: bool = option(
-        False, "write each window as a FLAC file of its own (default: stretches of the original)"
+        False,
+        "Write each window to its own FLAC file. (default: the manifest points into the original "
+        "file)",
     )
     language: str = option(
-        "", "language of what is said (default: the JSON's, or a name's such as talk.de.srt)"
+        "",
+        "Language of the speech. (default: from the JSON, or from a file name such as talk.de.srt)",
     )
-    encoding: str = option("", "of subtitles (default: by their byte order mark, UTF-8 or guessed)")
-    keep_notes: bool = option(False, "keep speaker labels and sound notes such as [music]")
-    seed: int = option(0, "of the silence kept", at_least=0)
+    encoding: str = option(
+        "",
+        "Text encoding of the subtitles. (default: from the byte order mark, else UTF-8, else "
+        "guessed)",
+    )
+    keep_notes: bool = option(False, "Keep speaker labels and sound notes such as [music].")
+    seed: int = option(0, "Random seed for choosing which silent windows to keep.", at_least=0)
 
 
 @dataclass(frozen=True)
 class NoisesConfig:
-    """Make rows in which nobody speaks from a folder of noises, and digital silence."""
+    """Make rows without speech from a folder of noises, and rows of digital silence."""
 
-    folder: str = option("", "folder of audio files without speech", positional=True)
-    out: str = option("", "the manifest to write; needed")
-    rows: int = option(200, "rows", at_least=1)
-    seed: int = option(0, "of the files and stretches drawn", at_least=0)
+    folder: str = option("", "Folder of audio files without speech.", positional=True)
+    out: str = option("", "Manifest to write (required).")
+    rows: int = option(200, "Number of rows to make.", at_least=1)
+    seed: int = option(0, "Random seed for choosing files and excerpts.", at_least=0)
 
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Turn a corpus into a manifest, reading its metadata only."""
+    """Turn a corpus into a manifest. Only its metadata is read."""
 
-    source: str = option("", "the corpus: its folder, or the file that lists it", positional=True)
-    out: str = option("", "the manifest to write; needed")
+    source: str = option("", "The corpus: its folder, or the file that lists it.", positional=True)
+    out: str = option("", "Manifest to write (required).")
     columns: tuple[str, ...] = option(
         (),
-        "of csv, tsv and huggingface: where they are named otherwise, as audio=path text=sentence",
+        "For csv, tsv and huggingface: columns with other names than the manifest's fields, such "
+        "as audio=path text=sentence.",
     )
-    delimiter: str = option("", "between the columns of a csv (default: , and in a .tsv tab)")
-    language: str = option("", "language of rows that name none")
+    delimiter: str = option(
+        "", "Character between the columns of a csv. (default: a comma, or a tab in a .tsv)"
+    )
+    language: str = option("", "Language of rows without one.")
     empty_is_silence: bool = option(
-        False, "take an empty text as silence (default: as not transcribed, and leave it out)"
+        False,
+        "Treat an empty text as silence. (default: as not transcribed, and the row is left out)",
     )
-    lowercase: bool = option(False, "write texts in lower case, for corpora that shout")
+    lowercase: bool = option(False, "Write texts in lower case, for corpora in capitals.")

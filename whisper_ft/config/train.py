@@ -1,4 +1,4 @@
-"""The settings of training, from which its flags, checks and JSON come."""
+"""Settings of training, from which its flags, checks and JSON are made."""
 
 import dataclasses
 import os
@@ -7,32 +7,42 @@ from pathlib import Path
 
 from whisper_ft.config.options import option, out_of_bounds
 
-SAMPLE = Path(__file__).resolve().parents[2] / "data"  # of a checkout, beside the package
-
-AUTO = -1  # rows at once: as many as fit
+SAMPLE = Path(__file__).resolve().parents[2] / "data"  # in a source checkout, beside the package
+AUTO = -1  # stands for --batch-size auto
+TASKS = ("transcribe", "translate")
+LANGUAGE_HELP = "Language of rows without one."
+TASK_HELP = "Task of rows without one."
+DEVICE_HELP = "Device: auto, cpu, cuda or cuda:N."
 
 
 @dataclass(frozen=True)
 class PromptSettings:
-    """How the prompts of training visits are drawn."""
+    """How the prompts of training examples are drawn."""
 
     prompts: str = option(
-        "own=.2,previous=.1,keywords=.05,carried=.05,style=.05,wrong=.05",
-        "kinds of prompt and the share of visits that get each, comma-separated, the rest none; a "
-        "kind that a row lacks passes its share to the row's others. own: the row's prompt; "
-        "previous: the text before it in its recording; keywords: its keywords among other rows'; "
-        "carried: its prompt or keywords, then the text before it; style: another text written as "
-        "its text is, where rows are written in several ways; wrong: a prompt of another row",
+        "own=0.2,previous=0.1,keywords=0.05,carried=0.05,style=0.05,wrong=0.05",
+        "Kinds of prompt and the share of examples that get each, separated by commas. The rest "
+        "get none. If a row lacks a kind, its other kinds share that rate. "
+        "own: the prompt of the row. "
+        "previous: the text before the row in its recording. "
+        "keywords: the keywords of the row among those of other rows. "
+        "carried: the prompt or keywords of the row, then the text before it. "
+        "style: another text with the same case and punctuation, if the rows have several styles. "
+        "wrong: the prompt of another row.",
         group="prompts",
     )
     distractors: tuple[int, int] = option(
         (5, 40),
-        "terms of other rows among a row's keywords, at least and at most",
+        "Fewest and most terms of other rows that are mixed with the keywords of a row.",
         group="prompts",
         at_least=0,
     )
     timestamp_rate: float = option(
-        0.5, "share of visits whose targets have timestamps", group="prompts", at_least=0, at_most=1
+        0.5,
+        "Share of examples whose targets have timestamps, from 0 to 1.",
+        group="prompts",
+        at_least=0,
+        at_most=1,
     )
 
 
@@ -42,210 +52,234 @@ class TrainConfig(PromptSettings):
 
     model: str = option(
         "small",
-        "official name (tiny ... large-v3, turbo, .en) or path of a .pt to start from",
+        "Model to start from: an official name (tiny to large-v3, turbo, or with .en), or a .pt "
+        "file.",
         group="model",
     )
-    language: str = option("en", "language of rows that name none", group="model")
-    task: str = option(
-        "transcribe",
-        "task of rows that name none",
-        group="model",
-        choices=("transcribe", "translate"),
-    )
+    language: str = option("en", LANGUAGE_HELP, group="model")
+    task: str = option("transcribe", TASK_HELP, group="model", choices=TASKS)
     freeze_encoder: bool = option(
-        False, "train the decoder only: faster, and up to a third less memory", group="model"
+        False,
+        "Train only the decoder. This is faster and needs up to a third less memory.",
+        group="model",
     )
-
     feature_cache: str = option(
         "",
-        "folder in which the output of a frozen encoder is kept, computed once a row: later "
-        "epochs, and runs on the same audio, then train the decoder only",
+        "Folder in which a frozen encoder's output is kept, computed once for each row. Later "
+        "epochs, and later runs on the same audio, then run only the decoder.",
         group="model",
     )
     feature_cache_gb: float = option(
-        100.0, "gigabytes that a run may add to that folder", group="model", above=0
+        100.0, "Most gigabytes that a run may add to --feature-cache.", group="model", above=0
     )
 
     train: tuple[str, ...] = option(
-        (), "manifests to train on (default: the sample in data/)", group="data"
+        (),
+        "Manifests to train on. (default: the sample data of a source checkout)",
+        group="data",
     )
     train_weights: tuple[float, ...] = option(
         (),
-        "visits of each manifest's rows in an epoch, on average, one number a manifest: "
-        "1 .3 mixes in three tenths of the second (default: 1 each)",
+        "How often an epoch uses the rows of each manifest, on average. Give one number for each "
+        "manifest: 1 0.3 mixes in three tenths of the second. (default: 1 for each)",
         group="data",
         above=0,
     )
     language_temperature: float = option(
         1.0,
-        "how even the languages of a manifest are visited: 1 as they come, 5 nearly alike",
+        "Language sampling temperature: 1 is proportional to the data, 5 is nearly uniform.",
         group="data",
         at_least=1,
     )
     dev: tuple[str, ...] = option(
         (),
-        "manifests to evaluate on (default: the sample's, with the sample; else none)",
+        "Manifests to evaluate on. (default: the sample's when training on the sample, else none)",
         group="data",
     )
     skip_bad_rows: bool = option(
-        False,
-        "leave out rows that have problems, listing each, and train on the rest",
-        group="data",
+        False, "Leave out rows with problems, list them, and train on the rest.", group="data"
     )
     pack: str = option(
         "off",
-        "join short rows into windows of up to 30 s. recording: rows that follow each other in "
-        "one; speaker: random rows of one speaker",
+        "Join short rows into windows of up to 30 s. recording: consecutive rows of one recording. "
+        "speaker: random rows of one speaker.",
         group="data",
         choices=("off", "recording", "speaker"),
     )
-    workers: int = option(2, "processes that read audio; 0 reads in line", group="data", at_least=0)
+    workers: int = option(
+        2,
+        "Processes that read audio. 0 reads it in the training process.",
+        group="data",
+        at_least=0,
+    )
 
     lr: float | None = option(
         None,
-        "peak learning rate (default: 1/40 of the model's own in pre-training)",
+        "Peak learning rate. (default: 1/40 of this model's rate in pre-training)",
         group="optimisation",
         above=0,
     )
     warmup: int | None = option(
         None,
-        "steps of linear warm-up before the linear decay (default: a tenth of the run)",
+        "Steps of linear warm-up, before the linear decay. (default: a tenth of the run)",
         group="optimisation",
         at_least=0,
     )
     epochs: float = option(
         3.0,
-        "passes over the training rows; with --max-steps, the smaller wins",
+        "Passes over the training rows. If --max-steps is given too, the shorter run wins.",
         group="optimisation",
         above=0,
     )
     max_steps: int | None = option(
-        None, "optimiser steps at most", group="optimisation", at_least=1
+        None,
+        "Most optimiser steps. (default: as many as --epochs needs)",
+        group="optimisation",
+        at_least=1,
     )
     batch_size: int = option(
         8,
-        "rows in a forward pass. auto: as many as memory has room for, at most the 8 times "
-        "--accumulate of a step, which keeps its rows",
+        "Rows in one forward pass. auto: as many as fit in memory, while an optimiser step keeps "
+        "its 8 rows times --accumulate.",
         group="optimisation",
         at_least=1,
         words={"auto": AUTO},
     )
     accumulate: int = option(
-        1, "forward passes in an optimiser step", group="optimisation", at_least=1
+        1, "Forward passes in one optimiser step.", group="optimisation", at_least=1
     )
     gradient_checkpointing: bool = option(
         False,
-        "compute layers again in the backward pass instead of keeping what they computed: a "
-        "quarter more time, far less memory",
+        "Recompute layers in the backward pass instead of storing their results. A step takes a "
+        "quarter longer and needs far less memory.",
         group="optimisation",
     )
     amp: str = option(
         "auto",
-        "mixed precision. auto: bf16 where the hardware has it, else fp16 on a GPU, else off",
+        "Mixed precision. auto: bf16 if the hardware supports it, else fp16 on a GPU, else off.",
         group="optimisation",
         choices=("auto", "bf16", "fp16", "off"),
     )
-    seed: int = option(0, "of row order and prompts", group="optimisation", at_least=0)
+    seed: int = option(
+        0, "Random seed for the order of rows and the prompts.", group="optimisation", at_least=0
+    )
 
     spec_augment: bool = option(
         False,
-        "hide a band and a stretch of each mel and warp its time (SpecAugment, LibriSpeech Basic)",
+        "SpecAugment (the LibriSpeech Basic policy): mask a frequency band and a time span of "
+        "each mel spectrogram, and warp its time axis.",
         group="regularisation",
     )
     stochastic_depth: float = option(
         0.0,
-        "chance that the last layer is left out, less for those before it; large-v2 had .1",
+        "Probability of skipping the last layer. It shrinks linearly to the first layer. large-v2 "
+        "used 0.1.",
         group="regularisation",
         at_least=0,
         at_most=0.9,
     )
     bpe_dropout: float = option(
         0.0,
-        "chance that a merge of letters to tokens is left out, in texts; large-v2 had .1",
+        "Probability of skipping a merge when a text is split into tokens. large-v2 used 0.1.",
         group="regularisation",
         at_least=0,
         at_most=0.9,
     )
-    noise: str = option("", "folder of noises, added to half of the visits", group="regularisation")
+    noise: str = option(
+        "", "Folder of noise recordings. Half of the examples get one.", group="regularisation"
+    )
     reverb: str = option(
-        "", "folder of impulse responses, one for half of the visits", group="regularisation"
+        "", "Folder of impulse responses. Half of the examples get one.", group="regularisation"
     )
     speed: float = option(
         0.0,
-        "share by which recordings are played slower or faster, at most, such as .1",
+        "Play recordings faster or slower by up to this share, such as 0.1.",
         group="regularisation",
         at_least=0,
         at_most=0.5,
     )
     gain: float = option(
         0.0,
-        "decibels by which they are louder or quieter, at most",
+        "Make recordings louder or quieter by up to this many decibels.",
         group="regularisation",
         at_least=0,
         at_most=40,
     )
 
     eval_every: int | None = option(
-        None, "steps between evaluations (default: an epoch's)", group="evaluation", at_least=1
+        None, "Steps between evaluations. (default: one epoch)", group="evaluation", at_least=1
     )
     eval_rows: int = option(
-        40, "dev rows, drawn once, that each evaluation decodes", group="evaluation", at_least=1
+        40,
+        "Dev rows that each evaluation decodes. They are chosen once, at random.",
+        group="evaluation",
+        at_least=1,
     )
     best_by: str = option(
         "wer",
-        "what best.pt is best in, on dev rows under right prompts",
+        "The score that chooses best.pt, on dev rows with the right prompt.",
         group="evaluation",
         choices=("wer", "raw_wer", "cer", "keywords", "b_wer", "u_wer", "loss"),
     )
     patience: int = option(
         0,
-        "stop after this many evaluations without a better one; 0: never",
+        "Stop after this many evaluations without a new best. 0: never.",
         group="evaluation",
         at_least=0,
     )
 
-    out: str = option("", "run folder (default: runs/ and the model's name)", group="run")
+    out: str = option("", "Run folder. (default: runs/ and the model's name)", group="run")
     resume: str = option(
         "",
-        "run folder to go on with; only --workers, --device, --save-every, --feature-cache and its "
-        "--feature-cache-gb may stand beside it",
+        "Resume this run. Only --workers, --device, --save-every, --feature-cache and "
+        "--feature-cache-gb may be changed.",
         group="run",
     )
     strict_resume: bool = option(
         False,
-        "refuse to go on where floats would differ: on another device, or with other versions",
+        "With --resume: refuse if results could differ, because of another device or other "
+        "versions.",
         group="run",
     )
     deterministic: bool = option(
         False,
-        "the same losses each time on the same hardware, where a GPU would else save some time",
+        "Give the same losses every time on the same hardware. Slower on a GPU; a CPU does this "
+        "anyway.",
         group="run",
     )
-    save_every: int = option(200, "steps between savings of the state", group="run", at_least=1)
-    device: str = option("auto", "auto, cpu, cuda or cuda:N", group="run")
+    save_every: int = option(
+        200, "Steps between saves of the training state.", group="run", at_least=1
+    )
+    device: str = option("auto", DEVICE_HELP, group="run")
 
     def problems(self) -> list[str]:
-        """What is wrong with these settings, each as `flag: value: remedy`."""
-        found = out_of_bounds(self)
+        """Return what is wrong with these settings, each as `flag: value: remedy`."""
+        problems = out_of_bounds(self)
+        if not self.train and not _has_sample():
+            problems.append(
+                "--train: not given, and this installation has no sample data: give a manifest"
+            )
         if self.train_weights and len(self.train_weights) != len(self.train):
-            found.append(
+            problems.append(
                 f"--train-weights: {len(self.train_weights)} numbers for {len(self.train)} "
-                "manifests of --train: give one a manifest"
+                "manifests of --train: give one number for each manifest"
             )
         if self.strict_resume and not self.resume:
-            found.append("--strict-resume: goes with --resume: leave it out, or name the run")
-        if self.feature_cache and not self.freeze_encoder:
-            found.append(
-                f"--feature-cache: {self.feature_cache}: an encoder that is trained gives other "
-                "features at each step: add --freeze-encoder, or leave this out"
+            problems.append(
+                "--strict-resume: needs --resume: name the run to resume, or leave this out"
             )
-        return found
+        if self.feature_cache and not self.freeze_encoder:
+            problems.append(
+                f"--feature-cache: {self.feature_cache}: the output of an encoder in training "
+                "changes at each step: add --freeze-encoder, or leave this out"
+            )
+        return problems
 
     def resolved(self) -> "TrainConfig":
-        """These settings with dependent defaults filled in, and paths that hold in any folder."""
-        sample = not self.train
-        train = (str(SAMPLE / "train.jsonl"),) if sample else self.train
-        dev = (str(SAMPLE / "dev.jsonl"),) if sample and not self.dev else self.dev
+        """Return these settings with dependent defaults filled in and paths made absolute."""
+        train, dev = self.train, self.dev
+        if not train and _has_sample():
+            train, dev = (str(SAMPLE / "train.jsonl"),), dev or (str(SAMPLE / "dev.jsonl"),)
         return dataclasses.replace(
             self,
             model=os.path.abspath(self.model) if os.path.isfile(self.model) else self.model,
@@ -256,3 +290,7 @@ class TrainConfig(PromptSettings):
             reverb=os.path.abspath(self.reverb) if self.reverb else "",
             out=self.out or str(Path("runs") / Path(self.model).name.removesuffix(".pt")),
         )
+
+
+def _has_sample() -> bool:
+    return (SAMPLE / "train.jsonl").is_file()

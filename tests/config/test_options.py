@@ -1,18 +1,21 @@
-"""Settings: flags, bounds and JSON from one dataclass."""
+"""Flags, bounds and JSON are made from one dataclass."""
 
 import dataclasses
 import json
 import math
-import os
+import re
 
 import pytest
 
-from whisper_ft.config.commands import CheckConfig, EvaluateConfig
+from whisper_ft.config.commands import SETTINGS, CheckConfig, EvaluateConfig
 from whisper_ft.config.options import flag, from_json, parse
+from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, SubtitlesConfig
 from whisper_ft.config.train import TrainConfig
 
+CONFIGS = [*SETTINGS.values(), TrainConfig, CorpusConfig, NoisesConfig, SubtitlesConfig]
 
-def test_flags_become_typed_fields_and_what_was_given_is_known():
+
+def test_flags_become_typed_fields_and_the_given_ones_are_known():
     argv = ["--model", "tiny.en", "--train", "a", "b", "--train-weights", "1", ".3", "--lr", "1e-5"]
     config, given = parse(TrainConfig, [*argv, "--freeze-encoder"], "train.py")
     assert config.train == ("a", "b") and config.train_weights == (1.0, 0.3)
@@ -30,20 +33,28 @@ def test_every_flag_is_explained_with_its_default_in_a_group(capsys):
     with pytest.raises(SystemExit) as stopped:
         parse(TrainConfig, ["--help"], "train.py")
     assert stopped.value.code == 0
-    said = " ".join(capsys.readouterr().out.split())
+    output = " ".join(capsys.readouterr().out.split())
     for field in dataclasses.fields(TrainConfig):
-        assert flag(field.name) in said and field.metadata["help"].split()[0] in said
+        assert flag(field.name) in output and field.metadata["help"].split()[0] in output
         if type(field.default) in (int, float) or field.default not in (None, "", (), False):
-            format_score = str(field.default).strip("()").replace(", ", "")
-            assert f"(default:{format_score})" in said.replace(" ", "")  # wherever a line breaks
+            default = str(field.default).strip("()").replace(", ", "")
+            assert f"(default:{default})" in output.replace(" ", "")  # wherever a line breaks
     for group in ("model:", "data:", "prompts:", "optimisation:", "evaluation:", "run:"):
-        assert group in said
+        assert group in output
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_help_is_written_in_sentences_and_numbers_have_their_zero(config_class):
+    for field in dataclasses.fields(config_class):
+        text = field.metadata["help"]
+        assert text[0].isupper() and text.endswith((".", ")")), text
+        assert not re.search(r"(?<!\d)\.\d", text), text  # 0.59, not .59
 
 
 @pytest.mark.parametrize(
     "argv", [["--batch", "2"], ["--amp", "int8"], ["--max-steps", "x"], ["--batch-size", "-1"]]
 )
-def test_a_wrong_flag_is_status_2_and_names_it(argv, capsys):
+def test_a_wrong_flag_is_status_2_and_is_named(argv, capsys):
     with pytest.raises(SystemExit) as stopped:
         parse(TrainConfig, argv, "train.py")
     assert stopped.value.code == 2 and argv[0] in capsys.readouterr().err
@@ -58,7 +69,7 @@ def test_numbers_out_of_bounds_are_all_named_at_once():
         train_weights=(1.0, 0.0),
         warmup=math.inf,
     )
-    said = "\n".join(config.problems())
+    problems = "\n".join(config.problems())
     for words in (
         "--batch-size: 0: must be at least 1",
         "--lr: 0.0: must be more than 0",
@@ -68,20 +79,10 @@ def test_numbers_out_of_bounds_are_all_named_at_once():
         "--train-weights: 2 numbers for 0 manifests",
         "--warmup: inf: must be a finite number",
     ):
-        assert words in said
+        assert words in problems
     assert TrainConfig().problems() == []
 
 
 def test_settings_survive_json():
     config = TrainConfig(train=("a", "b"), train_weights=(1.0, 0.3), lr=1e-5, prompts="own=.3")
     assert from_json(TrainConfig, json.loads(json.dumps(dataclasses.asdict(config)))) == config
-
-
-def test_without_manifests_the_sample_is_trained_and_evaluated_into_a_folder_of_the_models_name():
-    config = TrainConfig(model="tiny.en").resolved()
-    assert config.train[0].endswith("data/train.jsonl") and config.dev[0].endswith("data/dev.jsonl")
-    assert config.out == "runs/tiny.en"
-    mine = TrainConfig(model="runs/a/best.pt", train=("my.jsonl",)).resolved()
-    assert (
-        mine.train == (os.path.abspath("my.jsonl"),) and mine.dev == () and mine.out == "runs/best"
-    )
