@@ -6,8 +6,6 @@ import json
 import pytest
 from helpers.audio import write_tone
 
-from whisper_ft.text.languages import whisper_code
-
 
 def test_librispeech_is_its_chapters_in_order(tmp_path, prepare):
     chapter = tmp_path / "LibriSpeech/dev/84/121"
@@ -53,32 +51,6 @@ def test_common_voice_tells_speakers_and_languages(tmp_path, prepare):
     assert [row["language"] for row in rows] == ["de", "zh", "yue", "no", "sv"]
     assert rows[0]["text"] == 'Say "hi' and rows[0]["speaker"] == "abc0"
     assert rows[0]["audio"] == "cv/clips/0.wav"
-
-
-@pytest.mark.parametrize(
-    ("tag", "code"),
-    [
-        ("ger", "de"),
-        ("deu", "de"),
-        ("DE", "de"),
-        ("pt_BR", "pt"),
-        ("zh-HK", "yue"),
-        ("zh-TW", "zh"),
-        ("cmn", "zh"),
-        ("nb-NO", "no"),
-        ("nn-NO", "nn"),
-        ("jv", "jw"),
-        ("tgl", "tl"),
-        ("iw", "he"),
-        ("haw", "haw"),
-        ("German", "de"),
-        ("", ""),
-        ("part1", ""),
-        ("hsb", ""),  # Upper Sorbian, which Whisper lacks
-    ],
-)
-def test_language_tags_of_all_kinds_are_whispers_codes(tag, code):
-    assert whisper_code(tag) == code
 
 
 def test_kaldi_with_segments_is_stretches_of_recordings(tmp_path, prepare):

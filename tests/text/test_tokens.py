@@ -1,4 +1,4 @@
-"""The contract with the decoder, each rule said aloud."""
+"""The contract with the decoder: one test for each rule."""
 
 import pytest
 import torch
@@ -140,11 +140,11 @@ def test_silence_is_no_speech_right_after_sot_with_no_language_task_or_time(toke
 
 def test_blank_silence_is_what_decoding_with_timestamps_can_write(tokenizer):
     tokens, targets = build_example(tokenizer, "", "Quill", timestamps=True, blank=True)
-    said = [*tokenizer.sot_sequence, tokenizer.timestamp_begin]
-    assert tokens[-len(said) :] == said
-    assert learned(targets) == [*said, tokenizer.eot]
-    spoken = build_example(tokenizer, TEXT, blank=True)
-    assert spoken == build_example(tokenizer, TEXT)  # words are no silence
+    silence = [*tokenizer.sot_sequence, tokenizer.timestamp_begin]
+    assert tokens[-len(silence) :] == silence
+    assert learned(targets) == [*silence, tokenizer.eot]
+    speech = build_example(tokenizer, TEXT, blank=True)
+    assert speech == build_example(tokenizer, TEXT)  # words are no silence
 
 
 def test_an_over_long_prompt_keeps_what_is_nearest_to_the_speech(english):
@@ -182,13 +182,13 @@ def test_special_token_spellings_in_text_and_prompt_are_text(tokenizer):
 
 
 def test_special_ids_of_100_languages_are_one_higher_and_of_english_one_lower():
-    of = {n: get_tokenizer(True, num_languages=n) for n in (99, 100)}
-    sot_prev = {n: build_example(t, TEXT, "Quill")[0][0] for n, t in of.items()}
+    tokenizers = {n: get_tokenizer(True, num_languages=n) for n in (99, 100)}
+    sot_prev = {n: build_example(t, TEXT, "Quill")[0][0] for n, t in tokenizers.items()}
     assert sot_prev == {99: 50361, 100: 50362}
     assert build_example(get_tokenizer(False), TEXT, "Quill")[0][0] == 50360
 
 
-def test_the_last_of_nothing_is_nothing():
+def test_keeping_the_last_0_ids_keeps_none():
     assert keep_last([1, 2, 3], 2) == [2, 3]
     assert keep_last([1, 2, 3], 0) == keep_last([1, 2, 3], -1) == keep_last([], 5) == []
 
@@ -251,8 +251,8 @@ def test_for_any_input_lengths_agree_and_the_mask_covers_exactly_the_prompt(
     assert n_prompt == min(223, len(encode_prompt(tokenizer, prompt)))
     assert (tokens[0] == tokenizer.sot_prev) == bool(n_prompt)
     assert targets[-1] == tokenizer.eot
-    said = tokenizer.decode([t for t in learned(targets) if t < tokenizer.eot])
-    assert said.strip() == text.strip()
+    learned_text = tokenizer.decode([t for t in learned(targets) if t < tokenizer.eot])
+    assert learned_text.strip() == text.strip()
 
 
 @st.composite
@@ -274,20 +274,20 @@ def test_for_any_segments_times_never_decrease_and_the_text_comes_back(
     tokenizer = get_tokenizer(not english_only)
     text = " ".join(segment.text for segment in segments)
     tokens, targets = build_example(tokenizer, text, prompt, segments=segments, timestamps=True)
-    said = learned(targets)
+    learned_ids = learned(targets)
     if not text.strip():
-        assert tokenizer.no_speech in said
+        assert tokenizer.no_speech in learned_ids
         return
-    times = [t - tokenizer.timestamp_begin for t in said if t >= tokenizer.timestamp_begin]
+    times = [t - tokenizer.timestamp_begin for t in learned_ids if t >= tokenizer.timestamp_begin]
     assert times == sorted(times) and times[0] >= 0 and times[-1] <= 1500
     n_cut = sum(segment.end is None for segment in segments)
     assert len(times) == 2 * len(segments) - n_cut
-    spoken = tokenizer.decode([t for t in said if t < tokenizer.eot])
-    assert "".join(spoken.split()) == "".join(text.split())
+    text_of_tokens = tokenizer.decode([t for t in learned_ids if t < tokenizer.eot])
+    assert "".join(text_of_tokens.split()) == "".join(text.split())
     assert len(tokens) == len(targets) <= 448
 
 
-def test_what_decoding_wrote_is_read_back_as_segments(tokenizer):
+def test_decoded_tokens_are_read_back_as_segments(tokenizer):
     segments = [Segment(0.0, 1.2, "Call Quill."), Segment(1.5, 29.98, "Now.")]
     ids = encode_segments(tokenizer, [*segments, Segment(30.0, None, "")])
     assert decode_segments(tokenizer, ids) == segments  # a start without words says nothing

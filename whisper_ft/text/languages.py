@@ -1,24 +1,25 @@
-"""Language tags as corpora and file names have them, in Whisper's codes."""
+"""Turn language tags of corpora and file names into Whisper's language codes."""
 
 from __future__ import annotations
 
 import langcodes
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
-# What Whisper writes otherwise than today's standard, or cannot tell by the language alone.
-OWN = {"nb": "no", "jv": "jw", "fil": "tl", "cmn": "zh", "zh-HK": "yue"}
+# Codes for which Whisper uses an older one, or for which the language alone is not enough.
+WHISPER_CODES = {"nb": "no", "jv": "jw", "fil": "tl", "cmn": "zh", "zh-HK": "yue"}
 
 
 def whisper_code(tag: str) -> str:
-    """Whisper's code for a tag such as `ger`, `pt_BR` or `zh-HK`, or an English name; "" for none.
+    """Return Whisper's code for a tag such as `ger`, `pt_BR` or `zh-HK`, or for an English name.
 
-    By langcodes, which knows the three ways of ISO 639 to write a language, and its former ones.
+    Returns "" for a language that Whisper lacks. langcodes resolves the variants of ISO 639 and its
+    retired codes.
     """
     name = TO_LANGUAGE_CODE.get(tag.lower())
     try:
-        standard = langcodes.standardize_tag(name or tag)
+        standard_tag = langcodes.standardize_tag(name or tag)
     except langcodes.LanguageTagError:
         return ""
-    code = OWN.get(standard) or standard.partition("-")[0]
-    code = OWN.get(code, code)
+    code = WHISPER_CODES.get(standard_tag) or standard_tag.partition("-")[0]
+    code = WHISPER_CODES.get(code, code)
     return code if code in LANGUAGES else ""

@@ -1,11 +1,11 @@
-"""Compare terms and texts: normalisation, counts of a term, leaks."""
+"""Compare terms and texts: normalise them, count a term, find a text in a prompt."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Scripts written without spaces, or (Korean) with particles written on: a neighbouring letter of
-# theirs does not make a longer word.
+# Scripts without spaces between words, and Korean, which attaches particles to words: in these, a
+# letter beside a term does not make it part of a longer word.
 UNSPACED = (
     (0x0E00, 0x0EFF),  # Thai, Lao
     (0x1000, 0x109F),  # Burmese
@@ -14,44 +14,47 @@ UNSPACED = (
     (0x3400, 0x9FFF),  # Han
     (0xAC00, 0xD7AF),  # Hangul
 )
-
-
-LEAK_WORDS, LEAK_LETTERS = 4, 20  # of a text that another holds by no chance
-
-
-def term_count(term: str, text: str, *, cased: bool = True) -> int:
-    """How often a term stands in a text: NFC, white space collapsed, not inside a longer word."""
-    term, text = normalize_text(term, cased=cased), normalize_text(text, cased=cased)
-    found, at = 0, text.find(term) if term else -1
-    while at >= 0:
-        end = at + len(term)
-        if not (_joined(text[at - 1 : at], term[0]) or _joined(text[end : end + 1], term[-1])):
-            found += 1
-            at = text.find(term, end)
-        else:
-            at = text.find(term, at + 1)
-    return found
+LEAK_WORDS, LEAK_LETTERS = 4, 20  # a text this long hardly occurs in another one by chance
 
 
 def normalize_text(text: str, *, cased: bool = True) -> str:
-    """A text as keywords compare: NFC, white space collapsed, casefolded unless case counts."""
+    """Return a text in NFC with single spaces, and casefolded unless case counts."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     return text if cased else text.casefold()
 
 
+def term_count(term: str, text: str, *, cased: bool = True) -> int:
+    """Count how often a term occurs in a text, both normalised, but not inside a longer word."""
+    term, text = normalize_text(term, cased=cased), normalize_text(text, cased=cased)
+    count, start = 0, text.find(term) if term else -1
+    while start >= 0:
+        end = start + len(term)
+        if _joins_word(text[start - 1 : start], term[0]) or _joins_word(
+            text[end : end + 1], term[-1]
+        ):
+            start = text.find(term, start + 1)
+        else:
+            count += 1
+            start = text.find(term, end)
+    return count
+
+
 def reveals_text(prompt: str, text: str) -> bool:
-    """Whether a prompt holds a text of some length, or is a short one: it could be copied."""
-    held, said = normalize_text(prompt, cased=False), normalize_text(text, cased=False)
-    return bool(said) and (held == said or (is_distinctive(said) and said in held))
+    """Return whether a prompt contains a transcript, which training could then learn to copy.
+
+    A short transcript counts only if it is the whole prompt.
+    """
+    prompt, text = normalize_text(prompt, cased=False), normalize_text(text, cased=False)
+    return bool(text) and (prompt == text or (is_distinctive(text) and text in prompt))
 
 
 def is_distinctive(text: str) -> bool:
-    """Whether a text is so long that another has the same words by no chance."""
+    """Return whether a text is so long that it hardly occurs in another one by chance."""
     return len(text.split()) >= LEAK_WORDS or len(text) >= LEAK_LETTERS
 
 
-def _joined(neighbour: str, edge: str) -> bool:
-    """Whether a neighbouring character makes a term's edge the inside of a longer word."""
+def _joins_word(neighbour: str, edge: str) -> bool:
+    """Return whether a term's edge and the character beside it belong to one word."""
     if not neighbour or any(
         low <= ord(letter) <= high for letter in (neighbour, edge) for low, high in UNSPACED
     ):

@@ -1,4 +1,4 @@
-"""The contract with Whisper's decoder: which ids it reads, and which it must say next."""
+"""The contract with Whisper's decoder: the tokens that it reads and the targets that it learns."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ if TYPE_CHECKING:  # importing whisper takes seconds
     from whisper.tokenizer import Tokenizer
 
 IGNORE = -100  # a target that is not learned: torch's default ignore_index
-SECONDS_PER_STEP = 0.02  # of a timestamp token
-MAX_NEW_TOKENS = 224  # new tokens that whisper's decoder writes at most
-MAX_FIRST_TIMESTAMP = (
-    1.0  # seconds: the first timestamp is at most `DecodingOptions.max_initial_timestamp`
-)
+SECONDS_PER_STEP = 0.02  # between two timestamp tokens
+MAX_NEW_TOKENS = 224  # whisper's decoder writes at most this many
+# The latest first timestamp, in seconds: whisper's `DecodingOptions.max_initial_timestamp`.
+MAX_FIRST_TIMESTAMP = 1.0
 MAX_TIMESTAMP_STEP = 1500  # <|30.00|>, the last timestamp token
-# As `Tokenizer.split_to_word_tokens` lists them: text of these starts without a space.
+# Languages written without spaces, as in whisper's `Tokenizer.split_to_word_tokens`.
 UNSPACED_LANGUAGES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+
+
+class Segment(NamedTuple):
+    """A part of a row that is decoded between two timestamps."""
+
+    start: float  # seconds from the start of the row
+    end: float | None  # seconds from the start of the row; None if the row ends before the segment
+    text: str
 
 
 def build_example(
@@ -29,47 +36,42 @@ def build_example(
     blank: bool = False,
     n_text_ctx: int = 448,
 ) -> tuple[list[int], list[int]]:
-    """(tokens, targets) of equal length; `targets[i]` should follow `tokens[i]`, -100 is masked.
+    """Return (tokens, targets) of equal length, where `targets[i]` should follow `tokens[i]`.
 
     tokens  = [sot_prev] + prompt + sot_sequence + text
     targets = [-100] * P          + sot_sequence + text + [eot]
 
-    Exactly the P prompt tokens are masked and all others learned (Whisper paper, section 2.3);
-    without a prompt there is no sot_prev, and the first target follows sot. `prompt` is text or
-    ids, as in `whisper.DecodingOptions`. With `timestamps` every segment's text stands between
-    its times, and a last one without an end, which the window cuts, leaves its start alone;
-    without, `<|notimestamps|>` ends sot_sequence. An empty text is silence: `sot, no_speech, eot`;
-    `blank`, it is `<|0.00|>, eot` after sot_sequence, which decoding with timestamps can write. A
-    prompt that does not fit loses ids from its left.
+    Exactly the P prompt tokens are masked by -100 and everything else is learned (Whisper paper,
+    section 2.3). Without a prompt there is no `sot_prev`, and the first target follows `sot`.
 
-    Raises ValueError for timestamps without segments, for segments that go backwards, and for a
-    text that does not fit by itself.
+    `prompt` is text or token ids, as in `whisper.DecodingOptions`. A prompt that does not fit loses
+    tokens from its left, so that the context nearest to the speech stays; the text is never cut.
+    With `timestamps`, the text of each segment stands between its two times; without, the
+    `sot_sequence` ends with `<|notimestamps|>`. An empty text is silence: `sot, no_speech, eot`.
+    If `blank`, silence is `<|0.00|>, eot` after the `sot_sequence` instead, which decoding with
+    timestamps can write.
+
+    Raises ValueError for timestamps without segments, for segments that are out of order, and for
+    a text that does not fit even without a prompt.
     """
-    if not text.strip() and blank:
-        said = [*tokenizer.sot_sequence, tokenizer.timestamp_begin]
-    elif not text.strip():
-        said = [tokenizer.sot, tokenizer.no_speech]
-    elif timestamps:
-        said = [*tokenizer.sot_sequence, *encode_segments(tokenizer, segments)]
-    else:
-        said = [*tokenizer.sot_sequence_including_notimestamps, *encode_text(tokenizer, text)]
-    if len(said) > n_text_ctx:
+    spoken = _encode_spoken(tokenizer, text, segments, timestamps=timestamps, blank=blank)
+    if len(spoken) > n_text_ctx:
         raise ValueError(
-            f"the text needs {len(said)} tokens, special ones included, and n_text_ctx is "
+            f"the text needs {len(spoken)} tokens, special tokens included, but n_text_ctx is "
             f"{n_text_ctx}: split the row"
         )
-    room = min(n_text_ctx // 2 - 1, n_text_ctx - 1 - len(said))
-    prompt_ids = keep_last(encode_prompt(tokenizer, prompt), room)
+    max_prompt_tokens = min(n_text_ctx // 2 - 1, n_text_ctx - 1 - len(spoken))
+    prompt_ids = keep_last(encode_prompt(tokenizer, prompt), max_prompt_tokens)
     if not prompt_ids:
-        return said, [*said[1:], tokenizer.eot]
-    tokens = [tokenizer.sot_prev, *prompt_ids, *said]
-    return tokens, [IGNORE] * len(prompt_ids) + [*said, tokenizer.eot]
+        return spoken, [*spoken[1:], tokenizer.eot]
+    tokens = [tokenizer.sot_prev, *prompt_ids, *spoken]
+    return tokens, [IGNORE] * len(prompt_ids) + [*spoken, tokenizer.eot]
 
 
 def encode_prompt(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int]:
-    """A prompt's ids, uncut, as whisper's decoder encodes them; none for white space alone.
+    """Return the token ids of a prompt, not cut, as whisper's decoder encodes it.
 
-    Unlike there, `<|...|>` in a string is text.
+    White space alone is no prompt. Unlike in whisper, `<|...|>` in a text is plain text.
     """
     if not isinstance(prompt, str):
         return [int(token) for token in prompt]
@@ -78,67 +80,84 @@ def encode_prompt(tokenizer: Tokenizer, prompt: str | Sequence[int]) -> list[int
 
 
 def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
-    """A transcript's ids: after a space, but for languages written without."""
+    """Return the token ids of a transcript, after a space if its language is written with them."""
     space = "" if is_unspaced(tokenizer.language, tokenizer.task) else " "
     stripped = text.strip()
     return tokenizer.encode(space + stripped, disallowed_special=()) if stripped else []
 
 
-def is_unspaced(language: str | None, task: str | None) -> bool:
-    """Whether a text is written without spaces; a translation is English, whatever the language."""
-    return language in UNSPACED_LANGUAGES and task != "translate"
-
-
 def encode_segments(tokenizer: Tokenizer, segments: Sequence[Segment] | None) -> list[int]:
-    """`<|start|> text <|end|>` of each segment; `<|start|>` alone of a last one without an end.
+    """Return the token ids of `<|start|> text <|end|>` for each segment.
 
-    So the paper ends a window that cuts a segment (section 2.3). Raises ValueError where times go
-    backwards, and for a segment without an end that is not the last or stands alone.
+    The last segment may have no end, if the row cuts it: then only its `<|start|>` is written
+    (Whisper paper, section 2.3). Raises ValueError without segments, for times out of order, and
+    for a segment without an end that is not the last or is the only one.
     """
     if not segments:
         raise ValueError("timestamps need segments: pass [Segment(0, duration, text)]")
     if segments[0].end is None or any(segment.end is None for segment in segments[:-1]):
-        raise ValueError("only the last of several segments may run over the window's end: trim")
-    ids, previous = [], 0.0
+        raise ValueError("only the last of several segments may lack an end: trim the segments")
+    ids, previous_end = [], 0.0
     for start, end, text in segments:
-        if not previous <= start <= (start if end is None else end):
-            raise ValueError(f"segment {start} to {end} s comes after {previous} s: sort and trim")
+        if not previous_end <= start <= (start if end is None else end):
+            raise ValueError(
+                f"segment {start} to {end} s comes after {previous_end} s: sort and trim"
+            )
         ids.append(timestamp_id(tokenizer, start))
         if end is not None:
             ids += [*encode_text(tokenizer, text), timestamp_id(tokenizer, end)]
-            previous = end
+            previous_end = end
     return ids
 
 
 def decode_segments(tokenizer: Tokenizer, ids: Sequence[int]) -> list[Segment]:
-    """What decoded ids say, and when: what `encode_segments` would encode. Text without a first
-    time starts at 0, text without a last one has no end."""
-    found: list[Segment] = []
-    start, text = 0.0, list[int]()
+    """Return the segments that decoded token ids describe: the inverse of `encode_segments`.
+
+    Text before the first timestamp starts at 0. Text after the last one has no end.
+    """
+    segments: list[Segment] = []
+    start, text_ids = 0.0, list[int]()
     for token in ids:
         if token < tokenizer.timestamp_begin:
-            text.append(token)
+            text_ids.append(token)
             continue
         time = round((token - tokenizer.timestamp_begin) * SECONDS_PER_STEP, 2)
-        if text:
-            found.append(Segment(start, time, tokenizer.decode(text).strip()))
-        start, text = time, []
-    return found + ([Segment(start, None, tokenizer.decode(text).strip())] if text else [])
+        if text_ids:
+            segments.append(Segment(start, time, tokenizer.decode(text_ids).strip()))
+        start, text_ids = time, []
+    if text_ids:
+        segments.append(Segment(start, None, tokenizer.decode(text_ids).strip()))
+    return segments
 
 
 def timestamp_id(tokenizer: Tokenizer, seconds: float) -> int:
-    """The id of a time's token, to the nearest 0.02 s and at most 30 s."""
+    """Return the id of a time's token, to the nearest 0.02 s and at most 30 s."""
     return tokenizer.timestamp_begin + min(round(seconds / SECONDS_PER_STEP), MAX_TIMESTAMP_STEP)
 
 
+def is_unspaced(language: str | None, task: str | None) -> bool:
+    """Return whether a transcript is written without spaces; a translation is always English."""
+    return language in UNSPACED_LANGUAGES and task != "translate"
+
+
 def keep_last(ids: Sequence[int], n: int) -> list[int]:
-    """The last n of some ids; none for n <= 0, where ids[-n:] would keep all."""
+    """Return the last n ids, and none for n <= 0, where `ids[-n:]` would return them all."""
     return list(ids[-n:]) if n > 0 else []
 
 
-class Segment(NamedTuple):
-    """A stretch of a row that is decoded between two timestamps."""
-
-    start: float  # seconds from the row's start
-    end: float | None  # seconds from the row's start; None: after the row's end, which cuts it
-    text: str
+def _encode_spoken(
+    tokenizer: Tokenizer,
+    text: str,
+    segments: Sequence[Segment] | None,
+    *,
+    timestamps: bool,
+    blank: bool,
+) -> list[int]:
+    """Return the ids of what follows the prompt: the start sequence and the text."""
+    if not text.strip() and blank:
+        return [*tokenizer.sot_sequence, tokenizer.timestamp_begin]
+    if not text.strip():
+        return [tokenizer.sot, tokenizer.no_speech]
+    if timestamps:
+        return [*tokenizer.sot_sequence, *encode_segments(tokenizer, segments)]
+    return [*tokenizer.sot_sequence_including_notimestamps, *encode_text(tokenizer, text)]
