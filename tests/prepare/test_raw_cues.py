@@ -1,4 +1,4 @@
-"""Subtitle files as they come: encodings, formats, times."""
+"""Subtitle files as written: encodings, formats, times."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_byte_order_marks_and_line_ends_do_not_matter(tmp_path, content):
     assert len(found.cues) == 2 and found.cues[1].text == "Two lines, one cue." and not notes
 
 
-def test_a_legacy_encoding_is_guessed_and_told_or_given(tmp_path):
+def test_a_legacy_encoding_is_guessed_and_noted_or_given(tmp_path):
     text = srt(
         (0, 3, "Там был большой дом, и в нём жили люди."),
         (4, 7, "Они говорили друг с другом каждый вечер."),
@@ -69,17 +69,17 @@ def test_whispers_own_json_is_read_with_its_language(tmp_path):
     content = json.dumps({"text": " Hallo.", "segments": segments, "language": "de"})
     found, notes = read(tmp_path, content, ".json")
     assert spans(found) == [(0.0, 2.0, "Hallo.")] and found.language == "de"
-    assert notes == [("segment 2", "empty")]
+    assert notes == [("segment 2", "empty: skipped")]
 
 
 @pytest.mark.parametrize(
     ("suffix", "content", "words"),
     [
-        (".srt", "just text", "holds no cue"),
-        (".vtt", "WEBVTT\n", "holds no cue"),
+        (".srt", "just text", "contains no cue"),
+        (".vtt", "WEBVTT\n", "contains no cue"),
         (".json", "{}", "not what `whisper --output_format json` writes"),
         (".json", "[1", "not what `whisper"),
-        (".sub", "x", "not .srt, .vtt, .json: convert it"),
+        (".sub", "x", "not a .srt, .vtt or .json file: convert it"),
     ],
 )
 def test_other_files_are_refused_in_words(tmp_path, suffix, content, words):
@@ -225,7 +225,7 @@ HEAD = "1\n00:00:01,000 --> 00:00:02,000\n"
 def test_what_is_made_to_be_slow_is_read_at_once(tmp_path, content):
     """Each took tens of seconds when patterns looked at every place from every place."""
     cues, _ = read(tmp_path, content, duration=3600.0)
-    assert cues.cues or cues.holes
+    assert cues.cues or cues.gaps
 
 
 @pytest.mark.parametrize(

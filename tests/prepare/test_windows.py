@@ -1,4 +1,4 @@
-"""Long recordings to windows, by the paper's rule."""
+"""Windows of long recordings, by the rule of the Whisper paper."""
 
 import random
 
@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.row import CUT_SLACK, Row
-from whisper_ft.prepare.cues import Cues
+from whisper_ft.prepare.cues import Gap, UsableCues
 from whisper_ft.prepare.raw_cues import Cue
-from whisper_ft.prepare.windows import windows
+from whisper_ft.prepare.windows import cut_windows
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, MAX_NEW_TOKENS, encode_segments
 
 
-def cut(spans, duration=100.0, holes=(), seed=0):
+def cut(spans, duration=100.0, gaps=(), seed=0):
     cues = [Cue(start, end, f"w{i}", f"s:{i}") for i, (start, end) in enumerate(spans)]
-    found = Cues(cues, list(holes))
-    return list(windows(found, duration, random.Random(seed), get_tokenizer(True)))
+    usable = UsableCues(cues, [Gap(*gap) for gap in gaps])
+    return list(cut_windows(usable, duration, random.Random(seed), get_tokenizer(True)))
 
 
 def times(window):
@@ -69,9 +69,9 @@ def test_a_cue_of_30_s_needs_the_whole_window():
 
 
 def test_no_window_touches_speech_that_was_left_out():
-    found = cut([(0, 5), (20, 24), (26, 29)], holes=[(6, 18), (24.5, 26)], duration=40)
+    found = cut([(0, 5), (20, 24), (26, 29)], gaps=[(6, 18), (24.5, 26)], duration=40)
     speech = [window for window in found if window.segments]
-    assert [(w.text, w.island) for w in speech] == [("w0", 0), ("w1", 1), ("w2", 2)]
+    assert [(w.text, w.section) for w in speech] == [("w0", 0), ("w1", 1), ("w2", 2)]
     assert speech[0].end == 6 and speech[1].start >= 18 and speech[1].end == 24.5
     assert speech[2].start == 26
 
@@ -113,10 +113,10 @@ def test_for_any_recording_every_cue_is_whole_in_one_window_and_cut_in_the_one_b
         assert resolved[0].end is not None and all(s.end is not None for s in resolved[:-1])
         whole += [s.text for s in resolved if s.end is not None]
         assert " ".join(s.text for s in resolved if s.end is not None) == window.text
-        for segment, format_score in zip(window.segments, resolved, strict=True):
+        for segment, resolved_segment in zip(window.segments, resolved, strict=True):
             start, end = spans[int(segment.text[1:])]
             assert abs(window.start + segment.start - start) < 0.01
-            assert (format_score.end is None) == (end > window.end + CUT_SLACK + 0.001) or abs(
+            assert (resolved_segment.end is None) == (end > window.end + CUT_SLACK + 0.001) or abs(
                 end - window.end - CUT_SLACK
             ) < 0.01
     assert whole == [f"w{i}" for i in range(len(spans))]
@@ -139,7 +139,7 @@ def test_a_window_holds_no_more_than_decoding_writes():
     word = "வணக்கம் "
     cues = [Cue(5.0 * i, 5.0 * i + 5, word * 8, f"s:{i}") for i in range(12)]
     cues.append(Cue(60.0, 65.0, word * 60, "s:12"))  # alone it is too long: for check to tell
-    found = list(windows(Cues(cues), 70.0, random.Random(0), tamil))
+    found = list(cut_windows(UsableCues(cues), 70.0, random.Random(0), tamil))
     *fitting, last = [window for window in found if window.segments]
     for window in fitting:
         segments = Row(None, "", segments=window.segments).resolved_segments(

@@ -57,7 +57,7 @@ def _run(name: str, argv: list[str], prog: str) -> int:
     if name == "prepare":
         from whisper_ft.cli.prepare import prepare
 
-        return prepare(argv)
+        return prepare(argv, prog)
     if name == "train":
         return _train(argv, prog)
     config, _ = parse(SETTINGS[name], argv, f"{prog} {name}")

@@ -1,1 +1,1 @@
-"""Corpora as they come, to manifests; a module a kind of source."""
+"""Convert published corpora, subtitled recordings and noises to manifests."""

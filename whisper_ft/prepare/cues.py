@@ -1,196 +1,181 @@
-"""Cues that can be trained on, and the stretches where someone speaks whose words cannot."""
+"""Turn the cues of a subtitle file into usable ones, and find speech without usable text."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
-from whisper_ft.prepare.raw_cues import Cue, Tell, read_raw_cues
+from whisper_ft.prepare.cue_text import CueText, split_cue_text
+from whisper_ft.prepare.manifest_writer import Note
+from whisper_ft.prepare.raw_cues import Cue, read_raw_cues
 
-CHARACTERS_A_SECOND = 15.0  # of speech whose cue does not tell how long it is
+CHARACTERS_PER_SECOND = 15.0  # of speech, for a cue that has no duration
 MAX_TRIMMED = 1.0  # seconds of a cue after the recording's end, which may be the reader's margin
-FLASH = 0.5  # seconds, of a caption between two states of those that roll up
-TOUCHING = 0.1  # seconds between cues that repeat each other's lines
-NOTE = re.compile(r"\[[^\]]{0,300}\]|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)")
-MAX_NOTE = 4  # words of a note that stands as words may, in parentheses or between asterisks
-NO_SPEECH = re.compile(
-    r"\b(?:musi[ckq]\w*|músic\w*|applau\w*|laugh\w*|chuckl\w*|giggl\w*|sigh\w*|cough\w*"
-    r"|sneez\w*|breath\w*|gasp\w*|groan\w*|silence|pauses?|cheer\w*|clap\w*|doors?|phones?"
-    r"|ring\w*|bells?|beep\w*|buzz\w*|wind|rain|thunder|knock\w*|footsteps?|bark\w*|engines?"
-    r"|sirens?|guns?|gunshots?|shots?|explosions?|birds?|nois\w*|static|click\w*|bang\w*|crash\w*"
-    r"|whistl\w*|water|slam\w*)\b",
-    re.I,
-)
-UNHEARD = re.compile(
-    r"\b(?:inaudible|unintelligible|indistinct\w*|crosstalk|foreign|speaks?|speaking|chatter\w*)\b",
-    re.I,
-)
-DASH = re.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
-SPEAKER = r"(?:speaker|spk)[ _-]?\w{1,3}"
-NAMED = re.compile(
-    rf"^[^\S\n]*(?:\[[^\]]{{0,300}}\][^\S\n]*:|\[{SPEAKER}\]|\({SPEAKER}\)[^\S\n]*:?)", re.I | re.M
-)
-LABEL = re.compile(rf"^(?:[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){{0,2}}|(?i:{SPEAKER})):\s+(?=\D)")
+FLASH = 0.5  # seconds, of a caption between two states of roll-up captions
+MAX_PAUSE = 0.1  # seconds between cues that repeat each other's lines
 
 
-@dataclass
-class Cues:
-    """Usable cues in order, none overlapping, and the stretches of speech whose words are not.
+class Gap(NamedTuple):
+    """A stretch of untranscribed speech: someone speaks, and no usable cue has the words."""
 
-    No cue touches such a hole.
-    """
+    start: float  # seconds in the file
+    end: float
 
-    cues: list[Cue] = field(default_factory=list)
-    holes: list[tuple[float, float]] = field(default_factory=list)
-    language: str = ""  # as whisper's JSON tells it
+
+@dataclass(frozen=True)
+class UsableCues:
+    """Cues in order that overlap neither each other nor a gap, and the gaps in order."""
+
+    cues: Sequence[Cue]
+    gaps: Sequence[Gap] = ()
+    language: str = ""  # from whisper's JSON
+
+
+Stage = Callable[[Sequence[Cue], Note], tuple[list[Cue], list[Gap]]]
 
 
 def read_cues(
-    path: Path, duration: float, tell: Tell, *, encoding: str = "", keep_notes: bool = False
-) -> Cues:
-    """The cues of a subtitle file for a recording of `duration` seconds.
+    path: Path, duration: float, note: Note, *, encoding: str = "", keep_notes: bool = False
+) -> UsableCues:
+    """Read the usable cues of a subtitle file for a recording of `duration` seconds.
 
-    Styling goes always; speaker labels and sound notes unless `keep_notes`. Whatever is mended or
-    left out is told as `tell(place, what)`. Raises ValueError for a file that cannot be read.
+    Styling is always removed, speaker labels and sound notes unless `keep_notes`. Every cue that is
+    changed or skipped is reported through `note(place, message)`. Raises ValueError for a file that
+    cannot be read.
     """
-    raw, language = read_raw_cues(path, tell, encoding)
-    found = Cues(language=language)
-    ordered = _in_order(raw, tell)
+    raw_cues, language = read_raw_cues(path, note, encoding)
+    cues = _sort_by_start(raw_cues, note)
+    stages: list[Stage] = [
+        partial(_keep_words, keep_notes=keep_notes),
+        partial(_trim_to_recording, duration=duration),
+        _skip_without_duration,
+        _skip_too_long,
+        _resolve_overlaps,
+    ]
     if path.suffix.lower() != ".json":  # whisper's segments never roll up
-        ordered = _without_repeats(ordered, found.holes, tell)
-    spoken = _in_words(ordered, found.holes, tell, keep_notes)
-    lasting = _with_length(_within(spoken, duration, found.holes, tell), found.holes, tell)
-    apart = _apart(_without_long(lasting, found.holes, tell), found.holes, tell)
-    found.cues = _clear_of(apart, found.holes, tell)
-    found.holes = sorted((start, min(end, duration)) for start, end in found.holes)
-    return found
+        stages.insert(0, _remove_repeated_lines)
+    gaps: list[Gap] = []
+    for stage in stages:
+        cues, new_gaps = stage(cues, note)
+        gaps += new_gaps
+    cues, gaps = _skip_in_gaps(cues, gaps, note)
+    return UsableCues(cues, sorted(Gap(start, min(end, duration)) for start, end in gaps), language)
 
 
-def without_notes(text: str) -> str:
-    """A cue's words: no sound notes, speaker labels or dashes of dialogue."""
-    heard = NOTE.sub(lambda found: " " if _is_note(found.group()) else found.group(), text)
-    lines = [DASH.sub("", line) for line in heard.splitlines()]
-    unlabelled = [LABEL.sub("", line) for line in lines]
-    shouts = all(line.isupper() for line in unlabelled if line.strip())
-    return " ".join(" ".join(lines if shouts else unlabelled).split())
-
-
-def _is_note(note: str) -> bool:
-    """Whether what stands in brackets or the like is not said.
-
-    In parentheses, or between asterisks, something may be.
-    """
-    if note[0] not in "(*":
-        return True
-    a_sound = NO_SPEECH.search(note) and len(note.split()) <= MAX_NOTE
-    return bool(a_sound or UNHEARD.search(note) or (note.isupper() and note[0] == "("))
-
-
-def _in_order(cues: list[Cue], tell: Tell) -> list[Cue]:
-    for before, cue in pairwise(cues):
-        if cue.start < before.start:
-            tell(cue.place, f"starts at {cue.start:.2f} s, before the cue above it: sorted")
+def _sort_by_start(cues: Sequence[Cue], note: Note) -> list[Cue]:
+    for previous, cue in pairwise(cues):
+        if cue.start < previous.start:
+            note(
+                cue.place,
+                f"starts at {cue.start:.2f} s, before the cue above it: sorted by start time",
+            )
     return sorted(cues, key=lambda cue: cue.start)
 
 
-def _without_repeats(
-    cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell
-) -> list[Cue]:
-    """Captions that roll up show a line again below the one before it: each is said once.
+def _remove_repeated_lines(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
+    """Keep each line of roll-up captions once; they show a line again below the one before it.
 
-    One that shows nothing new for a while may be said again: nobody can tell.
+    A cue that repeats the one before it for longer may be speech that was repeated: a gap.
     """
     kept: list[Cue] = []
-    format_score: list[str] = []  # lines of the cue before, repeated ones included
-    until = -1.0
+    gaps: list[Gap] = []
+    previous_lines: list[str] = []  # of the cue before, repeated ones included
+    previous_end = -1.0
     for cue in cues:
         lines = [" ".join(line.split()) for line in cue.text.splitlines() if line.strip()]
-        new = lines
-        if cue.start - until <= TOUCHING:
-            overlap = next(
-                (
-                    n
-                    for n in range(min(len(lines), len(format_score)), 0, -1)
-                    if format_score[-n:] == lines[:n]
-                ),
-                0,
+        is_adjacent = cue.start - previous_end <= MAX_PAUSE
+        new_lines = lines[_n_repeated(previous_lines, lines) :] if is_adjacent else lines
+        if lines and not new_lines and cue.end - cue.start <= FLASH:
+            note(cue.place, "repeats the cue before it: skipped")
+        elif lines and not new_lines:
+            note(
+                cue.place,
+                f"repeats the cue before it for more than {FLASH} s: skipped with its audio",
             )
-            new = lines[overlap:]
-        if lines and not new and cue.end - cue.start <= FLASH:
-            tell(cue.place, "repeats the cue before it: left out")
-        elif lines and not new:
-            tell(cue.place, "repeats the cue before it for a while: left out, with its speech")
-            holes.append((cue.start, cue.end))
+            gaps.append(Gap(cue.start, cue.end))
         else:
-            kept.append(replace(cue, text="\n".join(new)))
-        format_score, until = lines or format_score, max(until, cue.end)
-    return kept
+            kept.append(replace(cue, text="\n".join(new_lines)))
+        previous_lines, previous_end = lines or previous_lines, max(previous_end, cue.end)
+    return kept, gaps
 
 
-def _in_words(
-    cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell, keep_notes: bool
-) -> list[Cue]:
-    """Cues reduced to what is said; speech that only a note tells of is a hole."""
-    spoken = []
+def _n_repeated(previous_lines: Sequence[str], lines: Sequence[str]) -> int:
+    """Return how many lines at the start of a cue are the last lines of the one before it."""
+    longest = min(len(lines), len(previous_lines))
+    return next((n for n in range(longest, 0, -1) if previous_lines[-n:] == lines[:n]), 0)
+
+
+def _keep_words(
+    cues: Sequence[Cue], note: Note, *, keep_notes: bool
+) -> tuple[list[Cue], list[Gap]]:
+    """Reduce cues to their words; untranscribed speech that a sound note reports is a gap."""
+    kept, gaps = [], []
     for cue in cues:
-        named = NAMED.sub(lambda f: f.group() if UNHEARD.search(f.group()) else "", cue.text)
-        notes = [] if keep_notes else [note for note in NOTE.findall(named) if _is_note(note)]
-        text = " ".join(cue.text.split()) if keep_notes else without_notes(named)
-        unheard = any(UNHEARD.search(note) for note in notes)
-        known = all(NO_SPEECH.search(note) or not any(map(str.isalpha, note)) for note in notes)
+        text = _plain_text(cue.text) if keep_notes else split_cue_text(cue.text)
+        shown_notes = " ".join(text.sound_notes)
         if not cue.text.strip():
-            tell(cue.place, "empty")
-        elif unheard or (not text and not known):
-            tell(cue.place, f"{' '.join(notes)!r}: left out, with its speech")
-            holes.append((cue.start, max(cue.start, cue.end)))
-        elif not text:
-            tell(cue.place, f"{' '.join(notes)!r}: no words")
+            note(cue.place, "empty: skipped")
+        elif text.has_untranscribed_speech:
+            note(
+                cue.place,
+                f"{shown_notes!r}: may be speech without its words: skipped with its audio",
+            )
+            gaps.append(Gap(cue.start, max(cue.start, cue.end)))
+        elif not text.words:
+            note(cue.place, f"{shown_notes!r}: no words: skipped")
         else:
-            for note in (note for note in notes if note[0] in "(*"):
-                tell(cue.place, f"{note!r}: taken for a sound, not words")
-            spoken.append(replace(cue, text=text))
-    return spoken
+            for sound_note in text.sound_notes:
+                if sound_note[0] in "(*":
+                    note(cue.place, f"{sound_note!r}: removed as a sound, not words")
+            kept.append(replace(cue, text=text.words))
+    return kept, gaps
 
 
-def _within(
-    cues: Sequence[Cue], duration: float, holes: list[tuple[float, float]], tell: Tell
-) -> list[Cue]:
-    kept = []
+def _plain_text(text: str) -> CueText:
+    """Take all of a cue for words."""
+    return CueText(" ".join(text.split()), [])
+
+
+def _trim_to_recording(
+    cues: Sequence[Cue], note: Note, *, duration: float
+) -> tuple[list[Cue], list[Gap]]:
+    kept, gaps = [], []
     for cue in cues:
-        after = cue.end - duration
+        excess = cue.end - duration  # seconds
         if cue.start >= duration:
-            tell(cue.place, f"starts at {cue.start:.2f} s, after the recording's end: left out")
-        elif after > MAX_TRIMMED:
-            tell(cue.place, f"ends {after:.2f} s after the recording: left out, with its speech")
-            holes.append((cue.start, duration))
+            note(cue.place, f"starts at {cue.start:.2f} s, after the end of the recording: skipped")
+        elif excess > MAX_TRIMMED:
+            note(cue.place, f"ends {excess:.2f} s after the recording: skipped with its audio")
+            gaps.append(Gap(cue.start, duration))
         else:
-            if after > CUT_SLACK:
-                tell(cue.place, f"ends {after:.2f} s after the recording: trimmed")
+            if excess > CUT_SLACK:
+                note(cue.place, f"ends {excess:.2f} s after the recording: trimmed")
             kept.append(replace(cue, end=min(cue.end, duration)))
-    return kept
+    return kept, gaps
 
 
-def _with_length(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
-    """Leave out cues without a length; what they say lasts until the next cue at most."""
-    kept = []
+def _skip_without_duration(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
+    """Skip cues without a duration; their speech lasts until the next cue at most."""
+    kept, gaps = [], []
     for i, cue in enumerate(cues):
         if cue.end > cue.start:
             kept.append(cue)
             continue
-        tell(cue.place, f"lasts {cue.end - cue.start:.2f} s: left out, with its speech")
-        ends = [cue.start + len(cue.text) / CHARACTERS_A_SECOND]
-        ends += [after.start for after in cues[i + 1 : i + 2] if after.start > cue.start]
-        holes.append((cue.start, min(ends)))
-    return kept
+        note(cue.place, f"lasts {cue.end - cue.start:.2f} s: skipped with its audio")
+        possible_ends = [cue.start + len(cue.text) / CHARACTERS_PER_SECOND]
+        possible_ends += [later.start for later in cues[i + 1 : i + 2] if later.start > cue.start]
+        gaps.append(Gap(cue.start, min(possible_ends)))
+    return kept, gaps
 
 
-def _without_long(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
-    """Leave out cues that no window holds: speech to stay away from, or a caption over others."""
-    kept = []
+def _skip_too_long(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
+    """Skip cues longer than a window: untranscribed speech, or a caption shown over other cues."""
+    kept, gaps = [], []
     for cue in cues:
         seconds = round(cue.end - cue.start, 3)
         if seconds <= MAX_SECONDS:
@@ -199,57 +184,61 @@ def _without_long(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: T
         others = (c for c in cues if c is not cue and c.end - c.start <= MAX_SECONDS)
         covered = sum(max(0.0, min(c.end, cue.end) - max(c.start, cue.start)) for c in others)
         if covered > seconds / 2:
-            tell(cue.place, f"lasts {seconds:.1f} s over other cues: left out alone, as a caption")
+            note(
+                cue.place,
+                f"lasts {seconds:.1f} s and covers other cues: skipped as a caption, audio kept",
+            )
         else:
-            tell(cue.place, f"lasts {seconds:.1f} s, more than 30: left out, with its speech")
-            holes.append((cue.start, cue.end))
-    return kept
+            note(
+                cue.place,
+                f"lasts {seconds:.1f} s, more than {MAX_SECONDS:.0f} s: skipped with its audio",
+            )
+            gaps.append(Gap(cue.start, cue.end))
+    return kept, gaps
 
 
-def _apart(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
-    """Cues without overlaps.
+def _resolve_overlaps(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
+    """End the earlier of two overlapping cues sooner.
 
-    The earlier ends sooner; where half is overlapped, both are one; where that is over 30 s, both
-    are left out.
+    If half of a cue is overlapped, merge the two; if the result exceeds 30 s, skip both.
     """
-    apart: list[Cue] = []
+    kept: list[Cue] = []
+    gaps: list[Gap] = []
     for cue in cues:
-        overlap = apart[-1].end - cue.start if apart else 0.0
+        overlap = kept[-1].end - cue.start if kept else 0.0
         if overlap <= 0:
-            apart.append(cue)
+            kept.append(cue)
             continue
-        last = apart.pop()
-        end = max(last.end, cue.end)
-        said = f"overlaps the cue before it by {overlap:.2f} s"
-        if overlap <= min(last.end - last.start, cue.end - cue.start) / 2:
-            tell(cue.place, f"{said}: that one ends sooner")
-            apart += [replace(last, end=cue.start), cue]
-        elif end - last.start <= MAX_SECONDS:
-            tell(cue.place, f"{said}: made one")
-            apart.append(replace(last, end=end, text=f"{last.text} {cue.text}"))
+        previous = kept.pop()
+        end = max(previous.end, cue.end)
+        problem = f"overlaps the cue before it by {overlap:.2f} s"
+        if overlap <= min(previous.end - previous.start, cue.end - cue.start) / 2:
+            note(cue.place, f"{problem}: the earlier cue now ends sooner")
+            kept += [replace(previous, end=cue.start), cue]
+        elif end - previous.start <= MAX_SECONDS:
+            note(cue.place, f"{problem}: merged")
+            kept.append(replace(previous, end=end, text=f"{previous.text} {cue.text}"))
         else:
-            tell(cue.place, f"{said}: both left out, with their speech")
-            holes.append((last.start, end))
-    return apart
+            note(cue.place, f"{problem}: both skipped with their audio")
+            gaps.append(Gap(previous.start, end))
+    return kept, gaps
 
 
-def _clear_of(cues: Sequence[Cue], holes: list[tuple[float, float]], tell: Tell) -> list[Cue]:
-    """Cues that touch no hole; one that does is part of it, which may reach others."""
-    clear = list(cues)
+def _skip_in_gaps(
+    cues: Sequence[Cue], gaps: Sequence[Gap], note: Note
+) -> tuple[list[Cue], list[Gap]]:
+    """Skip cues that overlap a gap; each extends the gaps, which may then reach other cues."""
+    kept, all_gaps = list(cues), list(gaps)
     while True:
-        touched = [
-            cue
-            for cue in clear
-            if any(min(cue.end, end) - max(cue.start, start) > _slack(cue) for start, end in holes)
-        ]
-        if not touched:
-            return clear
-        for cue in touched:
-            tell(cue.place, "overlaps speech that was left out: left out with it")
-            holes.append((cue.start, cue.end))
-        clear = [cue for cue in clear if cue not in touched]
+        touching = [cue for cue in kept if _overlaps_gap(cue, all_gaps)]
+        if not touching:
+            return kept, all_gaps
+        for cue in touching:
+            note(cue.place, "overlaps speech that was skipped: skipped with its audio")
+            all_gaps.append(Gap(cue.start, cue.end))
+        kept = [cue for cue in kept if cue not in touching]
 
 
-def _slack(cue: Cue) -> float:
-    """Seconds of a cue that may lie in a hole."""
-    return min(CUT_SLACK, (cue.end - cue.start) / 2)
+def _overlaps_gap(cue: Cue, gaps: Sequence[Gap]) -> bool:
+    slack = min(CUT_SLACK, (cue.end - cue.start) / 2)  # seconds of a cue that may lie in a gap
+    return any(min(cue.end, end) - max(cue.start, start) > slack for start, end in gaps)

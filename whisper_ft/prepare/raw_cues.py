@@ -1,4 +1,4 @@
-"""SRT, WebVTT and whisper's JSON as they stand: times, text, and the line of each cue."""
+"""Read SRT, WebVTT and whisper's JSON as written: the times, text and line of each cue."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ import html
 import json
 import math
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pysubs2
 from charset_normalizer import from_bytes
 
-FORMATS = (".srt", ".vtt", ".json")
+from whisper_ft.prepare.manifest_writer import Note
+
+SUBTITLE_SUFFIXES = (".srt", ".vtt", ".json")
 TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,:]([0-9]{1,3}))?"
 TIMES = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s.*)?")
-EXACT = r"(?:[0-9]{1,4}:)?[0-9]{1,2}:[0-9]{1,2}[.,][0-9]{1,3}"  # a time that nobody says
-MISTYPED = re.compile(rf"\s*{EXACT}[-–—=>→~\s]+{EXACT}(?:\s.*)?")
-COUNT = re.compile("[0-9]{1,9}")
-BREAK = re.compile(r"<br\s*/?>", re.I)
+EXACT_TIME = r"(?:[0-9]{1,4}:)?[0-9]{1,2}:[0-9]{1,2}[.,][0-9]{1,3}"  # nobody says one aloud
+MISTYPED_TIMES = re.compile(rf"\s*{EXACT_TIME}[-–—=>→~\s]+{EXACT_TIME}(?:\s.*)?")
+CUE_NUMBER = re.compile("[0-9]{1,9}")
+LINE_BREAK = re.compile(r"<br\s*/?>", re.I)
 TAG = re.compile(
     r"</?(?:[ibusc]|em|strong|font|v|lang|ruby|rt|span)(?:[. ][^<>]*)?>|<[\d:.]+>", re.I
 )
-MAX_CUE = 10_000  # characters; half a minute of speech has some hundred
-# What old subtitles are in; among equals the first, in which most of them are.
-LEGACY = (
+MAX_CUE_CHARACTERS = 10_000  # half a minute of speech has a few hundred
+# Encodings of old subtitles, the most common first: the first one wins a tie.
+LEGACY_ENCODINGS = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
     *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
 )
 
-Tell = Callable[[str, str], None]
-
 
 @dataclass(frozen=True)
 class Cue:
-    """A stretch of a recording and what is said in it."""
+    """A stretch of a recording and its text."""
 
     start: float  # seconds in the file
     end: float
@@ -43,59 +43,91 @@ class Cue:
     place: str  # file:line
 
 
-def read_raw_cues(path: Path, tell: Tell, encoding: str = "") -> tuple[list[Cue], str]:
-    """(cues in the file's order, without styling; the language that whisper's JSON tells).
+def read_raw_cues(path: Path, note: Note, encoding: str = "") -> tuple[list[Cue], str]:
+    """Return the cues of a subtitle file in file order, and the language if whisper's JSON has one.
 
-    Raises ValueError for a file that is none of the three, naming each line that is at fault.
+    Styling is removed. A guessed encoding is reported through `note(place, message)`. Raises
+    ValueError for a file of another format, naming every line that cannot be read.
     """
     suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise ValueError(f"{path}: not {', '.join(FORMATS)}: convert it, with pysubs2 for instance")
-    text = _decode(path, tell, encoding)
+    if suffix not in SUBTITLE_SUFFIXES:
+        raise ValueError(
+            f"{path}: not a .srt, .vtt or .json file: convert it, for example with pysubs2"
+        )
+    text = _decode(path, note, encoding)
     if suffix == ".json":
         return _read_json(path, text)
+    return _read_timed_text(path, text, is_vtt=suffix == ".vtt"), ""
+
+
+def _read_timed_text(path: Path, text: str, *, is_vtt: bool) -> list[Cue]:
+    """Read SRT or WebVTT."""
     lines = text.split("\n")
-    starts = [i for i, line in enumerate(lines) if "-->" in line]
-    wrong = [
-        i
-        for i, line in enumerate(lines)
-        if (not TIMES.fullmatch(line) if "-->" in line else MISTYPED.fullmatch(line))
-    ]
-    if wrong:
-        remedy = "write start --> end as 00:01:02,500 --> 00:01:04,000"
-        raise ValueError("\n".join(f"{path}:{i + 1}: {lines[i][:60]!r}: {remedy}" for i in wrong))
-    if not starts:
-        raise ValueError(f"{path}: holds no cue, start --> end: is it {suffix[1:].upper()}?")
-    cues, odd = [], []
-    for i, following in zip(starts, [*starts[1:], None], strict=True):
-        place = f"{path}:{i + 1}"
-        start, end = _seconds(lines[i])
-        between = lines[i + 1 : following]
-        body = _up_to_blank(between) if suffix == ".vtt" else between
-        if body == between:
-            body = _uncounted(body, _line_above(lines, i), following is None)
-        text = "\n".join(body)
-        if len(text) > MAX_CUE:
-            odd.append(f"{place}: a cue of {len(text)} characters: is it a subtitle?")
+    starts = _cue_starts(path, lines)
+    cues, problems = [], []
+    for line_index, next_index in pairwise([*starts, None]):
+        assert line_index is not None
+        place = f"{path}:{line_index + 1}"
+        start, end = _parse_times(lines[line_index])
+        body = _cue_body(lines, line_index, next_index, is_vtt)
+        if len(body) > MAX_CUE_CHARACTERS:
+            problems.append(
+                f"{place}: a cue of {len(body)} characters: is this a subtitle file? "
+                f"A cue may have {MAX_CUE_CHARACTERS}"
+            )
             continue
         try:
-            cues.append(Cue(start, end, _plain(text), place))
-        except ValueError:  # of a character's number, in thousands of digits
-            odd.append(f"{place}: names a character by a number that none has: correct it")
-    if odd:
-        raise ValueError("\n".join(odd))
-    return cues, ""
+            cues.append(Cue(start, end, _remove_styling(body), place))
+        except ValueError:  # a character reference with thousands of digits
+            problems.append(
+                f"{place}: contains a character reference such as &#65; whose number is too "
+                "large: correct it"
+            )
+    if problems:
+        raise ValueError("\n".join(problems))
+    return cues
 
 
-def _line_above(lines: list[str], end: int) -> str:
-    """The last line before a place that is not empty."""
+def _cue_starts(path: Path, lines: list[str]) -> list[int]:
+    """Return the indices of the lines with a cue's times; raise ValueError for unreadable ones."""
+    unreadable = [
+        index
+        for index, line in enumerate(lines)
+        if (not TIMES.fullmatch(line) if "-->" in line else MISTYPED_TIMES.fullmatch(line))
+    ]
+    if unreadable:
+        remedy = "write start --> end as 00:01:02,500 --> 00:01:04,000"
+        raise ValueError(
+            "\n".join(
+                f"{path}:{index + 1}: {lines[index][:60]!r}: {remedy}" for index in unreadable
+            )
+        )
+    starts = [index for index, line in enumerate(lines) if "-->" in line]
+    if not starts:
+        file_format = path.suffix[1:].upper()
+        raise ValueError(f"{path}: contains no cue (start --> end): is it {file_format}?")
+    return starts
+
+
+def _cue_body(lines: list[str], line_index: int, next_index: int | None, is_vtt: bool) -> str:
+    """Return the text of the cue whose times are on a line; `next_index` is None for the last."""
+    following = lines[line_index + 1 : next_index]
+    body = _up_to_blank_line(following) if is_vtt else following
+    if body == following:
+        own_number = _last_line_above(lines, line_index)
+        body = _without_next_number(body, own_number, is_last=next_index is None)
+    return "\n".join(body)
+
+
+def _last_line_above(lines: list[str], end: int) -> str:
+    """Return the last line before an index that is not blank."""
     return next((lines[i].strip() for i in range(end - 1, -1, -1) if lines[i].strip()), "")
 
 
-def _seconds(line: str) -> tuple[float, float]:
-    found = TIMES.fullmatch(line)
-    assert found is not None
-    parts = found.groups()
+def _parse_times(line: str) -> tuple[float, float]:
+    match = TIMES.fullmatch(line)
+    assert match is not None
+    parts = match.groups()
     start, end = (
         int(h or 0) * 3600 + int(m) * 60 + int(s) + float(f"0.{f or 0}")
         for h, m, s, f in (parts[:4], parts[4:])
@@ -103,67 +135,72 @@ def _seconds(line: str) -> tuple[float, float]:
     return start, end
 
 
-def _up_to_blank(lines: list[str]) -> list[str]:
-    """A WebVTT cue's lines: notes, styles and names of cues come after an empty one.
+def _up_to_blank_line(lines: list[str]) -> list[str]:
+    """Return a WebVTT cue's lines: notes, styles and cue names come after an empty line.
 
-    Captions that roll up begin with a line of one space.
+    Roll-up captions begin with a line that holds one space.
     """
     first = next((i for i, line in enumerate(lines) if line.strip()), 0)
     ends = (i for i, line in enumerate(lines) if not line or (i > first and not line.strip()))
     return lines[: next(ends, len(lines))]
 
 
-def _uncounted(lines: list[str], own: str, is_last: bool) -> list[str]:
-    """A cue's lines up to the next cue's times, without the number that counts that cue.
+def _without_next_number(lines: list[str], own_number: str, *, is_last: bool) -> list[str]:
+    """Return the lines between a cue's times and the next cue's, without the next cue's number.
 
-    It stands right above those times; where empty lines part them, or the file is cut off after
-    it, only a number that follows this cue's own, in a paragraph of its own, is one.
+    The number stands right above the next cue's times. If blank lines separate the two, or if the
+    file is cut off after the number, a number counts only if it follows this cue's own number and
+    is a paragraph of its own.
     """
     kept = lines[: next((i for i in range(len(lines), 0, -1) if lines[i - 1].strip()), 0)]
-    if not kept or not COUNT.fullmatch(kept[-1].strip()):
+    if not kept or not CUE_NUMBER.fullmatch(kept[-1].strip()):
         return kept
-    follows = COUNT.fullmatch(own) and int(kept[-1]) == int(own) + 1
-    apart = len(kept) > 1 and not kept[-2].strip()
+    follows = CUE_NUMBER.fullmatch(own_number) and int(kept[-1]) == int(own_number) + 1
+    is_paragraph = len(kept) > 1 and not kept[-2].strip()
     right_above = len(kept) == len(lines) and not is_last
-    return kept[:-1] if right_above or (follows and apart) else kept
+    return kept[:-1] if right_above or (follows and is_paragraph) else kept
 
 
-def _plain(text: str) -> str:
-    """A text without styling: pysubs2 takes out that of SubStation, which is in SRT files too."""
-    event = pysubs2.SSAEvent(text=TAG.sub("", BREAK.sub("\n", text)).replace("\n", "\\N"))
+def _remove_styling(text: str) -> str:
+    """Return a text without tags; pysubs2 removes SubStation codes, which SRT files also have."""
+    event = pysubs2.SSAEvent(text=TAG.sub("", LINE_BREAK.sub("\n", text)).replace("\n", "\\N"))
     return html.unescape(event.plaintext)
 
 
-def _decode(path: Path, tell: Tell, encoding: str) -> str:
+def _decode(path: Path, note: Note, encoding: str) -> str:
+    """Decode a file as `encoding`, by its byte order mark, as UTF-8 or as a guessed encoding."""
     data = path.read_bytes()
-    utf = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    unicode_encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
-        text = data.decode(encoding or utf)
+        text = data.decode(encoding or unicode_encoding)
     except (UnicodeDecodeError, LookupError) as error:
-        marked = data.removeprefix(b"\xef\xbb\xbf")  # by an editor that took it for UTF-8
-        guesses = [] if encoding else list(from_bytes(marked, cp_isolation=list(LEGACY)))
+        # some editors put a UTF-8 mark before text in another encoding
+        unmarked = data.removeprefix(b"\xef\xbb\xbf")
+        guesses = [] if encoding else list(from_bytes(unmarked, cp_isolation=[*LEGACY_ENCODINGS]))
         if not guesses:
             raise ValueError(f"{path}: cannot be read as text ({error}): give --encoding") from None
         best = guesses[0]
-        alike = [g for g in guesses if (g.chaos, g.coherence) == (best.chaos, best.coherence)]
-        best = min(alike, key=lambda guess: LEGACY.index(guess.encoding))
+        ties = [g for g in guesses if (g.chaos, g.coherence) == (best.chaos, best.coherence)]
+        best = min(ties, key=lambda guess: LEGACY_ENCODINGS.index(guess.encoding))
         text = str(best)
-        strange = next((word for word in text.split() if not word.isascii()), "")
-        guessed = f"not UTF-8: read as {best.encoding} ({strange!r})"
-        tell(str(path), f"{guessed}; give --encoding if that is wrong")
+        example = next((word for word in text.split() if not word.isascii()), "")
+        note(
+            str(path),
+            f"not UTF-8: read as {best.encoding} ({example!r}): give --encoding if that is wrong",
+        )
     return re.sub(r"\r+\n|\r", "\n", text.removeprefix("\ufeff"))
 
 
 def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
-    """Segments of `whisper --output_format json`; places count them from 1."""
-    what = "not what `whisper --output_format json` writes"
+    """Read the output of `whisper --output_format json`; its places number the segments from 1."""
+    problem = "not what `whisper --output_format json` writes"
     try:
         result = json.loads(text)
         segments = list(result["segments"])
         language = result.get("language") or ""
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{path}: {what} ({error!r})") from None
-    cues, wrong = [], []
+        raise ValueError(f"{path}: {problem} ({error!r})") from None
+    cues, problems = [], []
     for number, segment in enumerate(segments, start=1):
         place = f"{path}:segment {number}"
         try:
@@ -174,7 +211,7 @@ def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
                 raise ValueError(f"text {segment['text']!r}")
             cues.append(Cue(start, end, segment["text"].strip(), place))
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            wrong.append(f"{place}: {what} ({error}): correct it")
-    if wrong:
-        raise ValueError("\n".join(wrong))
+            problems.append(f"{place}: {problem} ({error}): correct it")
+    if problems:
+        raise ValueError("\n".join(problems))
     return cues, language if isinstance(language, str) else ""

@@ -1,4 +1,4 @@
-"""Corpora to manifests, through the command."""
+"""Corpora of each format to manifests."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ def test_ljspeech_is_read_as_it_is_spoken(tmp_path, prepare):
     assert "metadata.csv:2: 'broken': no |" in said
 
 
-def test_common_voice_tells_speakers_and_languages(tmp_path, prepare):
+def test_common_voice_has_speakers_and_languages(tmp_path, prepare):
     lines = ["client_id\tpath\tsentence\tlocale"]
     for i, locale in enumerate(("de", "zh-CN", "zh-HK", "nb-NO", "sv-SE")):
         write_tone(tmp_path / f"cv/clips/{i}.wav")
@@ -71,9 +71,9 @@ def test_kaldi_with_segments_is_stretches_of_recordings(tmp_path, prepare):
     ]  # fmt: skip
     for words in (
         "text:3: u3: its audio is a command (sox x.sph",
-        "text:4: 35.00 s long, and a row is of up to 30 s",
+        "text:4: 35.00 s: a row may last 30 s",
         "text:5: u5: not in data/segments",
-        "text:6: end: 'x': not a number",
+        "text:6: end: 'x': not a number of seconds",
     ):
         assert words in said
 
@@ -87,7 +87,7 @@ def test_kaldi_without_segments_is_a_file_an_utterance(tmp_path, prepare):
     assert "u2: not in data/wav.scp" in said
 
 
-def test_nemo_tells_stretches_languages_and_tasks(tmp_path, prepare):
+def test_nemo_has_stretches_languages_and_tasks(tmp_path, prepare):
     write_tone(tmp_path / "a.wav", 10.0)
     records = [
         {"audio_filepath": "a.wav", "duration": 10.0, "text": "hi"},
@@ -107,7 +107,7 @@ def test_nemo_tells_stretches_languages_and_tasks(tmp_path, prepare):
     assert "m.json:5: not a line of a NeMo" in said and "m.json:6: not a line" in said
 
 
-def test_a_table_names_its_columns_as_the_manifest_or_as_told(tmp_path, prepare):
+def test_a_table_names_its_columns_as_the_manifest_or_by_columns(tmp_path, prepare):
     write_tone(tmp_path / "clips/a.wav", 3.0)
     rows = [
         ("file", "said", "terms", "from", "note"),
@@ -178,20 +178,9 @@ def test_kaldis_paths_are_relative_to_the_recipe_or_wherever_they_are_found(
     assert (tmp_path / rows[0]["audio"]).resolve() == (tmp_path / folder / "wav/a.wav").resolve()
 
 
-def test_numbers_and_names_beyond_all_sense_are_left_out(tmp_path, prepare):
-    write_tone(tmp_path / "a.wav")
-    lines = ['{"audio_filepath": "a.wav", "text": "hi", "duration": 1%s}' % ("0" * 400)]
-    lines.append('{"audio_filepath": "a.wav", "text": "hi", "duration": 1.0}')
-    lines.append(r'{"audio_filepath": "\ud83d.wav", "text": "hi", "duration": 1.0}')
-    (tmp_path / "m.json").write_text("\n".join(lines))
-    _, rows, said = prepare("nemo", "m.json")
-    assert len(rows) == 1 and "m.json:1: not a line of a NeMo manifest" in said
-    assert "m.json:3:" in said and "no such file" in said
-
-
-def test_a_source_of_another_shape_is_told_what_the_format_is(tmp_path, prepare):
+def test_a_source_of_another_format_is_refused_with_a_description_of_it(tmp_path, prepare):
     (tmp_path / "folder").mkdir()
     status, _, said = prepare("commonvoice", "folder")
-    assert status == 2 and "folder: Is a directory: commonvoice is A TSV of Common Voice" in said
+    assert status == 2 and "folder: Is a directory: commonvoice is a TSV of Common Voice" in said
     status, _, said = prepare("kaldi", "folder")
-    assert status == 2 and "folder/text: No such file or directory: kaldi is A data folder" in said
+    assert status == 2 and "folder/text: No such file or directory: kaldi is a data folder" in said

@@ -1,0 +1,16 @@
+"""The manifest and the notes beside it."""
+
+from helpers.audio import write_tone
+
+
+def test_only_a_manifest_is_written_anew(tmp_path, prepare):
+    """A table, transcript or noise that is named by mistake is kept."""
+    write_tone(tmp_path / "noise/hum.wav", 3.0)
+    before = (tmp_path / "noise/hum.wav").read_bytes()
+    status, _, said = prepare("noises", "noise", out="noise/hum.wav")
+    assert status == 2 and "noise/hum.wav: exists and is not a manifest" in said
+    assert (tmp_path / "noise/hum.wav").read_bytes() == before
+    assert prepare("noises", "noise", "--rows", "3", out="noise/out.jsonl")[0] == 0
+    status, rows, said = prepare("noises", "noise", "--rows", "30", out="noise/out.jsonl")
+    assert status == 0 and "0 notes" in said  # neither its own files nor the silence it wrote
+    assert {row["audio"] for row in rows} == {"hum.wav", "out.silence.flac"}

@@ -1,0 +1,81 @@
+"""Convert a corpus to a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from whisper_ft.prepare.corpus_files import Skipped
+from whisper_ft.prepare.corpus_formats import COLUMN_FIELDS, CORPUS_FORMATS, FormatOptions
+from whisper_ft.prepare.corpus_rows import to_manifest_row
+from whisper_ft.prepare.manifest_writer import ManifestWriter, PrepareResult
+from whisper_ft.runtime.progress import progress_bar
+
+
+def prepare_corpus(
+    format_name: str,
+    source: Path,
+    out: Path,
+    *,
+    columns: Sequence[str] = (),
+    delimiter: str = "",
+    language: str = "",
+    empty_is_silence: bool = False,
+    lowercase: bool = False,
+) -> PrepareResult:
+    """Write the manifest `out` of a corpus in one of `CORPUS_FORMATS`, and its notes.
+
+    `columns` are `field=column` pairs for tables and datasets, `language` is that of rows without
+    one. Audio stored inside a dataset is written to the folder `STEM.audio` beside the manifest.
+    Raises ValueError for wrong settings and for a source without a usable row.
+    """
+    corpus_format = CORPUS_FORMATS[format_name]
+    if not source.exists():
+        raise ValueError(f"{source}: no such file or folder: give the corpus")
+    copy_to = out.parent / f"{out.stem}.audio"
+    options = FormatOptions(_parse_columns(columns), _parse_delimiter(delimiter), copy_to)
+    try:
+        with ManifestWriter(out, source) as writer:
+            corpus_rows = progress_bar(corpus_format.read(source, options), "rows", unit=" rows")
+            for corpus_row in corpus_rows:
+                if isinstance(corpus_row, Skipped):
+                    writer.skip(*corpus_row)
+                    continue
+                row = to_manifest_row(
+                    corpus_row,
+                    language=language,
+                    empty_is_silence=empty_is_silence,
+                    lowercase=lowercase,
+                )
+                if isinstance(row, Skipped):
+                    writer.skip(*row)
+                else:
+                    writer.add(row, corpus_row.place)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{source}: not UTF-8 ({error}): convert it to UTF-8") from None
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise ValueError(
+            f"{error.filename}: {error.strerror}: {format_name} is {corpus_format.description}"
+        ) from None
+    result = writer.result()
+    if not result.n_rows:
+        raise ValueError(f"{result.summary()}\n{source}: no usable row of the format {format_name}")
+    return result
+
+
+def _parse_columns(pairs: Sequence[str]) -> dict[str, str]:
+    """Parse `field=column` pairs."""
+    columns = dict(pair.partition("=")[::2] for pair in pairs)
+    wrong = [name for name, column in columns.items() if name not in COLUMN_FIELDS or not column]
+    if wrong:
+        fields = ", ".join(COLUMN_FIELDS)
+        raise ValueError(
+            f"--columns: {', '.join(wrong)}: give field=column; the fields are {fields}"
+        )
+    return columns
+
+
+def _parse_delimiter(delimiter: str) -> str:
+    if len(delimiter) > 1:
+        raise ValueError(f"--delimiter: {delimiter!r}: give one character")
+    return delimiter

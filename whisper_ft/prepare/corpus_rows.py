@@ -1,0 +1,120 @@
+"""Rows as a corpus's metadata has them, and their conversion to rows of a manifest."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whisper_ft.data.row import MAX_SECONDS
+from whisper_ft.prepare.corpus_files import Skipped
+from whisper_ft.prepare.manifest_writer import ManifestRow
+
+
+@dataclass(frozen=True)
+class CorpusRow:
+    """A row as a corpus has it: the manifest's fields, with values of any type where it is Any."""
+
+    place: str  # file:line
+    audio: Path
+    text: Any
+    prompt: Any = None
+    keywords: Any = None
+    start: Any = None
+    end: Any = None
+    channel: Any = None
+    duration: Any = None
+    language: Any = None
+    task: Any = None
+    recording: Any = None
+    speaker: Any = None
+
+
+def to_manifest_row(
+    row: CorpusRow, *, language: str = "", empty_is_silence: bool = False, lowercase: bool = False
+) -> ManifestRow | Skipped:
+    """Convert the values to the manifest's types.
+
+    `language` is that of rows without one. A row whose values are unusable, which is longer than
+    30 s or whose audio file does not exist is skipped with the reason.
+    """
+    if not isinstance(row.text, str):
+        return Skipped(row.place, f"text: {row.text!r}: no transcript: add one")
+    if not (row.text.strip() or empty_is_silence):
+        return Skipped(
+            row.place,
+            f"text: {row.text!r}: no transcript: give --empty-is-silence if it means silence",
+        )
+    numbers = _parse_numbers(row)
+    if isinstance(numbers, Skipped):
+        return numbers
+    if numbers.seconds is not None and not 0.0 < numbers.seconds <= MAX_SECONDS:
+        return Skipped(
+            row.place, f"{numbers.seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: split it"
+        )
+    if not _is_file(row.audio):
+        return Skipped(row.place, f"{row.audio}: no such file")
+    return ManifestRow(
+        audio=row.audio,
+        text=(row.text.lower() if lowercase else row.text).strip(),
+        prompt=row.prompt,
+        keywords=row.keywords,
+        start=numbers.start,
+        end=numbers.end,
+        channel=numbers.channel,
+        duration=numbers.duration,
+        language=row.language or language,
+        task=row.task,
+        recording=None if row.recording is None else str(row.recording),
+        speaker=None if row.speaker is None else str(row.speaker),
+    )
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers of a row; times are seconds."""
+
+    start: float | None
+    end: float | None
+    duration: float | None
+    channel: int | None
+
+    @property
+    def seconds(self) -> float | None:
+        """The length of the row, None if its numbers do not give it."""
+        return self.duration if self.end is None else self.end - (self.start or 0.0)
+
+
+def _parse_numbers(row: CorpusRow) -> _Numbers | Skipped:
+    times: dict[str, float | None] = {}
+    for name in ("start", "end", "duration"):
+        value = getattr(row, name)
+        try:
+            times[name] = None if _is_empty(value) else _parse_seconds(value)
+        except (ValueError, TypeError, OverflowError):
+            return Skipped(row.place, f"{name}: {value!r}: not a number of seconds")
+    try:
+        channel = None if _is_empty(row.channel) else int(row.channel)
+    except (ValueError, TypeError, OverflowError):
+        return Skipped(row.place, f"channel: {row.channel!r}: not a number")
+    return _Numbers(times["start"], times["end"], times["duration"], channel)
+
+
+def _is_empty(value: Any) -> bool:
+    return value in (None, "")
+
+
+def _parse_seconds(value: Any) -> float:
+    seconds = round(float(value), 4)
+    if not math.isfinite(seconds) or seconds < 0:
+        raise ValueError(value)
+    return seconds
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:  # such as half of an emoji, which no file name contains
+        return False
