@@ -70,7 +70,7 @@ def segment(start, end, text):
         ({"text": "word " * 447}, "text: .*450 tokens.*448: split the row"),
         ({"text": "word " * 446}, "text: .*449 tokens"),  # fits without timestamps only
         ({"language": "de"}, "language: 'de': the model is English-only"),
-        ({"language": "xx"}, "language: 'xx': whisper has no such one"),
+        ({"language": "xx"}, "language: 'xx': whisper has no such language"),
         ({"task": "translate"}, "task: 'translate': the model is English-only"),
         ({"task": "sing"}, "task: 'sing': give transcribe or translate"),
     ],

@@ -245,8 +245,9 @@ def test_many_problems_stand_together_by_kind_and_few_one_by_one(folder):
     lines = [{"audio": "0.wav", "text": "Hi there.", "language": f"x{i}"} for i in range(30)]
     found = checked(folder, "m.jsonl", *lines, {"audio": "gone.wav", "text": "Hi."})
     said = list(screen(survey("m.jsonl", found, MULTILINGUAL), every=False))
-    assert "  wrong:    30 x language: 'x0': whisper has no such one: give a code such as en" in (
-        line.partition(" (line 1, 2, 3, 4, ...)")[0] for line in said
+    assert (
+        "  wrong:    30 x language: 'x0': whisper has no such language: give a code such as en"
+        in (line.partition(" (line 1, 2, 3, 4, ...)")[0] for line in said)
     )
     assert len(said) < 10 and said[-1] == "  31 problems, 0 doubts: --all-warnings lists each"
     assert len(list(screen(survey("m.jsonl", found, MULTILINGUAL), every=True))) > 31

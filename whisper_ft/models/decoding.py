@@ -9,11 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from whisper.decoding import DecodingOptions, DecodingResult, DecodingTask
-from whisper.model import Whisper
+from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.models.kv_cache import KVCache
 from whisper_ft.text.tokens import encode_prompt
+
+MAX_RECORDINGS, CROSS_ATTENTION_BYTES = 16, 10**9  # of one pass
 
 
 class DecodeRequest(NamedTuple):
@@ -24,6 +26,15 @@ class DecodeRequest(NamedTuple):
     language: str = "en"
     task: str = "transcribe"
     timestamps: bool = True
+
+
+def recordings_per_pass(dims: ModelDimensions, dtype: torch.dtype) -> int:
+    """Return how many recordings to decode at once.
+
+    The keys and values of cross-attention, the largest part of decoding's memory, set the limit.
+    """
+    n_values = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state
+    return min(MAX_RECORDINGS, max(1, CROSS_ATTENTION_BYTES // (n_values * dtype.itemsize)))
 
 
 @torch.no_grad()

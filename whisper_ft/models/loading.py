@@ -13,7 +13,7 @@ import torch
 import whisper
 from torch import nn
 from whisper.model import ModelDimensions, Whisper
-from whisper.tokenizer import Tokenizer, get_tokenizer
+from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
 from whisper_ft.models.download import fetch_weights
 from whisper_ft.models.safe_load import (
@@ -48,6 +48,16 @@ class Vocabulary(NamedTuple):
     def tokenizer(self) -> Callable[..., Tokenizer]:
         """`tokenizer(language=..., task=...)`, whisper's own, cached there and shared."""
         return partial(get_tokenizer, self.multilingual, num_languages=self.n_languages)
+
+    def language_problem(self, code: str) -> str:
+        """Return why a model cannot be told to write a language; "" when it can."""
+        if code not in LANGUAGES:
+            return f"{code!r}: whisper has no such language: give a code such as en"
+        if not self.multilingual and code != "en":
+            return f"{code!r}: the model is English-only: use one without .en"
+        if code not in list(LANGUAGES)[: self.n_languages]:
+            return f"{code!r}: the model lacks it: use large-v3 or turbo"
+        return ""
 
 
 class LoadedModel(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from tqdm import tqdm
-from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, Tokenizer
+from whisper.tokenizer import TO_LANGUAGE_CODE, Tokenizer
 
 from whisper_ft.data.audio import AudioInfo, n_mel_frames
 from whisper_ft.data.manifest import Manifest, read_manifest
@@ -190,15 +190,8 @@ def _language_code(language: str) -> str:
 
 
 def _language_problems(row: Row, vocabulary: Vocabulary) -> list[str]:
-    found = []
-    code = row.language
-    known = list(LANGUAGES)[: vocabulary.n_languages]
-    if code not in LANGUAGES:
-        found.append(f"language: {row.language!r}: whisper has no such one: give a code such as en")
-    elif not vocabulary.multilingual and code != "en":
-        found.append(f"language: {row.language!r}: the model is English-only: use one without .en")
-    elif code not in known:
-        found.append(f"language: {row.language!r}: the model lacks it: use large-v3 or turbo")
+    problem = vocabulary.language_problem(row.language)
+    found = [f"language: {problem}"] if problem else []
     if row.task not in TASKS:
         found.append(f"task: {row.task!r}: give transcribe or translate")
     elif not vocabulary.multilingual and row.task == "translate":

@@ -1,0 +1,1 @@
+"""Transcribe recordings, each with a prompt of its own."""
