@@ -61,7 +61,7 @@ def timed(work):
 def blocks(n_rows):
     """(mels, rows, their right and wrong prompts) of each block, longest texts first."""
     prompted = evaluation_rows(rows, seed=0, n_rows=n_rows)
-    held = list(zip(prompted.rows, prompted.rights, prompted.wrongs, strict=True))
+    held = list(zip(prompted.rows, prompted.right_prompts, prompted.wrong_prompts, strict=True))
     held.sort(key=lambda one: -len(one[0].text))
     for start in range(0, len(held), BLOCK):
         block, rights, wrongs = zip(*held[start : start + BLOCK], strict=True)

@@ -36,7 +36,7 @@ def test_evaluate_writes_scores_and_samples(run, tmp_path, corpus, model_path):
     assert status == 0 and "| mine |" in said
     (result,) = json.loads((tmp_path / "new" / "s.json").read_text())["evaluations"]
     names = [path.rsplit("/", 1)[-1] for path in result["manifests"]]
-    assert result["rows"] == 3 and names == ["train.jsonl", "dev.jsonl"]
+    assert result["n_rows"] == 3 and names == ["train.jsonl", "dev.jsonl"]
     assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 3
 
 
@@ -44,7 +44,7 @@ def test_a_table_of_what_is_no_evaluation_names_the_file(run, tmp_path):
     for name, content in (("a.json", ""), ("b.json", "[1]"), ("c.json", '{"evaluations": []}')):
         (tmp_path / name).write_text(content)
         status, said = run("table", tmp_path / name)
-        assert status == 2 and f"{name}: not what evaluate --json writes" in said
+        assert status == 2 and f"{name}: not a file of evaluate --json" in said
 
 
 def test_without_a_command_the_commands_are_listed(run):

@@ -3,62 +3,54 @@
 import json
 
 import pytest
+from helpers.samples import sample
 
 from whisper_ft.cli.main import main
-from whisper_ft.evaluation.comparison import changes_table, evaluations_compared, prompts_compared
+from whisper_ft.evaluation.comparison import compare_evaluations, compare_prompts
+from whisper_ft.evaluation.tables import changes_table
 
 
-def sample(number, right, none, wrong, language="en", reference="alpha beta gamma delta"):
-    return {
-        "place": f"m:{number}",
-        "language": language,
-        "task": "transcribe",
-        "recording": "",
-        "keywords": [],
-        "reference": reference,
-        "prompt": {"right": "a", "none": "", "wrong": "b"},
-        "output": {"right": right, "none": none, "wrong": wrong},
-        "listed": [],
-        "segments": [],
-        "written": {"right": [], "none": [], "wrong": []},
-        "loss": {name: [1.0, 4] for name in ("right", "none", "wrong")},
-    }
+def row(number, right, none, wrong, language="en", **fields):
+    return sample("alpha beta gamma delta", right, none, wrong, language=language,
+                  prompts=("a", "", "b"), place=f"m:{number}", number=number, **fields)  # fmt: skip
 
 
 FULL, LACKING = "alpha beta gamma delta", "alpha beta gamma"
 
 
 def test_within_one_evaluation_prompts_are_compared_with_none_on_rows_that_have_them():
-    samples = [sample(i, FULL, LACKING, None if i else FULL) for i in range(4)]
-    right, wrong = prompts_compared(samples, "wer")
-    assert (right["rows"], right["before"], right["after"]) == (4, 0.25, 0.0)
-    assert right["interval"] == pytest.approx((-0.25, -0.25))
-    assert wrong["rows"] == 1
+    samples = [row(i, FULL, LACKING, None if i else FULL) for i in range(4)]
+    right, wrong = compare_prompts(samples, "wer")
+    assert (right.n_rows, right.before, right.after) == (4, 0.25, 0.0)
+    assert right.interval == pytest.approx((-0.25, -0.25))
+    assert wrong.n_rows == 1
 
 
 def test_between_two_each_prompt_and_each_language_is_compared():
-    before = [sample(i, FULL, LACKING, LACKING, "de" if i % 2 else "en") for i in range(6)]
-    after = [sample(i, FULL, FULL if i % 2 else LACKING, FULL, "de" if i % 2 else "en")
+    before = [row(i, FULL, LACKING, LACKING, "de" if i % 2 else "en") for i in range(6)]
+    after = [row(i, FULL, FULL if i % 2 else LACKING, FULL, "de" if i % 2 else "en")
              for i in range(6)]  # fmt: skip
-    changes = {change["what"]: change for change in evaluations_compared(before, after, "wer")}
+    changes = {change.label: change for change in compare_evaluations(before, after, "wer")}
     assert list(changes) == ["right", "none", "wrong", "en", "de"]
-    assert changes["none"]["after"] == 0.125 and changes["wrong"]["after"] == 0.0
-    assert (changes["en"]["after"], changes["de"]["after"]) == (0.25, 0.0)
+    assert changes["none"].after == 0.125 and changes["wrong"].after == 0.0
+    assert (changes["en"].after, changes["de"].after) == (0.25, 0.0)
     said = changes_table(list(changes.values()), "wer")
     assert "de                         3     25.0%      0.0%     -25.0   [-25.0, -25.0]" in said
 
 
 def test_other_rows_are_refused():
-    twice = [sample(1, FULL, FULL, FULL)] * 2
+    twice = [row(1, FULL, FULL, FULL)] * 2
     with pytest.raises(ValueError, match="a row comes twice"):
-        prompts_compared(twice, "wer")
+        compare_prompts(twice, "wer")
     with pytest.raises(ValueError, match="not of the same rows and prompts"):
-        evaluations_compared([sample(1, FULL, FULL, FULL)], [sample(2, FULL, FULL, FULL)], "wer")
+        compare_evaluations([row(1, FULL, FULL, FULL)], [row(2, FULL, FULL, FULL)], "wer")
 
 
 def test_the_command_reads_samples_and_says_what_is_none(tmp_path, monkeypatch, capsys):
     path = tmp_path / "a.jsonl"
-    path.write_text("".join(json.dumps(sample(i, FULL, LACKING, FULL)) + "\n" for i in range(3)))
+    path.write_text(
+        "".join(json.dumps(row(i, FULL, LACKING, FULL).to_json()) + "\n" for i in range(3))
+    )
 
     def status(*argv):
         monkeypatch.setattr("sys.argv", ["whisper_ft", "compare", *map(str, argv)])
@@ -71,28 +63,30 @@ def test_the_command_reads_samples_and_says_what_is_none(tmp_path, monkeypatch, 
     assert status(path) == 2 and "a.jsonl: holds no samples" in capsys.readouterr().err
     path.write_text("{}\n")
     assert status(path) == 2
-    assert "a.jsonl: not what evaluate --samples writes" in capsys.readouterr().err
+    assert "a.jsonl: not a file of evaluate --samples" in capsys.readouterr().err
 
 
 def verdicts(n, name="wer", keywords=(), better=LACKING, worse=FULL, recordings=()):
-    rows = [sample(i, better, worse, worse) | {"keywords": list(keywords)} for i in range(n)]
-    rows = [s | {"recording": recordings[i] if recordings else ""} for i, s in enumerate(rows)]
-    return [change["verdict"] for change in prompts_compared(rows, name)]
+    rows = [
+        row(i, better, worse, worse, keywords=keywords, recording=(recordings or [""] * n)[i])
+        for i in range(n)
+    ]
+    return [change.verdict for change in compare_prompts(rows, name)]
 
 
 def test_a_change_whose_whole_interval_is_on_one_side_is_judged_by_the_scores_direction():
     assert verdicts(20, better=FULL, worse=LACKING) == ["better", ""]
     assert verdicts(20, better=LACKING, worse=FULL) == ["worse", ""]
-    assert verdicts(20, "keywords", ["delta"], better=FULL, worse=LACKING) == ["better", ""]
-    assert verdicts(20, "keywords", ["delta"], better=LACKING, worse=FULL) == ["worse", ""]
+    assert verdicts(20, "keyword_recall", ["delta"], better=FULL, worse=LACKING) == ["better", ""]
+    assert verdicts(20, "keyword_recall", ["delta"], better=LACKING, worse=FULL) == ["worse", ""]
 
 
 def test_of_few_rows_or_recordings_there_is_no_verdict():
     assert verdicts(9, better=FULL, worse=LACKING)[0] == ""
     said = changes_table(
-        prompts_compared([sample(i, FULL, LACKING, FULL) for i in range(9)], "wer"), "wer"
+        compare_prompts([row(i, FULL, LACKING, FULL) for i in range(9)], "wer"), "wer"
     )
-    assert said.endswith("of fewer than 10 rows or recordings nothing is called better or worse")
+    assert said.endswith("With fewer than 10 rows or recordings there is no verdict.")
     few = [f"r{i % 4}" for i in range(20)]
     assert verdicts(20, better=FULL, worse=LACKING, recordings=few)[0] == ""
     many = [f"r{i % 12}" for i in range(24)]
@@ -100,11 +94,11 @@ def test_of_few_rows_or_recordings_there_is_no_verdict():
 
 
 def test_where_no_row_has_a_wrong_prompt_nothing_is_compared():
-    right, wrong = prompts_compared([sample(i, FULL, LACKING, None) for i in range(3)], "wer")
-    assert wrong["rows"] == 0 and wrong["interval"] is None and right["rows"] == 3
+    right, wrong = compare_prompts([row(i, FULL, LACKING, None) for i in range(3)], "wer")
+    assert wrong.n_rows == 0 and wrong.interval is None and right.n_rows == 3
     assert "-" in changes_table([wrong], "wer")
 
 
 def test_one_row_shows_its_change_without_an_interval():
-    said = changes_table(prompts_compared([sample(1, FULL, LACKING, FULL)], "wer"), "wer")
+    said = changes_table(compare_prompts([row(1, FULL, LACKING, FULL)], "wer"), "wer")
     assert "25.0%      0.0%     -25.0\n" in said

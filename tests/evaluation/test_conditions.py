@@ -14,14 +14,14 @@ def test_a_rows_terms_are_its_keywords_and_those_of_others_that_a_prompt_holds()
     prompted = PromptedRows(
         [first, second], ["Mohrs, Quill.", ""], [None, "reid,  Mohr"], ["Reid", "Mohr", "Q"]
     )
-    assert prompted.listed(0) == ["Reid"]  # Mohr and Q stand within longer words
-    assert prompted.listed(1) == ["Mohr", "Q", "Reid"]
+    assert prompted.prompt_terms(0) == ["Reid"]  # Mohr and Q stand within longer words
+    assert prompted.prompt_terms(1) == ["Mohr", "Q", "Reid"]
 
 
 def test_terms_are_found_in_prompts_whatever_their_case_spaces_and_normal_form():
     terms = ["Zo\u00eb", "New York", "reid"]
     prompted = PromptedRows([row("Hi.")], ["Zoe\u0308, New\nYork, REID"], [None], terms)
-    assert prompted.listed(0) == terms
+    assert prompted.prompt_terms(0) == terms
 
 
 def test_a_wrong_prompt_is_of_the_language_and_of_another_recording():
@@ -32,7 +32,7 @@ def test_a_wrong_prompt_is_of_the_language_and_of_another_recording():
         row("Call Smyth.", prompt="Smyth."),
     ]
     for seed in range(5):
-        wrongs = evaluation_rows(rows, seed=seed).wrongs
+        wrongs = evaluation_rows(rows, seed=seed).wrong_prompts
         assert wrongs[0] == wrongs[1] == "Smyth." and wrongs[2] is None
         assert wrongs[3] in ("Reid.", "Mohr.")
 
@@ -40,13 +40,15 @@ def test_a_wrong_prompt_is_of_the_language_and_of_another_recording():
 def test_right_prompts_of_an_evaluation_hold_40_distractors_the_same_every_time():
     one = evaluation_rows(NAMED_ROWS, seed=3)
     assert one == evaluation_rows(NAMED_ROWS, seed=3)
-    assert {len(right.split(", ")) for right in one.rights} == {41}
+    assert {len(right.split(", ")) for right in one.right_prompts} == {41}
 
 
 def test_a_wrong_prompt_is_another_rows_and_holds_none_of_this_rows_keywords():
     chosen = evaluation_rows(NAMED_ROWS, seed=3)
-    for one, right, wrong in zip(chosen.rows, chosen.rights, chosen.wrongs, strict=True):
-        assert wrong in set(chosen.rights) - {right, ""}
+    for one, right, wrong in zip(
+        chosen.rows, chosen.right_prompts, chosen.wrong_prompts, strict=True
+    ):
+        assert wrong in set(chosen.right_prompts) - {right, ""}
         assert not any(term_count(term, wrong) for term in one.keywords)
 
 
@@ -57,15 +59,15 @@ def test_without_another_prompt_there_is_no_wrong_one():
         row("Reid?", prompt="REID!", keywords=("Reid",)),
     ]
     chosen = evaluation_rows(rows, seed=0)
-    assert chosen.rights == ["Reid.", "", "REID!"]
-    assert chosen.wrongs[2] is None  # the only other prompt holds its keyword
-    assert chosen.wrongs[0] == "REID!" and chosen.wrongs[1] in ("Reid.", "REID!")
+    assert chosen.right_prompts == ["Reid.", "", "REID!"]
+    assert chosen.wrong_prompts[2] is None  # the only other prompt holds its keyword
+    assert chosen.wrong_prompts[0] == "REID!" and chosen.wrong_prompts[1] in ("Reid.", "REID!")
 
 
 def test_prompts_are_the_same_whichever_vocabulary_a_model_has(english):
     long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
     multilingual = get_tokenizer(True)
-    for prompt in evaluation_rows(long, seed=0).rights:
+    for prompt in evaluation_rows(long, seed=0).right_prompts:
         assert (
             max(len(t.encode(" " + prompt)) for t in (english, multilingual)) <= MAX_PROMPT_TOKENS
         )
@@ -75,9 +77,9 @@ def test_a_draw_of_rows_keeps_the_prompts_they_have_among_all():
     everything = evaluation_rows(NAMED_ROWS, seed=3)
     some = evaluation_rows(NAMED_ROWS, seed=3, n_rows=10)
     assert len(some.rows) == 10
-    for one, right, wrong in zip(some.rows, some.rights, some.wrongs, strict=True):
+    for one, right, wrong in zip(some.rows, some.right_prompts, some.wrong_prompts, strict=True):
         i = NAMED_ROWS.index(one)
-        assert (right, wrong) == (everything.rights[i], everything.wrongs[i])
+        assert (right, wrong) == (everything.right_prompts[i], everything.wrong_prompts[i])
 
 
 def test_prompts_are_made_only_for_the_rows_drawn_and_their_wrong_ones(monkeypatch):
@@ -94,4 +96,4 @@ def test_prompts_are_made_only_for_the_rows_drawn_and_their_wrong_ones(monkeypat
 
 def test_a_prompt_of_white_space_is_none_and_keywords_stand_in_for_it():
     rows = [row("Call Reid.", prompt=" ", keywords=("Reid",)), row("Ask Ann.", keywords=("Ann",))]
-    assert "Reid" in evaluation_rows(rows, seed=0).rights[0]
+    assert "Reid" in evaluation_rows(rows, seed=0).right_prompts[0]

@@ -17,6 +17,7 @@ from whisper_ft.data.manifest import read_manifest
 from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all, decode_rows
+from whisper_ft.evaluation.samples import Sample
 from whisper_ft.models.decoding import DecodeRequest, decode
 from whisper_ft.models.parameters import cast_matrices
 
@@ -30,16 +31,20 @@ def prompted(corpus, model):
 def test_a_row_decodes_as_whisper_decodes_it(model, prompted):
     sample = next(decode_rows(model, prompted))
     mel = log_mel(read_audio(prompted.rows[0].audio), 80)
-    for condition, prompt in sample["prompt"].items():
+    for condition, prompt in sample.prompts.items():
         options = whisper.DecodingOptions(language="en", prompt=prompt or None, fp16=False)
-        assert sample["output"][condition] == whisper.decode(model, mel, options).text
+        assert sample.outputs[condition].text == whisper.decode(model, mel, options).text
 
 
 def test_the_prompt_reaches_the_decoder_and_timestamps_can_be_left_out(model, prompted):
     mel = log_mel(read_audio(prompted.rows[0].audio), 80)
     features = model.encoder(mel[None])
-    asked = [DecodeRequest(), DecodeRequest(prompt="Quill, Zyxin"), DecodeRequest(timestamps=False)]
-    *results, plain = decode(model, features, asked)
+    requests = [
+        DecodeRequest(),
+        DecodeRequest(prompt="Quill, Zyxin"),
+        DecodeRequest(timestamps=False),
+    ]
+    *results, plain = decode(model, features, requests)
     assert results[0].no_speech_prob != results[1].no_speech_prob
     assert all(token < 50363 for token in plain.tokens)
     assert results[0].tokens[0] >= 50363
@@ -58,9 +63,7 @@ def test_without_a_wrong_prompt_nothing_is_decoded_and_without_a_right_one_once(
     alone = PromptedRows(prompted.rows[:1], [""], [None])
     (sample,) = decode_rows(model, alone)
     assert calls == [[DecodeRequest()]]
-    assert (
-        sample["output"]["wrong"] is None and sample["output"]["right"] == sample["output"]["none"]
-    )
+    assert sample.outputs["wrong"] is None and sample.outputs["right"] == sample.outputs["none"]
 
 
 def test_a_multilingual_model_decodes_each_row_in_its_language(tmp_path):
@@ -72,22 +75,22 @@ def test_a_multilingual_model_decodes_each_row_in_its_language(tmp_path):
     mel = log_mel(read_audio(tmp_path / "a.wav"), 128)
     for sample, code in zip(samples, ("de", "ja"), strict=True):
         options = whisper.DecodingOptions(language=code, fp16=False)
-        assert sample["output"]["none"] == whisper.decode(model, mel, options).text
+        assert sample.outputs["none"].text == whisper.decode(model, mel, options).text
 
 
 def test_a_beam_is_whispers_beam(model, prompted):
     sample = next(decode_rows(model, prompted, beam_size=3))
-    mel = log_mel(read_audio(prompted.rows[sample["number"]].audio), 80)
+    mel = log_mel(read_audio(prompted.rows[sample.number].audio), 80)
     options = whisper.DecodingOptions(language="en", beam_size=3, fp16=False)
-    assert sample["output"]["none"] == whisper.decode(model, mel, options).text
+    assert sample.outputs["none"].text == whisper.decode(model, mel, options).text
 
 
 def test_the_longest_texts_come_first_and_all_come_in_the_rows_order(model, prompted):
-    numbers = [sample["number"] for sample in decode_rows(model, prompted)]
+    numbers = [sample.number for sample in decode_rows(model, prompted)]
     texts = [len(prompted.rows[number].text) for number in numbers]
     assert texts == sorted(texts, reverse=True) and numbers != sorted(numbers)
     samples = decode_all(model, prompted, "decoding")
-    assert [sample["place"] for sample in samples] == [row.place for row in prompted.rows]
+    assert [sample.place for sample in samples] == [row.place for row in prompted.rows]
     assert decode_all(model, prompted, "decoding", stop=lambda: True) is None
 
 
@@ -95,31 +98,29 @@ def test_the_longest_texts_come_first_and_all_come_in_the_rows_order(model, prom
 def test_matrices_kept_in_half_write_what_casts_at_every_use_write(model, prompted, dtype):
     mel = log_mel(read_audio(prompted.rows[0].audio), 80)[None]
     features = model.encoder(mel.to(dtype))
-    asked = [DecodeRequest(prompt=prompt) for prompt in ("", "Reid, Quill.")]
-    (expected, there), halved = (
-        decode(model, features, asked),
-        cast_matrices(copy.deepcopy(model), dtype),
-    )
+    requests = [DecodeRequest(prompt=prompt) for prompt in ("", "Reid, Quill.")]
+    expected, halved = decode(model, features, requests), cast_matrices(copy.deepcopy(model), dtype)
     assert torch.equal(halved.encoder(mel.to(dtype)), features)
-    here = decode(halved, features, asked)
-    assert [here[0].tokens, here[1].tokens] == [expected.tokens, there.tokens]
+    results = decode(halved, features, requests)
+    assert [result.tokens for result in results] == [result.tokens for result in expected]
     samples = list(decode_rows(halved, prompted))
-    assert len(samples) == 5 and all(sample["loss"]["none"].part > 0 for sample in samples)
+    assert len(samples) == 5 and all(sample.outputs["none"].loss.part > 0 for sample in samples)
 
 
 def test_rows_decoded_together_score_as_they_do_alone(model, prompted, monkeypatch):
     together = list(decode_rows(model, prompted))
-    monkeypatch.setattr(evaluate, "MOST_TOGETHER", 1)
+    monkeypatch.setattr(evaluate, "MAX_ROWS_PER_PASS", 1)
     for one, alone in zip(together, decode_rows(model, prompted), strict=True):
-        assert one["output"] == alone["output"]
-        for condition, loss in one["loss"].items():
-            assert loss == pytest.approx(alone["loss"][condition], rel=1e-5)
+        for condition, output in one.outputs.items():
+            expected = alone.outputs[condition]
+            assert (output and output.text) == (expected and expected.text)
+            assert output is None or output.loss == pytest.approx(expected.loss, rel=1e-5)
 
 
 def test_the_loss_is_of_the_texts_own_tokens_whatever_the_prompt(model, prompted, english):
     for sample in decode_rows(model, prompted):
-        n_tokens = len(english.encode(" " + sample["reference"]))
-        assert {loss.total for loss in sample["loss"].values() if loss} == {n_tokens}
+        n_tokens = len(english.encode(" " + sample.reference))
+        assert {output.loss.total for output in sample.outputs.values() if output} == {n_tokens}
 
 
 def test_unreadable_audio_is_named(model, prompted):
@@ -128,6 +129,6 @@ def test_unreadable_audio_is_named(model, prompted):
         list(decode_rows(model, prompted))
 
 
-def test_samples_are_plain_json(model, prompted):
+def test_a_sample_survives_json(model, prompted):
     for one in decode_rows(model, prompted):
-        assert json.loads(json.dumps(one))["reference"] == one["reference"]
+        assert Sample.from_json(json.loads(json.dumps(one.to_json()))) == one

@@ -8,11 +8,12 @@ import whisper
 from helpers.manifests import write_manifest
 from helpers.models import random_whisper
 from helpers.runs import lines
+from helpers.samples import sample
 
-from whisper_ft.evaluation.comparison import most_different
+from whisper_ft.evaluation.comparison import Side, most_different
 from whisper_ft.evaluation.decode_rows import decode_all
-from whisper_ft.evaluation.samples import CONDITIONS
-from whisper_ft.evaluation.scoring import score
+from whisper_ft.evaluation.samples import CONDITIONS, Sample
+from whisper_ft.evaluation.scoring import Scores, score
 from whisper_ft.models.averaging import average
 from whisper_ft.models.loading import load
 
@@ -39,14 +40,16 @@ def test_checkpoints_are_scored_on_the_same_rows_and_compared(run, corpus, model
     assert [result["name"] for result in written["evaluations"]] == ["one", "two"]
     both = [lines(tmp_path, file.name) for file in files]
     assert [s["place"] for s in both[0]] == [s["place"] for s in both[1]]
-    assert [s["prompt"] for s in both[0]] == [s["prompt"] for s in both[1]]
-    assert [s["output"] for s in both[0]] != [s["output"] for s in both[1]]
+    assert [s["prompts"] for s in both[0]] == [s["prompts"] for s in both[1]]
+    assert [s["outputs"] for s in both[0]] != [s["outputs"] for s in both[1]]
     for result, samples in zip(written["evaluations"], both, strict=True):
-        assert result["rows"] == 5 and len(samples) == 7
-        assert json.loads(json.dumps(score(samples[:5]))) == result["scores"]
-        assert result["others"] == {str(corpus[1]): json.loads(json.dumps(score(samples[5:])))}
-    whats = [change["what"] for change in written["changes"][0]["changes"]]
-    assert whats == ["right", "none", "wrong", f"{corpus[1]}, none", f"{corpus[1]}, right"]
+        assert result["n_rows"] == 5 and len(samples) == 7
+        samples = [Sample.from_json(one) for one in samples]
+        assert score(samples[:5]) == Scores.from_json(result["scores"])
+        others = {path: Scores.from_json(scores) for path, scores in result["others"].items()}
+        assert others == {str(corpus[1]): score(samples[5:])}
+    labels = [change["label"] for change in written["comparisons"][0]["changes"]]
+    assert labels == ["right", "none", "wrong", f"{corpus[1]}, none", f"{corpus[1]}, right"]
     for words in ("one -> two", "| one |", "| two |", "WER on others"):
         assert words in said
     assert f"| none | wrong | {corpus[1].parent.name}/{corpus[1].name}, none |" in said
@@ -57,8 +60,8 @@ def test_a_checkpoint_beside_itself_shows_no_difference(run, corpus, model_path,
     twin.write_bytes(model_path.read_bytes())
     out = tmp_path / "out.json"
     status, said = run("evaluate", model_path, twin, corpus[0], "--json", out)
-    assert status == 0 and "rows that differ most" not in said
-    for compared in json.loads(out.read_text())["changes"]:
+    assert status == 0 and "Rows that differ most" not in said
+    for compared in json.loads(out.read_text())["comparisons"]:
         for change in compared["changes"]:
             assert change["before"] == change["after"] and not change["verdict"]
 
@@ -85,14 +88,15 @@ def test_all_that_is_wrong_is_said_at_once(run, corpus, model_path, tmp_path):
     )
     assert status == 2
     for words in ("nosuch.pt: neither", "gone.jsonl: cannot be read", "--interpolate: 2.0: must",
-                  "--name: 1 given for 2", "--samples: 2 given for 1",
+                  "--name: 1 different values for 2", "--samples: 2 different values for 1",
                   "--device: tpu"):  # fmt: skip
         assert words in said, words
     assert "no manifest" in run("evaluate", model_path)[1]
     assert "no checkpoint" in run("evaluate", corpus[0])[1]
-    assert "give two to mix" in run("evaluate", model_path, corpus[0], "--interpolate", "1")[1]
-    assert "checkpoint comes twice" in run("evaluate", model_path, model_path, corpus[0])[1]
-    assert "manifest comes twice" in run("evaluate", model_path, corpus[0], corpus[0])[1]
+    assert "give exactly two" in run("evaluate", model_path, corpus[0], "--interpolate", "1")[1]
+    twice = run("evaluate", model_path, model_path, corpus[0], corpus[0])[1]
+    assert "the same checkpoint is given twice" in twice
+    assert "the same manifest is given twice" in twice
 
 
 def test_a_second_checkpoint_that_cannot_be_read_is_refused_before_the_first_decodes(
@@ -120,9 +124,7 @@ def test_what_was_scored_is_kept_when_the_next_checkpoint_is_interrupted(
     monkeypatch.setattr("whisper_ft.evaluation.evaluator.decode_all", interrupted)
     out = tmp_path / "o.json"
     status, said = run("evaluate", model_path, second, corpus[0], "--json", out)
-    assert (
-        status == 130 and "stopped" in said and f"kept so far, whatever comes next: {out}" in said
-    )
+    assert status == 130 and "stopped" in said and f"Saved so far: {out}" in said
     assert [r["name"] for r in json.loads(out.read_text())["evaluations"]] == [str(model_path)]
 
 
@@ -136,14 +138,15 @@ def test_what_is_no_model_and_no_manifest_is_named_for_what_it_was_meant(
     (tmp_path / "run" / "best.pt").write_text("")
     assert "a run's folder: give" in run("evaluate", tmp_path / "run", corpus[0])[1]
     said = run("evaluate", model_path, corpus[0], "--others", model_path)[1]
-    assert "random.pt: a checkpoint: name manifests" in said and said.count("\n") == 1
+    assert "random.pt: a checkpoint: give manifests only" in said and said.count("\n") == 1
     assert "after the manifests" in run("evaluate", model_path, "--name", "x", corpus[0])[1]
     before = corpus[0].read_bytes()
     assert run("evaluate", model_path, corpus[0], "--json", corpus[0])[0] == 2
     assert corpus[0].read_bytes() == before
     shares = ("--interpolate", ".33333333", ".33333334")
     assert (
-        "share of --interpolate comes twice" in run("evaluate", model_path, corpus[0], *shares)[1]
+        "the same weight of --interpolate is given twice"
+        in run("evaluate", model_path, corpus[0], *shares)[1]
     )
 
 
@@ -162,12 +165,7 @@ def test_compare_keeps_the_domains_of_a_file_apart(run, corpus, model_path, seco
 
 def test_compare_reads_any_line_separator_in_a_text_and_a_runs_last_step(run, tmp_path):
     def line(step, text):
-        by_condition = dict.fromkeys(CONDITIONS, text)
-        return {"step": step, "place": "m:1", "language": "en", "task": "transcribe",
-                "recording": "", "keywords": [], "listed": [], "segments": [], "reference": "a",
-                "prompt": by_condition, "output": by_condition,
-                "written": {c: [] for c in CONDITIONS},
-                "loss": {c: [1, 1] for c in CONDITIONS}}  # fmt: skip
+        return {"step": step, **sample("a", *[text] * 3, prompts=[text] * 3).to_json()}
 
     path = tmp_path / "samples.jsonl"
     path.write_text("".join(json.dumps(line(step, "b\u2028c"), ensure_ascii=False) + "\n"
@@ -175,7 +173,7 @@ def test_compare_reads_any_line_separator_in_a_text_and_a_runs_last_step(run, tm
     status, said = run("compare", path)
     assert status == 0 and "no prompt -> right         1    200.0%    200.0%" in said
     path.write_text(json.dumps({**line(0, "b"), "reference": None}) + "\n")
-    assert "not what evaluate --samples writes" in run("compare", path)[1]
+    assert "not a file of evaluate --samples" in run("compare", path)[1]
 
 
 def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, tmp_path):
@@ -184,32 +182,27 @@ def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, 
     out, samples = tmp_path / "o.json", tmp_path / "s.jsonl"
     argv = ("evaluate", model_path, corpus[0], "--json", out, "--samples", samples)
     status, said = run(*argv, "--beam-size", "1")
-    assert status == 0 and "no row has a wrong prompt" in said
+    assert status == 0 and "No row has a wrong prompt" in said
     (result,) = json.loads(out.read_text())["evaluations"]
-    assert result["scores"]["wrong"]["rows"] == 0 and result["beam_size"] == 1
+    assert result["scores"]["wrong"]["n_rows"] == 0 and result["beam_size"] == 1
     assert run("compare", samples)[0] == 0
 
 
 def test_rows_whose_errors_differ_most_come_first():
-    def sample(place, reference, output):
-        return {"place": place, "language": "en", "task": "transcribe", "keywords": [],
-                "reference": reference, "prompt": {"right": "", "none": ""}, "segments": [],
-                "listed": [], "written": {"right": [], "none": []},
-                "output": {"right": output, "none": output}, "loss": {"right": [1, 1],
-                                                                      "none": [1, 1]}}  # fmt: skip
+    def side(name, *texts):
+        references = ("a b c", "a b c", "a")
+        samples = [
+            sample(reference, *[text] * 3, place=f"m:{number}")
+            for number, (reference, text) in enumerate(zip(references, texts, strict=True), start=1)
+        ]
+        return Side(samples, "right", name)
 
-    one = [sample("m:1", "a b c", "a b c"), sample("m:2", "a b c", "a"), sample("m:3", "a", "a")]
-    other = [
-        sample("m:1", "a b c", "a b"),
-        sample("m:2", "a b c", "a b c"),
-        sample("m:3", "a", "a"),
-    ]
-    told = most_different(("one", one, "right"), ("two", other, "right"), 5)
-    assert told == [
+    sides = side("one", "a b c", "a", "a"), side("two", "a b", "a b c", "a")
+    assert most_different(*sides, 5) == [
         *("m:2: 2 -> 0 word errors", "  reference: a b c", "  one: a", "  two: a b c"),
         *("m:1: 0 -> 1 word errors", "  reference: a b c", "  one: a b c", "  two: a b"),
     ]
-    assert len(most_different(("one", one, "right"), ("two", other, "right"), 1)) == 4
+    assert len(most_different(*sides, 1)) == 4
 
 
 # ---- average

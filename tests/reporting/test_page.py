@@ -12,13 +12,14 @@ from helpers.audio import tone
 from helpers.manifests import write_manifest
 from helpers.models import random_whisper
 from helpers.runs import plan_of
+from helpers.samples import sample
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from whisper_ft.evaluation.highlighting import pieces
-from whisper_ft.reporting.page import sound
+from whisper_ft.reporting.rows import audio_data_uri
 from whisper_ft.training.loop import train
 
 TEXTS = ["Call Kathryn <b>now</b>.", "Ask Smyth.", "<script>document.title = 'broken'</script>"]
@@ -59,7 +60,7 @@ def browser():
 @pytest.fixture
 def page(run, run_folder, browser):
     status, said = run("report", run_folder)
-    assert status == 0 and "3 evaluations, 3 rows of step" in said and "3 with sound" in said
+    assert status == 0 and "3 evaluations, 3 rows of step" in said and "3 with audio" in said
     browser.set_window_size(1200, 900)
     browser.get((run_folder / "report.html").as_uri())
     return browser
@@ -71,19 +72,20 @@ def visible_rows(page):
 
 def test_it_opens_without_errors_and_shows_curves_scores_and_rows(page):
     assert page.get_log("browser") == []
-    assert page.title == "run: a run of whisper_ft"
+    assert page.title == "run: whisper_ft training run"
     images = page.find_elements(By.CSS_SELECTOR, "figure img")
     assert len(images) == 4
     assert all(page.execute_script("return arguments[0].naturalWidth", i) > 0 for i in images)
     tables = [table.text for table in page.find_elements(By.TAG_NAME, "table")]
-    assert "0 (before training)" in tables[0] and "keywords" not in tables[1]  # there are none
+    assert "0 (before training)" in tables[0]
+    assert "keyword_recall" not in tables[1]  # the rows have no keywords
     assert len(visible_rows(page)) == 3
 
 
 def test_what_came_from_data_is_text(page):
-    format_score = "\n".join(visible_rows(page))
+    text_of_rows = "\n".join(visible_rows(page))
     for text in TEXTS:
-        assert text in format_score
+        assert text in text_of_rows
     assert page.find_elements(By.CSS_SELECTOR, "article b:not(details b), article i") == []
 
 
@@ -134,16 +136,10 @@ def test_it_fits_a_phone_and_prints(page):
 
 
 def test_words_are_told_apart_and_those_of_the_prompt_marked():
-    sample = {
-        "language": "en",
-        "task": "transcribe",
-        "reference": "Ask Smyth and Reid now please.",
-        "output": {"right": "so ask Smith Reid now", "none": ""},
-        "prompt": {"right": "Smyth, Reid", "none": ""},
-        "listed": ["Smyth", "Reid", "Mohr"],
-    }
-    told = [(p.kind, p.said, p.written, p.prompted) for p in pieces(sample, "right")]
-    assert told == [
+    one = sample("Ask Smyth and Reid now please.", "so ask Smith Reid now", "", None,
+                 prompts=("Smyth, Reid", "", None),
+                 prompt_terms=("Smyth", "Reid", "Mohr"))  # fmt: skip
+    assert pieces(one, "right") == [
         ("insert", "", "so", False),
         ("spelling", "Ask", "ask", False),
         ("substitute", "Smyth", "Smith", False),
@@ -152,34 +148,29 @@ def test_words_are_told_apart_and_those_of_the_prompt_marked():
         ("equal", "now", "now", False),
         ("delete", "please.", "", False),
     ]
-    assert {piece.kind for piece in pieces(sample, "none")} == {"delete"}
+    assert {piece.kind for piece in pieces(one, "none")} == {"delete"}
+    assert pieces(one, "wrong") == []
 
 
 def test_without_keywords_the_prompts_longer_words_are_marked_and_japanese_goes_by_character():
-    sample = {
-        "language": "ja",
-        "task": "transcribe",
-        "reference": "東京 都",
-        "output": {"right": "東都"},
-        "prompt": {"right": "vandelmohr"},
-        "listed": [],
-    }
-    assert [p.kind for p in pieces(sample, "right")] == ["equal", "delete", "equal"]
-    sample |= {"language": "en", "output": {"right": "the Vandelmohr"}}
-    assert [p.prompted for p in pieces(sample, "right") if p.written] == [False, True]
+    prompts = ("vandelmohr", "", "")
+    one = sample("東京 都", "東都", "", "", language="ja", prompts=prompts)
+    assert [p.kind for p in pieces(one, "right")] == ["equal", "delete", "equal"]
+    one = sample("東京 都", "the Vandelmohr", "", "", prompts=prompts)
+    assert [p.in_prompt for p in pieces(one, "right") if p.output] == [False, True]
 
 
 # ---- what is not there
 
 
 def test_a_row_whose_audio_is_gone_has_no_sound(run, run_folder, tmp_path, page):
-    assert sound(None) == ""
+    assert audio_data_uri(None) == ""
     audio = run_folder.parent / "0.wav"
     audio.rename(tmp_path / "0.wav")
     status, said = run("report", run_folder, "--out", tmp_path / "r.html")
     (tmp_path / "0.wav").rename(audio)
-    assert status == 0 and "2 with sound" in said
-    assert "(its audio is gone, or" in (tmp_path / "r.html").read_text()
+    assert status == 0 and "2 with audio" in said
+    assert "(audio not available: it is gone, or" in (tmp_path / "r.html").read_text()
 
 
 def test_a_run_without_evaluations_has_curves_alone(run, run_folder, tmp_path):
@@ -197,8 +188,8 @@ def test_a_changed_manifest_gives_no_sound_rather_than_another_rows(run, run_fol
     manifest.write_text(before.replace("0.wav", "1.wav"))
     status, said = run("report", run_folder, "--out", tmp_path / "r.html")
     manifest.write_text(before)
-    assert status == 0 and "0 with sound" in said
-    assert "or its manifest has changed" in (tmp_path / "r.html").read_text()
+    assert status == 0 and "0 with audio" in said
+    assert "or the manifest has changed" in (tmp_path / "r.html").read_text()
 
 
 @pytest.mark.parametrize(
@@ -220,9 +211,9 @@ def test_a_damaged_run_is_named(run, run_folder, tmp_path, name, content):
 
 
 def test_wrong_input_is_named(run, run_folder, tmp_path, monkeypatch):
-    assert "holds no run" in run("report", tmp_path)[1]
+    assert "not a run (no config.json)" in run("report", tmp_path)[1]
     status, said = run("report", run_folder, "--step", "7")
-    assert status == 2 and "--step: 7" in said and "those of 0 1 2" in said
+    assert status == 2 and "--step: 7" in said and "choose one of: 0 1 2" in said
     assert "--rows: -1: must be at least 0" in run("report", run_folder, "--rows", "-1")[1]
     assert run("report", run_folder, "--out", tmp_path / "no" / "r.html")[0] == 2
     assert "ends in .html" in run("report", run_folder, "--out", run_folder / "config.json")[1]
@@ -234,4 +225,4 @@ def test_any_evaluation_and_any_number_of_rows_can_be_asked_for(run, run_folder,
     status, said = run(
         "report", run_folder, "--step", "1", "--rows", "2", "--out", tmp_path / "r.html"
     )
-    assert status == 0 and "2 rows of step 1, 2 with sound" in said
+    assert status == 0 and "2 rows of step 1, 2 with audio" in said

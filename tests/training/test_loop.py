@@ -104,8 +104,8 @@ def test_the_best_checkpoint_is_so_by_the_score_that_was_named(argv, tmp_path):
 def test_a_score_that_dev_rows_lack_cannot_choose(argv, corpus):
     rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
     write_manifest(corpus[1], [{"audio": row["audio"], "text": row["text"]} for row in rows])
-    with pytest.raises(ValueError, match="--best-by: keywords: no dev row has keywords"):
-        plan_of([*argv, "--best-by", "keywords"])
+    with pytest.raises(ValueError, match="--best-by: keyword_recall: no dev row has keywords"):
+        plan_of([*argv, "--best-by", "keyword_recall"])
 
 
 def test_patience_ends_a_run_that_gets_no_better(argv, tmp_path):
@@ -191,7 +191,7 @@ def test_the_end_tells_the_best_score_beside_the_starts_and_under_which_prompts(
     without = PromptedRows([None], [""], [None])
     said = told(worse, without, "wer")
     assert said.startswith("dev wer 20.0 % without prompts, before the run 10.0 % (so it did harm")
-    assert "harm" not in told(worse, without, "keywords")  # more of them is better
+    assert "harm" not in told(worse, without, "keyword_recall")  # more of them is better
     assert told(Progress(), with_prompts, "wer") == "dev wer not defined"
 
 

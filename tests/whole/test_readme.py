@@ -14,6 +14,7 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.data.audio import read_audio
 from whisper_ft.data.prompts import KINDS, parse_policy
 from whisper_ft.data.row_parsing import parse_line
+from whisper_ft.evaluation.results import read_evaluations
 from whisper_ft.evaluation.tables import MARK, markdown_table
 from whisper_ft.text.tokens import IGNORE, build_example
 
@@ -91,11 +92,9 @@ def test_the_manifests_example_is_a_row():
 
 def test_the_table_is_the_one_that_the_saved_figures_make():
     results = [
-        result
+        (result.name, result.scores)
         for name in ("stock", "without", "with")
-        for result in json.loads((ROOT / "data/results" / f"{name}.json").read_text())[
-            "evaluations"
-        ]
+        for result in read_evaluations(ROOT / "data/results" / f"{name}.json")
     ]
     assert README.split(MARK)[1].strip() == markdown_table(results)
 

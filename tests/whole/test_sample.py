@@ -59,7 +59,7 @@ def test_a_prompt_holds_the_right_spellings_among_10_to_20_others_and_no_rival(s
 @pytest.mark.parametrize("split", ["dev", "test"])
 def test_no_wrong_prompt_holds_a_rival_or_a_right_spelling(split):
     chosen = evaluation_rows(ROWS[split], seed=0)
-    for row, wrong in zip(chosen.rows, chosen.wrongs, strict=True):
+    for row, wrong in zip(chosen.rows, chosen.wrong_prompts, strict=True):
         assert wrong is not None
         assert not (rivals(split, row) | set(row.keywords)) & words(wrong)
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-from whisper_ft.config.commands import (
-    EvaluateConfig,
+from whisper_ft.config.commands import EvaluateConfig
+from whisper_ft.evaluation.evaluator import evaluate_plan, make_evaluation_plan
+from whisper_ft.evaluation.results import (
+    EvaluationResult,
+    compare_results,
+    evaluations_json,
+    sample_lines,
 )
-from whisper_ft.evaluation import evaluator, results
+from whisper_ft.evaluation.tables import format_comparison, format_result
 from whisper_ft.runtime.files import check_output_paths, write_json, write_json_lines
 
 
 def evaluate(config: EvaluateConfig) -> int:
-    """Score what checkpoints write under right, no and wrong prompts, and what differs."""
-    asked = evaluator.plan(config)
+    """Score checkpoints under right, no and wrong prompts, and compare them.
+
+    What is known is written after each checkpoint, so that an interruption loses only the rest.
+    """
+    plan = make_evaluation_plan(config)
     check_output_paths([config.json, *config.samples], [*config.inputs, *config.others])
-    done: dict[str, results.Domains] = {}
-    evaluated: list[dict[str, Any]] = []
-    for name, samples in asked.decoded():
-        done[name] = samples
-        evaluated.append(asked.settings | results.result_of(name, samples))
-        print(f"\n{name}\n{results.told(evaluated[-1])}\n")
-        for path in config.samples[len(evaluated) - 1 : len(evaluated)]:
-            write_json_lines(Path(path), results.lines(samples))
+    results: list[EvaluationResult] = []
+    for result in evaluate_plan(plan):
+        results.append(result)
+        print(f"\n{result.name}\n{format_result(result)}\n")
+        if config.samples:
+            write_json_lines(Path(config.samples[len(results) - 1]), sample_lines(result.samples))
         if config.json:
-            write_json(Path(config.json), {"evaluations": evaluated, "changes": []})
-        if kept := [*filter(None, [config.json]), *config.samples[: len(evaluated)]]:
-            print(f"kept so far, whatever comes next: {' '.join(kept)}\n")
-    changes = results.changes(done)
+            write_json(Path(config.json), evaluations_json(results))
+        if saved := [*filter(None, [config.json]), *config.samples[: len(results)]]:
+            print(f"Saved so far: {' '.join(saved)}\n")
+    comparisons = compare_results(results)
     if config.json:
-        write_json(Path(config.json), {"evaluations": evaluated, "changes": changes})
-    print(results.compared(evaluated, done, changes, config.differing))
+        write_json(Path(config.json), evaluations_json(results, comparisons))
+    print(format_comparison(results, comparisons, config.differing))
     return 0

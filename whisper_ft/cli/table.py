@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from whisper_ft.config.commands import (
-    TableConfig,
-)
+from whisper_ft.config.commands import TableConfig
+from whisper_ft.evaluation.results import read_evaluations
 from whisper_ft.evaluation.tables import insert_table, markdown_table
 
 
 def table(config: TableConfig) -> int:
     """Print the table of some evaluations, or write it into a document."""
-    evaluated: list[dict[str, Any]] = []
-    for path in config.results:
-        try:
-            held = json.loads(Path(path).read_text(encoding="utf-8"))["evaluations"]
-            markdown_table(held)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            held = []
-        if not held:
-            raise ValueError(f"{path}: not what evaluate --json writes: make it again")
-        evaluated += held
+    results = [result for path in config.results for result in read_evaluations(Path(path))]
+    text = markdown_table([(result.name, result.scores) for result in results])
     if not config.into:
-        print(markdown_table(evaluated))
+        print(text)
         return 0
     document = Path(config.into)
     try:
-        text = insert_table(document.read_text(encoding="utf-8"), markdown_table(evaluated))
+        content = insert_table(document.read_text(encoding="utf-8"), text)
     except ValueError as error:
         raise ValueError(f"{document}: {error}") from None
-    document.write_text(text, encoding="utf-8")
+    document.write_text(content, encoding="utf-8")
     return 0

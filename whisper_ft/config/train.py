@@ -219,7 +219,7 @@ class TrainConfig(PromptSettings):
         "wer",
         "The score that chooses best.pt, on dev rows with the right prompt.",
         group="evaluation",
-        choices=("wer", "raw_wer", "cer", "keywords", "b_wer", "u_wer", "loss"),
+        choices=("wer", "raw_wer", "cer", "keyword_recall", "b_wer", "u_wer", "loss"),
     )
     patience: int = option(
         0,

@@ -1,122 +1,140 @@
-"""What changed between two evaluations of the same rows, or between prompts within one."""
+"""Compare two evaluations of the same rows, or two prompts within one, with paired intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from whisper_ft.evaluation.bootstrap import Interval, paired_interval
 from whisper_ft.evaluation.metrics import Count
-from whisper_ft.evaluation.samples import CONDITIONS, Sample, cased_corpora, groups_of, parts, short
+from whisper_ft.evaluation.samples import (
+    CONDITIONS,
+    Sample,
+    by_part,
+    cased_corpora,
+    recording_groups,
+)
 from whisper_ft.evaluation.scoring import SCORES, row_count
 
-ENOUGH = 10  # rows, or recordings, for a verdict
-Samples = Sequence[Sample]
+MIN_UNITS = 10  # rows, or recordings, for a verdict
 
 
-def prompts_compared(samples: Samples, name: str) -> list[dict[str, Any]]:
-    """How a score changes from no prompt to the right one, and to a wrong one, on the same rows."""
+class Side(NamedTuple):
+    """One side of a comparison: samples under one condition."""
+
+    samples: Sequence[Sample]
+    condition: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """How one score changes, on the rows that both sides decoded."""
+
+    label: str  # a condition, a language, a corpus or another manifest
+    n_rows: int
+    before: float | None  # rates; None when nothing was counted
+    after: float | None
+    interval: Interval | None  # 95 %, of after - before
+    n_units: int  # rows, or recordings, that the interval resamples
+    verdict: str  # "better", "worse", or "" when the interval holds 0 or there are few units
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the change as JSON."""
+        return dict(vars(self))
+
+
+def compare_prompts(samples: Sequence[Sample], name: str) -> list[Change]:
+    """Compare a score without a prompt with the same under the right and the wrong prompt."""
     return [
-        change(f"no prompt -> {condition}", (samples, "none"), (samples, condition), name)
+        compare_sides(
+            f"no prompt -> {condition}", Side(samples, "none"), Side(samples, condition), name
+        )
         for condition in ("right", "wrong")
     ]
 
 
-def evaluations_compared(before: Samples, after: Samples, name: str) -> list[dict[str, Any]]:
-    """How a score changes from one evaluation to another: by prompt, then by part without.
+def compare_evaluations(
+    before: Sequence[Sample], after: Sequence[Sample], name: str
+) -> list[Change]:
+    """Compare a score of two evaluations: under each condition, then by part without a prompt.
 
-    Raises ValueError where their rows are not the same.
+    Raises ValueError when their rows are not the same.
     """
-    asked = [[(s["place"], s["reference"], s["prompt"]) for s in ss] for ss in (before, after)]
-    if asked[0] != asked[1]:
+    rows_before, rows_after = (
+        [(s.place, s.reference, s.prompts) for s in samples] for samples in (before, after)
+    )
+    if rows_before != rows_after:
         raise ValueError(
             "the two evaluations are not of the same rows and prompts: evaluate both on the same "
             "manifests, with the same --seed"
         )
-    found = [change(c, (before, c), (after, c), name) for c in CONDITIONS]
-    for (part, here), there in zip(parts(before).items(), parts(after).values(), strict=True):
-        found.append(change(part, (here, "none"), (there, "none"), name))
-    return found
+    changes = [compare_sides(c, Side(before, c), Side(after, c), name) for c in CONDITIONS]
+    parts_after = by_part(after)
+    for part, samples in by_part(before).items():
+        sides = Side(samples, "none"), Side(parts_after[part], "none")
+        changes.append(compare_sides(part, *sides, name))
+    return changes
 
 
-def changes_table(changes: Sequence[dict[str, Any]], name: str) -> str:
-    """A table of changes for a terminal; those whose interval is on one side of 0 are judged."""
-    width = max([22, *(len(short(change["what"])) + 1 for change in changes)])
-    lines = [f"{name:{width}}{'rows':>6}{'before':>10}{'after':>10}{'change':>10}   95 % interval"]
-    scale, form, unit = (100, ".1f", "%") if SCORES[name].share else (1, ".2f", " ")
-    for change in changes:
-        line = f"{short(change['what']):{width}}{change['rows']:>6}"
-        if change["before"] is None or change["after"] is None:
-            lines.append(f"{line}{'-':>10}{'-':>10}")
-            continue
-        before, after = scale * change["before"], scale * change["after"]
-        line += f"{before:>9{form}}{unit}{after:>9{form}}{unit}{after - before:>+10{form}}"
-        if change["interval"] is not None:
-            low, high = (scale * bound for bound in change["interval"])
-            line += f"   [{low:+{form}}, {high:+{form}}] {change['verdict']}".rstrip()
-        lines.append(line)
-    if any(change["drawn"] < ENOUGH for change in changes):
-        lines.append(f"of fewer than {ENOUGH} rows or recordings nothing is called better or worse")
-    return "\n".join(lines)
+def compare_sides(label: str, before: Side, after: Side, name: str) -> Change:
+    """Compare one score's rates on the rows that both sides decoded.
 
-
-def most_different(
-    before: tuple[str, Samples, str], after: tuple[str, Samples, str], n: int
-) -> list[str]:
-    """The rows whose word errors differ most between two (name, samples, condition), as lines."""
-    differing = []
-    for a, b in zip(before[1], after[1], strict=True):
-        if a["output"][before[2]] is None or b["output"][after[2]] is None:
-            continue
-        errors, there = (
-            row_count(sample, condition, "wer", set()).part
-            for sample, condition in ((a, before[2]), (b, after[2]))
-        )
-        if errors != there:
-            differing.append((errors, there, a, b))
-    differing.sort(key=lambda found: -abs(found[1] - found[0]))
-    lines = []
-    for errors, there, a, b in differing[:n]:
-        lines.append(f"{short(a['place'])}: {errors} -> {there} word errors")
-        lines.append(f"  reference: {a['reference']}")
-        lines.append(f"  {before[0]}: {a['output'][before[2]]}")
-        lines.append(f"  {after[0]}: {b['output'][after[2]]}")
-    return lines
-
-
-def change(
-    what: str, before: tuple[Samples, str], after: tuple[Samples, str], name: str
-) -> dict[str, Any]:
-    """One score's rates on the rows that both conditions have, and their paired interval."""
-    if len({sample["place"] for sample in before[0]}) < len(before[0]):
+    Raises ValueError when a row comes twice.
+    """
+    if len({sample.place for sample in before.samples}) < len(before.samples):
         raise ValueError("a row comes twice: give the samples of one evaluation")
     pairs = [
         (a, b)
-        for a, b in zip(before[0], after[0], strict=True)
-        if a["output"][before[1]] is not None and b["output"][after[1]] is not None
+        for a, b in zip(before.samples, after.samples, strict=True)
+        if a.outputs[before.condition] is not None and b.outputs[after.condition] is not None
     ]
-    cased = cased_corpora(before[0])
-    counts_before = [row_count(a, before[1], name, cased) for a, _ in pairs]
-    counts_after = [row_count(b, after[1], name, cased) for _, b in pairs]
-    groups = groups_of([a for a, _ in pairs])
+    cased = cased_corpora(before.samples)
+    counts_before = [row_count(a, before.condition, name, cased) for a, _ in pairs]
+    counts_after = [row_count(b, after.condition, name, cased) for _, b in pairs]
+    groups = recording_groups([a for a, _ in pairs])
     interval = paired_interval(counts_before, counts_after, groups)
-    return {
-        "what": what,
-        "rows": len(pairs),
-        "before": Count.sum(counts_before).rate,
-        "after": Count.sum(counts_after).rate,
-        "interval": interval,
-        "drawn": len(set(groups)) or len(pairs),  # rows, or recordings
-        "verdict": _verdict(name, interval, len(set(groups)) or len(pairs)),
-    }
+    n_units = len(set(groups)) or len(pairs)
+    return Change(
+        label=label,
+        n_rows=len(pairs),
+        before=Count.sum(counts_before).rate,
+        after=Count.sum(counts_after).rate,
+        interval=interval,
+        n_units=n_units,
+        verdict=_verdict(name, interval, n_units),
+    )
 
 
-def _verdict(name: str, interval: Interval | None, n_drawn: int) -> str:
-    """Better or worse where the whole interval says so, else ""; of few rows neither.
+def most_different(before: Side, after: Side, n: int) -> list[str]:
+    """Return the `n` rows whose word errors differ most between two named sides, as lines."""
+    differing = []
+    for a, b in zip(before.samples, after.samples, strict=True):
+        output_before, output_after = a.outputs[before.condition], b.outputs[after.condition]
+        if output_before is None or output_after is None:
+            continue
+        n_before = row_count(a, before.condition, "wer", set()).part
+        n_after = row_count(b, after.condition, "wer", set()).part
+        if n_before != n_after:
+            lines = [
+                f"{a.short_place}: {n_before} -> {n_after} word errors",
+                f"  reference: {a.reference}",
+                f"  {before.name}: {output_before.text}",
+                f"  {after.name}: {output_after.text}",
+            ]
+            differing.append((abs(n_after - n_before), lines))
+    differing.sort(key=lambda entry: -entry[0])
+    return [line for _, lines in differing[:n] for line in lines]
 
-    Bootstraps of few are too narrow: where nothing differs, intervals of 5 recordings exclude 0
-    in 13 % of cases and those of 12 in 9 %, instead of 5.
+
+def _verdict(name: str, interval: Interval | None, n_units: int) -> str:
+    """Return "better" or "worse" when the whole interval is on one side of 0, else "".
+
+    With few units there is no verdict, because bootstraps of few are too narrow: where nothing
+    differs, intervals of 5 recordings exclude 0 in 13 % of cases and those of 12 in 9 %, instead
+    of 5 %.
     """
-    if interval is None or interval[0] <= 0 <= interval[1] or n_drawn < ENOUGH:
+    if interval is None or interval[0] <= 0 <= interval[1] or n_units < MIN_UNITS:
         return ""
     return "better" if (interval[0] > 0) == SCORES[name].higher_is_better else "worse"

@@ -1,4 +1,4 @@
-"""The prompts under which an evaluation decodes: right, none, wrong; the same for every model."""
+"""Choose the right and wrong prompts of an evaluation, the same for every model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from whisper_ft.data.prompts import example_rng, is_wrong
 from whisper_ft.data.row import Row
 from whisper_ft.text.terms import normalize_text, term_count
 
-MAX_TRIES = 1000  # other rows' prompts looked at for a wrong one
+MAX_TRIES = 1000  # other rows' prompts tried as the wrong prompt of a row
 
 
 @dataclass(frozen=True)
@@ -23,35 +23,41 @@ class PromptedRows:
     """Rows with the prompts under which an evaluation decodes them, the same for every model."""
 
     rows: Sequence[Row]
-    rights: Sequence[str]  # "" where a row has neither prompt nor keywords
-    wrongs: Sequence[str | None]  # None, which is not scored, where no other row's prompt is wrong
+    right_prompts: Sequence[str]  # "" when a row has neither prompt nor keywords
+    wrong_prompts: Sequence[str | None]  # None, not decoded: no other row's prompt can serve
     terms: Sequence[str] = ()  # keywords of all rows, drawn or not
 
-    def listed(self, number: int) -> list[str]:
-        """A row's keywords, and those of other rows that stand in its right or wrong prompt."""
-        prompts = f"{self.rights[number]}\n{self.wrongs[number] or ''}"
-        held = normalize_text(prompts, cased=False)
-        found = (
+    def prompts(self, number: int) -> dict[str, str | None]:
+        """Return the prompts of the row with this index, by condition."""
+        right, wrong = self.right_prompts[number], self.wrong_prompts[number]
+        return {"right": right, "none": "", "wrong": wrong}
+
+    def prompt_terms(self, number: int) -> list[str]:
+        """Return a row's keywords, and other rows' keywords that its prompts hold."""
+        prompts = f"{self.right_prompts[number]}\n{self.wrong_prompts[number] or ''}"
+        plain_prompts = normalize_text(prompts, cased=False)
+        others = (
             term
-            for term, key in self._keys
-            if key in held and term_count(key, held)  # the cheap test first
+            for term, key in self._plain_terms
+            if key in plain_prompts and term_count(key, plain_prompts)  # the cheap test first
         )
-        return list(dict.fromkeys([*self.rows[number].keywords, *found]))
+        return list(dict.fromkeys([*self.rows[number].keywords, *others]))
 
     @cached_property
-    def _keys(self) -> list[tuple[str, str]]:
+    def _plain_terms(self) -> list[tuple[str, str]]:
         return [(term, normalize_text(term, cased=False)) for term in self.terms]
 
 
 def evaluation_rows(
     rows: Sequence[Row], *, seed: int, n_rows: int | None = None, n_distractors: int = 40
 ) -> PromptedRows:
-    """Rows for an evaluation, at most `n_rows` of them, drawn by the seed; prompts by it too.
+    """Draw at most `n_rows` rows and their prompts by the seed.
 
-    Right: the row's own prompt, else its keywords among 40 distractors, else "". Wrong: the next
-    right prompt, in a seeded permutation, that is not empty, of another recording and the same
-    language, and holds none of the row's keywords.
-    Prompts come from all rows, drawn or not, and fit whichever vocabulary a model has.
+    The right prompt is the row's own, or else its keywords among `n_distractors` others, or else
+    "". The wrong prompt is the next right prompt, in a seeded permutation, that is not empty, of
+    the same language and another recording, and holds none of the row's keywords.
+    Prompts come from all rows, drawn or not, and fit both vocabularies, so every model gets the
+    same.
     """
     both = (get_tokenizer(False), get_tokenizer(True))
 
@@ -67,18 +73,18 @@ def evaluation_rows(
     place_of = {i: place for place, i in enumerate(order)}
     n_drawn = len(rows) if n_rows is None else min(n_rows, len(rows))
     drawn = sorted(random.Random(f"rows {seed}").sample(range(len(rows)), n_drawn))
-    wrongs: list[str | None] = []
+    wrong_prompts: list[str | None] = []
     for i in drawn:
         first = bisect_right(ring, place_of[i])
         turns = range(first, first + min(len(ring), MAX_TRIES))
         following = (order[ring[turn % len(ring)]] for turn in turns)
-        given = (right(j) for j in following if _apart(rows[i], rows[j]) and right(j).strip())
-        wrongs.append(next((p for p in given if is_wrong(p, right(i), rows[i])), None))
+        others = (right(j) for j in following if _unrelated(rows[i], rows[j]) and right(j).strip())
+        wrong_prompts.append(next((p for p in others if is_wrong(p, right(i), rows[i])), None))
     terms = list(dict.fromkeys(term for row in rows for term in row.keywords))
-    return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrongs, terms)
+    return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrong_prompts, terms)
 
 
-def _apart(row: Row, other: Row) -> bool:
-    """Whether another row's prompt can be wrong: of the text's language, and no neighbour's."""
-    same = bool(row.recording) and row.recording == other.recording
-    return not same and row.written_language == other.written_language
+def _unrelated(row: Row, other: Row) -> bool:
+    """Return whether two rows share their text's language but not their recording."""
+    same_recording = bool(row.recording) and row.recording == other.recording
+    return not same_recording and row.written_language == other.written_language

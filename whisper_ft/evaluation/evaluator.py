@@ -1,4 +1,4 @@
-"""Checkpoints, or mixtures of two, on the same rows: which, and what they write."""
+"""Evaluate checkpoints, or mixtures of two, on the same rows."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from whisper_ft.config.options import out_of_bounds
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all
-from whisper_ft.evaluation.results import Domains
-from whisper_ft.evaluation.samples import short
+from whisper_ft.evaluation.results import EvaluationResult, EvaluationSettings
+from whisper_ft.evaluation.samples import short_path
 from whisper_ft.models.averaging import average
 from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.loading import load, load_vocabulary
@@ -28,137 +28,172 @@ from whisper_ft.runtime.devices import pick_device, pick_dtype
 from whisper_ft.validation.checks import usable_rows
 
 
+def evaluate(
+    checkpoints: Sequence[str | Path], manifests: Sequence[str | Path], **options: Any
+) -> list[EvaluationResult]:
+    """Decode manifests under right, no and wrong prompts with each checkpoint; return the scores.
+
+        (result,) = evaluate(["runs/mine/best.pt"], ["data/test.jsonl"], device="cuda")
+        result.scores["right"]["wer"].rate
+
+    `checkpoints` are .pt files or official names, and `options` are fields of `EvaluateConfig`,
+    such as `others`, `rows`, `beam_size` or `dtype`. `EvaluationResult.samples` holds the outputs;
+    `results.compare_results` compares checkpoints. Nothing is printed or written: the fields that
+    only the command uses (`json`, `samples`, `differing`) have no effect.
+    Raises ValueError with all that is wrong with options, checkpoints and manifests, TypeError for
+    an unknown option, and `data.dataset.RowError` for audio that cannot be read.
+    """
+    inputs = tuple(map(str, (*checkpoints, *manifests)))
+    return list(evaluate_plan(make_evaluation_plan(EvaluateConfig(inputs, **options))))
+
+
 @dataclass(frozen=True)
-class Evaluation:
-    """Which checkpoints, or mixtures of two, decode which rows."""
+class EvaluationPlan:
+    """The checkpoints, or mixtures of two, and the rows that they decode."""
 
     checkpoints: tuple[str, ...]
     names: tuple[str, ...]
-    domains: dict[str, PromptedRows]
-    shares: tuple[float, ...]
+    domains: dict[str, PromptedRows]  # by manifests; --others after the first
+    weights: tuple[float, ...]  # of the second checkpoint in each mixture; none: no mixtures
     device: torch.device
     dtype: torch.dtype
-    timestamps: bool
-    beam_size: int | None
-    settings: dict[str, Any]  # by which results are to be compared
-
-    def decoded(self) -> Iterator[tuple[str, Domains]]:
-        """(name, samples) of each model, loaded when its turn comes."""
-        for name, model in self._mixtures() if self.shares else self._models():
-            ready = cast_matrices(model.to(self.device), self.dtype)
-            use_fast_layers(ready)
-            samples = {
-                domain: decode_all(
-                    ready,
-                    rows,
-                    f"{name}, {short(domain)}",
-                    timestamps=self.timestamps,
-                    beam_size=self.beam_size,
-                )
-                for domain, rows in self.domains.items()
-            }
-            yield name, {domain: held or [] for domain, held in samples.items()}
-
-    def _models(self) -> Iterator[tuple[str, Whisper]]:
-        for path, name in zip(self.checkpoints, self.names, strict=True):
-            yield name, load(path).model
-
-    def _mixtures(self) -> Iterator[tuple[str, Whisper]]:
-        ends = [load(path) for path in self.checkpoints]
-        for share in self.shares:
-            name = f"{1 - share:g} {self.names[0]} + {share:g} {self.names[1]}"
-            name = {0.0: self.names[0], 1.0: self.names[1]}.get(share, name)
-            mixed = average(ends, [1 - share, share]).model
-            yield name, mixed.half().float()  # as `average` saves it
+    settings: EvaluationSettings
 
 
-def plan(config: EvaluateConfig) -> Evaluation:
-    """What to decode. Raises ValueError with all that is wrong with flags, models and rows."""
+def evaluate_plan(plan: EvaluationPlan) -> Iterator[EvaluationResult]:
+    """Yield the result of each checkpoint or mixture, loading each when its turn comes."""
+    for name, model in _mixtures(plan) if plan.weights else _models(plan):
+        ready = cast_matrices(model.to(plan.device), plan.dtype)
+        use_fast_layers(ready)
+        samples = {
+            domain: decode_all(
+                ready,
+                rows,
+                f"{name}, {short_path(domain)}",
+                timestamps=plan.settings.timestamps,
+                beam_size=plan.settings.beam_size,
+            )
+            or []
+            for domain, rows in plan.domains.items()
+        }
+        yield EvaluationResult.of_samples(name, plan.settings, samples)
+
+
+def _models(plan: EvaluationPlan) -> Iterator[tuple[str, Whisper]]:
+    for path, name in zip(plan.checkpoints, plan.names, strict=True):
+        yield name, load(path).model
+
+
+def _mixtures(plan: EvaluationPlan) -> Iterator[tuple[str, Whisper]]:
+    checkpoints = [load(path) for path in plan.checkpoints]
+    first, second = plan.names
+    for weight in plan.weights:
+        name = f"{1 - weight:g} {first} + {weight:g} {second}"
+        name = {0.0: first, 1.0: second}.get(weight, name)
+        mixed = average(checkpoints, [1 - weight, weight]).model
+        yield name, mixed.half().float()  # as `average` saves it
+
+
+def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
+    """Read checkpoints' vocabularies and the manifests, and choose prompts.
+
+    Raises ValueError with all that is wrong with the settings, checkpoints and manifests.
+    """
     checkpoints = tuple(filter(is_checkpoint, config.inputs))
     manifests = tuple(path for path in config.inputs if path not in checkpoints)
-    wrong = _problems(config, checkpoints, manifests)
+    problems = _problems(config, checkpoints, manifests)
     vocabularies = []
     for path in checkpoints:
         try:
             vocabularies.append(load_vocabulary(path))
-            if len(checkpoints) > 1:  # the last is found to be damaged before the first decodes
+            if len(checkpoints) > 1:  # find a damaged one before the first decodes for hours
                 load(path)
         except ValueError as error:
-            wrong.append(str(error))
+            problems.append(str(error))
     try:
         device = pick_device(config.device)
     except ValueError as error:
-        wrong.append(str(error))
+        problems.append(str(error))
     rows = usable_rows(
         [*manifests, *(path for path in config.others if not is_checkpoint(path))],
         vocabularies,
         language=config.language,
         task=config.task,
-        wrong=wrong,
+        wrong=problems,
     )
     dtype = pick_dtype(config.dtype, device)
     domains: dict[str, Sequence[Row]] = {
         ", ".join(manifests): [row for path in manifests for row in rows[path]]
     }
     domains |= {path: rows[path] for path in config.others}
-    return Evaluation(
-        checkpoints,
-        config.name or checkpoints,
-        {d: evaluation_rows(r, seed=config.seed, n_rows=config.rows) for d, r in domains.items()},
-        config.interpolate,
-        device,
-        dtype,
-        not config.without_timestamps,
-        config.beam_size,
-        {
-            "manifests": [short(path) for path in manifests],
-            "seed": config.seed,
-            "timestamps": not config.without_timestamps,
-            "dtype": str(dtype).removeprefix("torch."),
-            "beam_size": config.beam_size,
+    return EvaluationPlan(
+        checkpoints=checkpoints,
+        names=config.name or checkpoints,
+        domains={
+            domain: evaluation_rows(some, seed=config.seed, n_rows=config.rows)
+            for domain, some in domains.items()
         },
+        weights=config.interpolate,
+        device=device,
+        dtype=dtype,
+        settings=EvaluationSettings(
+            manifests=tuple(map(short_path, manifests)),
+            seed=config.seed,
+            timestamps=not config.without_timestamps,
+            dtype=str(dtype).removeprefix("torch."),
+            beam_size=config.beam_size,
+        ),
     )
 
 
 def _problems(
     config: EvaluateConfig, checkpoints: Sequence[str], manifests: Sequence[str]
 ) -> list[str]:
-    """What is wrong with the flags and what stands beside them."""
-    wrong = out_of_bounds(config)
+    """Return what is wrong with the settings."""
+    problems = out_of_bounds(config)
     if not checkpoints:
-        wrong.append("no checkpoint: give a .pt or an official name before the manifests")
+        problems.append("no checkpoint: give a .pt file or an official name before the manifests")
     if not manifests:
-        wrong.append("no manifest: give one after the checkpoints")
+        problems.append("no manifest: give one after the checkpoints")
     if config.interpolate and len(checkpoints) != 2:
-        wrong.append(f"--interpolate: {len(checkpoints)} checkpoints: give two to mix")
+        problems.append(f"--interpolate: {len(checkpoints)} checkpoints: give exactly two")
     n_models = len(config.interpolate) or len(checkpoints)
-    for flag, names, wanted in (
-        ("--name", config.name, len(checkpoints)),
-        ("--samples", config.samples, n_models),
+    for flag, values, n_expected, noun in (
+        ("--name", config.name, len(checkpoints), "checkpoints"),
+        ("--samples", config.samples, n_models, "models"),
     ):
-        if names and len(set(names)) != wanted:
-            wrong.append(
-                f"{flag}: {len(set(names))} given for {wanted} checkpoints: give each its own, "
-                "after the manifests"
+        if values and not len(values) == len(set(values)) == n_expected:
+            problems.append(
+                f"{flag}: {len(set(values))} different values for {n_expected} {noun}: give each "
+                "its own, after the manifests"
             )
     if not all(map(str.strip, config.name)):
-        wrong.append("--name: an empty one: give words")
-    wrong += [
-        f"--others: {path}: a checkpoint: name manifests"
+        problems.append("--name: an empty name: give each checkpoint a name of visible characters")
+    problems += [
+        f"--others: {path}: a checkpoint: give manifests only"
         for path in config.others
         if is_checkpoint(path)
     ]
-    given: dict[str, Sequence[object]] = {
+    return problems + _repeated(config, checkpoints, manifests)
+
+
+def _repeated(
+    config: EvaluateConfig, checkpoints: Sequence[str], manifests: Sequence[str]
+) -> list[str]:
+    values_by_kind: dict[str, Sequence[object]] = {
         "checkpoint": [os.path.realpath(p) if Path(p).exists() else p for p in checkpoints],
         "manifest": [os.path.realpath(path) for path in (*manifests, *config.others)],
-        "share of --interpolate": [f"{share:g}" for share in config.interpolate],
+        "weight of --interpolate": [f"{weight:g}" for weight in config.interpolate],
     }
-    twice = [what for what, values in given.items() if len(set(values)) < len(values)]
-    return wrong + [f"a {what} comes twice: give each once" for what in twice]
+    return [
+        f"the same {kind} is given twice: give each once"
+        for kind, values in values_by_kind.items()
+        if len(set(values)) < len(values)
+    ]
 
 
 def is_checkpoint(name: str) -> bool:
-    """Whether an argument is meant as a model and not as a manifest, be it there or not."""
+    """Return whether an argument is meant as a checkpoint, not a manifest; it need not exist."""
     path = Path(name)
     if path.is_file():
         return name.endswith(".pt") or zipfile.is_zipfile(path)

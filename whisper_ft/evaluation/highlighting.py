@@ -1,4 +1,4 @@
-"""Mark the words of an output beside its reference."""
+"""Align an output with its reference word by word, for a page that marks the differences."""
 
 from __future__ import annotations
 
@@ -13,53 +13,63 @@ from whisper_ft.text.terms import term_count
 from whisper_ft.text.tokens import is_unspaced
 
 CORE = re.compile(r"\w(?:.*\w)?", re.S)
-
-
-LONG_WORD = 4  # letters of a prompt's word that is highlighted where no keywords are known
+MIN_LETTERS = 4  # of a prompt's word to highlight, when no keywords are known
 
 
 class Piece(NamedTuple):
-    """A word, or character, of an output beside the reference's."""
+    """A word, or character, of an output and the reference's word beside it."""
 
-    kind: str  # equal, spelling (case or punctuation apart), substitute, insert, delete
-    said: str
-    written: str
-    prompted: bool  # whether the prompt holds it
+    kind: str  # equal, spelling (only case or punctuation differ), substitute, insert, delete
+    reference: str  # "" for insert
+    output: str  # "" for delete
+    in_prompt: bool
 
 
 def pieces(sample: Sample, condition: str) -> list[Piece]:
-    """An output word by word beside the reference, letters without regard to case compared."""
-    unspaced = is_unspaced(sample["language"], sample["task"])
-    said, written = (
-        _split(text, unspaced) for text in (sample["reference"], sample["output"][condition])
-    )
-    held = _prompt_words(sample, condition, unspaced)
-    found = []
-    for kind, *span in alignment([_key(word) for word in said], [_key(word) for word in written]):
-        start, end, hyp_start, hyp_end = span
-        for i in range(max(end - start, hyp_end - hyp_start)):
-            here = said[start + i] if start + i < end else ""
-            there = written[hyp_start + i] if hyp_start + i < hyp_end else ""
-            apart = "spelling" if kind == "equal" and here != there else kind
-            found.append(Piece(apart, here, there, _key(there) in held))
-    return found
+    """Align an output with the reference, ignoring case and punctuation around words.
+
+    Empty when the sample was not decoded under this condition.
+    """
+    output = sample.outputs[condition]
+    if output is None:
+        return []
+    unspaced = is_unspaced(sample.language, sample.task)
+    reference_words, output_words = (_split(t, unspaced) for t in (sample.reference, output.text))
+    prompt_words = _prompt_words(sample, condition, unspaced)
+    aligned = []
+    keys = ([_key(word) for word in words] for words in (reference_words, output_words))
+    for kind, start, end, output_start, output_end in alignment(*keys):
+        for i in range(max(end - start, output_end - output_start)):
+            reference_word = reference_words[start + i] if start + i < end else ""
+            in_output = output_start + i < output_end
+            output_word = output_words[output_start + i] if in_output else ""
+            same_key = kind == "equal" and reference_word != output_word
+            aligned.append(
+                Piece(
+                    "spelling" if same_key else kind,
+                    reference_word,
+                    output_word,
+                    _key(output_word) in prompt_words,
+                )
+            )
+    return aligned
 
 
 def _split(text: str, unspaced: bool) -> list[str]:
-    """Words, or what a reader takes for characters."""
+    """Split into words, or graphemes for a language written without spaces."""
     return regex.findall(r"\X", "".join(text.split())) if unspaced else text.split()
 
 
 def _prompt_words(sample: Sample, condition: str, unspaced: bool) -> set[str]:
-    """Words worth highlighting: of the listed terms that the prompt holds, else its longer ones."""
-    prompt = sample["prompt"][condition] or ""
-    terms = [term for term in sample["listed"] if term_count(term, prompt)]
+    """Return the prompt's words to highlight: those of its terms, or else its longer ones."""
+    prompt = sample.prompts[condition] or ""
+    terms = [term for term in sample.prompt_terms if term_count(term, prompt)]
     if terms:
         return {_key(word) for term in terms for word in _split(term, unspaced)}
-    return {_key(word) for word in prompt.split() if len(_key(word)) >= LONG_WORD}
+    return {_key(word) for word in prompt.split() if len(_key(word)) >= MIN_LETTERS}
 
 
 def _key(word: str) -> str:
-    """A word as it is compared: casefolded, without punctuation around it."""
+    """Return a word as it is compared: casefolded, without punctuation around it."""
     core = CORE.search(word)
     return core.group().casefold() if core else word

@@ -19,8 +19,7 @@ from whisper_ft.data.packing import join
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.bootstrap import intervals
 from whisper_ft.evaluation.metrics import Count, boundary_errors, timed, word_errors
-from whisper_ft.evaluation.samples import Sample
-from whisper_ft.evaluation.scoring import split
+from whisper_ft.evaluation.scored_text import split_words
 
 
 def recordings(rows: Sequence[Row]) -> list[Row]:
@@ -137,17 +136,23 @@ def summary(scores: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _boundaries(record: Sample) -> tuple[Count, Count]:
+def _boundaries(record: dict[str, Any]) -> tuple[Count, Count]:
     """(seconds off, of so many times; times that a written segment has too, of how many)."""
     said, written = (
-        timed([(s["start"], s["end"], s["text"]) for s in record[name]], lambda t: split(record, t))
+        timed(
+            [(s["start"], s["end"], s["text"]) for s in record[name]],
+            lambda t: split_words(t, record["language"], record["task"]),
+        )
         for name in ("segments", "written")
     )
     return boundary_errors(said, written)
 
 
 def _errors(record: dict[str, Any]) -> Count:
-    reference, output = (split(record, record[name]) for name in ("reference", "output"))
+    reference, output = (
+        split_words(record[name], record["language"], record["task"])
+        for name in ("reference", "output")
+    )
     return word_errors(" ".join(reference), " ".join(output))
 
 

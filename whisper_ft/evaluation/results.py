@@ -1,169 +1,203 @@
-"""What models score on the same rows, what differs, and what was forgotten: to keep, to read."""
+"""The results of an evaluation: scores to keep, samples to compare, and their files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from whisper_ft.evaluation.comparison import (
-    Samples,
-    change,
-    changes_table,
-    evaluations_compared,
-    most_different,
-    prompts_compared,
+    Change,
+    Side,
+    compare_evaluations,
+    compare_prompts,
+    compare_sides,
 )
-from whisper_ft.evaluation.samples import CONDITIONS, parts, short
-from whisper_ft.evaluation.scoring import score
-from whisper_ft.evaluation.tables import cell, details, format_score, markdown_table
+from whisper_ft.evaluation.samples import Sample, by_part, checked
+from whisper_ft.evaluation.scoring import Scores, score
 
-COMPARED = ("wer", "keywords")
-Domains = dict[str, Samples]  # by manifests; the first is what was trained for
+COMPARED_SCORES = ("wer", "keyword_recall")
+SamplesByDomain = Mapping[str, Sequence[Sample]]  # by manifests; --others after the first
 
 
-def result_of(name: str, samples: Domains) -> dict[str, Any]:
-    """What one model scores, for JSON: on the first domain, its parts, and the other domains."""
-    first, *others = samples
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """The settings under which results may be compared."""
+
+    manifests: tuple[str, ...]  # the last two parts of each path
+    seed: int
+    timestamps: bool
+    dtype: str
+    beam_size: int | None
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """The scores of one checkpoint, or mixture of two; `scores["right"]["wer"].rate` is one."""
+
+    name: str
+    settings: EvaluationSettings
+    n_rows: int
+    scores: Scores
+    parts: Mapping[str, Scores]  # by language and by corpus, where there are several
+    others: Mapping[str, Scores]  # by other manifest
+    samples: SamplesByDomain = field(default_factory=dict, repr=False)  # not part of the JSON
+
+    @classmethod
+    def of_samples(
+        cls, name: str, settings: EvaluationSettings, samples: SamplesByDomain
+    ) -> EvaluationResult:
+        """Score samples: the first domain, its parts, and the other domains."""
+        first, *others = samples
+        return cls(
+            name=name,
+            settings=settings,
+            n_rows=len(samples[first]),
+            scores=score(samples[first]),
+            parts={part: score(some) for part, some in by_part(samples[first]).items()},
+            others={other: score(samples[other]) for other in others},
+            samples=samples,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return settings and scores as JSON, without the samples."""
+        return {
+            **vars(self.settings),
+            "name": self.name,
+            "n_rows": self.n_rows,
+            "scores": self.scores.to_json(),
+            "parts": {name: scores.to_json() for name, scores in self.parts.items()},
+            "others": {name: scores.to_json() for name, scores in self.others.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> EvaluationResult:
+        """Read a result. Raises AttributeError, KeyError or TypeError for other data."""
+        return cls(
+            name=checked(data["name"], str),
+            settings=EvaluationSettings(
+                manifests=tuple(checked(path, str) for path in data["manifests"]),
+                seed=checked(data["seed"], int),
+                timestamps=checked(data["timestamps"], bool),
+                dtype=checked(data["dtype"], str),
+                beam_size=checked(data["beam_size"], int, type(None)),
+            ),
+            n_rows=checked(data["n_rows"], int),
+            scores=Scores.from_json(data["scores"]),
+            parts={name: Scores.from_json(scores) for name, scores in data["parts"].items()},
+            others={name: Scores.from_json(scores) for name, scores in data["others"].items()},
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one score changes from the first checkpoint to a later one."""
+
+    before: str  # names of the checkpoints
+    after: str
+    score: str
+    changes: tuple[Change, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as JSON."""
+        return vars(self) | {"changes": [change.to_json() for change in self.changes]}
+
+
+def compare_results(results: Sequence[EvaluationResult]) -> list[Comparison]:
+    """Compare the first result with each later one: by condition, part and other domain."""
+    first, *later = results
+    return [
+        Comparison(
+            before=first.name,
+            after=result.name,
+            score=name,
+            changes=tuple(compare_domains(first.samples, result.samples, name)),
+        )
+        for result in later
+        for name in COMPARED_SCORES
+    ]
+
+
+def compare_domains(before: SamplesByDomain, after: SamplesByDomain, name: str) -> list[Change]:
+    """Compare a score on the first domain, by condition and part, and on the others.
+
+    Raises ValueError when the rows of the two are not the same.
+    """
+    if list(before) != list(after):
+        raise ValueError(
+            "the two evaluations are not of the same manifests: evaluate both on the same "
+            "manifests, with the same --others"
+        )
+    first, *others = before
+    changes = compare_evaluations(before[first], after[first], name)
+    for domain in others:
+        has_prompts = any(sample.prompts["right"] for sample in before[domain])
+        for condition in ("none", "right") if has_prompts else ("none",):
+            sides = Side(before[domain], condition), Side(after[domain], condition)
+            changes.append(compare_sides(f"{domain}, {condition}", *sides, name))
+    return changes
+
+
+def compare_domain_prompts(samples: SamplesByDomain, name: str) -> list[Change]:
+    """Compare a score with and without prompts, on each domain of one model's samples."""
+    return [
+        Change(**vars(change) | {"label": f"{domain} {change.label}".strip()})
+        for domain, some in samples.items()
+        for change in compare_prompts(some, name)
+    ]
+
+
+def evaluations_json(
+    results: Sequence[EvaluationResult], comparisons: Sequence[Comparison] = ()
+) -> dict[str, Any]:
+    """Return what `evaluate --json` writes."""
     return {
-        "name": name,
-        "rows": len(samples[first]),
-        "scores": score(samples[first]),
-        "parts": {part: score(held) for part, held in parts(samples[first]).items()},
-        "others": {other: score(samples[other]) for other in others},
+        "evaluations": [result.to_json() for result in results],
+        "comparisons": [comparison.to_json() for comparison in comparisons],
     }
 
 
-def lines(samples: Domains) -> list[dict[str, Any]]:
-    """Samples for a file: each with its domain, "" for the first."""
+def read_evaluations(path: Path) -> list[EvaluationResult]:
+    """Read what `evaluate --json` wrote. Raises ValueError for another file."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+        results = [EvaluationResult.from_json(entry) for entry in data]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        results = []
+    if not results:
+        raise ValueError(f"{path}: not a file of evaluate --json: write it again with that")
+    return results
+
+
+def sample_lines(samples: SamplesByDomain) -> list[dict[str, Any]]:
+    """Return what `evaluate --samples` writes: samples with their domain, "" for the first."""
     first = next(iter(samples))
     return [
-        {"domain": "" if domain == first else domain, **sample}
-        for domain, held in samples.items()
-        for sample in held
+        {"domain": "" if domain == first else domain, **sample.to_json()}
+        for domain, some in samples.items()
+        for sample in some
     ]
 
 
-def domains(samples: Samples) -> Domains:
-    """The samples of such a file by domain, the first one's first; of a run's, its last step's."""
-    step = samples[-1].get("step") if samples else None
-    samples = [sample for sample in samples if sample.get("step") == step]
-    names = dict.fromkeys(sample.get("domain", "") for sample in samples)
-    return {name: [s for s in samples if s.get("domain", "") == name] for name in names}
+def read_samples(path: Path) -> SamplesByDomain:
+    """Read what `evaluate --samples` or a run wrote; of a run, the last step's samples.
 
-
-def told(result: dict[str, Any]) -> str:
-    """The scores of one model for a terminal."""
-    blocks = [details(result["scores"]), _wer_lines("WER by part", result["parts"])]
-    blocks.append(_wer_lines("WER on others", result["others"]))
-    return "\n\n".join(filter(None, blocks))
-
-
-def _wer_lines(title: str, scores_of: dict[str, Any]) -> str:
-    if not scores_of:
-        return ""
-    lines = [f"{title:22}{'rows':>6}" + "".join(f"{c:>23}" for c in CONDITIONS)]
-    for name, scores in scores_of.items():
-        cells = [f" {format_score('wer', scores[c]['wer'], interval=True):>22}" for c in CONDITIONS]
-        lines.append(f"{short(name)[-21:]:22}{scores['none']['rows']:>6}{''.join(cells)}")
-    return "\n".join(lines)
-
-
-def changes(done: dict[str, Domains]) -> list[dict[str, Any]]:
-    """How scores change from the first model to each other: by prompt, part and other domain."""
-    (first, before), *later = done.items()
-    return [
-        {
-            "from": first,
-            "to": name,
-            "score": compared,
-            "changes": domain_changes(before, after, compared),
-        }
-        for name, after in later
-        for compared in COMPARED
-    ]
-
-
-def domain_changes(before: Domains, after: Domains, name: str) -> list[dict[str, Any]]:
-    """How a score changes on the first domain, by prompt and part, and on the others."""
-    if list(before) != list(after):
-        raise ValueError(
-            "the two evaluations are not of the same manifests: evaluate both on the same, with "
-            "the same --others"
-        )
-    first, *others = before
-    found = evaluations_compared(before[first], after[first], name)
-    for domain in others:
-        without = (before[domain], "none"), (after[domain], "none")
-        found.append(change(f"{domain}, none", *without, name))
-        if any(sample["prompt"]["right"] for sample in before[domain]):
-            with_prompts = (before[domain], "right"), (after[domain], "right")
-            found.append(change(f"{domain}, right", *with_prompts, name))
-    return found
-
-
-def prompt_changes(samples: Domains, name: str) -> list[dict[str, Any]]:
-    """How a score changes with prompts within one model's samples, on each domain."""
-    return [
-        change | {"what": f"{domain} {change['what']}".strip()}
-        for domain, held in samples.items()
-        for change in prompts_compared(held, name)
-    ]
-
-
-def compared(
-    results: Sequence[dict[str, Any]],
-    done: dict[str, Domains],
-    changed: Sequence[dict[str, Any]],
-    n_rows: int,
-) -> str:
-    """What differs between models, or between prompts where there is one: tables, then rows."""
-    samples = [(name, next(iter(domains.values()))) for name, domains in done.items()]
-    if len(samples) > 1:
-        one, other = (*samples[0], "right"), (*samples[-1], "right")
-        under = " under right prompts"
-        blocks = [
-            f"{c['from']} -> {c['to']}\n{changes_table(c['changes'], c['score'])}" for c in changed
-        ]
-    else:
-        under = ""
-        one, other = ("no prompt", samples[0][1], "none"), ("right prompt", samples[0][1], "right")
-        blocks = [changes_table(prompts_compared(samples[0][1], "wer"), "wer")]
-    if rows := most_different(one, other, n_rows):
-        blocks.append(f"rows that differ most{under}\n" + "\n".join(rows))
-    blocks.append(markdown_table(results))
-    if results[0]["others"]:
-        blocks.append(overview(results, changed))
-    return "\n\n".join(blocks)
-
-
-def overview(results: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table of WER on what was trained for, by prompt, and on others, without.
-
-    Bold is what differs from the first model's beyond the 95 % interval.
+    Raises ValueError for another file.
     """
-    others = list(results[0]["others"])
-    heads = [
-        "checkpoint",
-        "WER: right prompt",
-        "none",
-        "wrong",
-        *(f"{short(other)}, none" for other in others),
-    ]
-    lines = ["| " + " | ".join(map(cell, heads)) + " |"]
-    lines.append("|---|" + "---:|" * (3 + len(others)))
-    for result in results:
-        sure = {
-            change["what"]
-            for held in changed
-            if (held["to"], held["score"]) == (result["name"], "wer")
-            for change in held["changes"]
-            if change["verdict"] in ("better", "worse")
-        }
-        entries = {c: result["scores"][c]["wer"] for c in CONDITIONS}
-        entries |= {f"{other}, none": result["others"][other]["none"]["wer"] for other in others}
-        cells = [
-            f"**{format_score('wer', e)}**" if n in sure else format_score("wer", e)
-            for n, e in entries.items()
-        ]
-        lines.append(f"| {cell(result['name'])} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    samples: dict[str, list[Sample]] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")  # a U+2028 is text
+        records = [json.loads(line) for line in lines if line]
+        for record in records:
+            if record.get("step") == records[-1].get("step"):
+                domain = checked(record.get("domain", ""), str)
+                samples.setdefault(domain, []).append(Sample.from_json(record))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError(
+            f"{path}: not a file of evaluate --samples: write it again with that"
+        ) from None
+    if not samples:
+        raise ValueError(f"{path}: holds no samples: write it again with evaluate --samples")
+    return samples

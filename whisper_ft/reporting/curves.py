@@ -1,4 +1,4 @@
-"""A run's curves: loss, learning rate, gradient norm and word error rates, as SVG."""
+"""Draw a run's curves: loss, learning rate, gradient norm and word error rates, as SVG."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from whisper_ft.evaluation.samples import CONDITIONS
+from whisper_ft.reporting.run_folder import LoggedEvaluation, LoggedStep
 
-NAMES = {"right": "right prompt", "none": "no prompt", "wrong": "wrong prompt"}
+LABELS = {"right": "right prompt", "none": "no prompt", "wrong": "wrong prompt"}
 COLOURS = {"right": "#0a7d33", "none": "#555555", "wrong": "#c0392b"}
 
 
 class Curve(NamedTuple):
-    """Values at steps; None, as of a step that fp16 skipped, leaves a gap."""
+    """Values at steps; None leaves a gap."""
 
     label: str
     colour: str
@@ -23,35 +24,47 @@ class Curve(NamedTuple):
     values: list[float | None]
 
 
-def charts(log: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(title, SVG as a data URI) of each chart of a run's `metrics.jsonl`."""
-    steps, evaluations = (
-        [line for line in log if line["kind"] == kind] for kind in ("step", "evaluation")
-    )
+class Chart(NamedTuple):
+    """A drawing: its title, and the SVG as a data URI."""
 
-    def trained(name: str, label: str = "training") -> Curve:
-        values = [line[name] for line in steps]
-        return Curve(label, "#7aa6d8", [line["step"] for line in steps], values)
+    title: str
+    image: str
 
-    def evaluated(name: str, scale: float = 1) -> list[Curve]:
-        at, curves = [line["step"] for line in evaluations], []
-        for condition in CONDITIONS:
-            rates = [line["scores"][condition][name]["rate"] for line in evaluations]
-            values = [None if rate is None else scale * rate for rate in rates]
-            curves.append(Curve(f"dev, {NAMES[condition]}", COLOURS[condition], at, values))
-        return curves
 
-    drawn = {
-        "word error rate, %": evaluated("wer", scale=100),
-        # two sums over different tokens: training learns times and end too, dev counts words alone
-        "loss, nats a token": [trained("loss", "training, all tokens"), *evaluated("loss")],
-        "learning rate": [trained("lr")],
-        "gradient norm": [trained("grad_norm")],
+def charts(steps: Sequence[LoggedStep], evaluations: Sequence[LoggedEvaluation]) -> list[Chart]:
+    """Draw the charts of a run."""
+    # Training's loss is over all tokens, timestamps and end included; dev's is over text alone.
+    loss = _step_curve(steps, [step.loss for step in steps], "training, all tokens")
+    curves = {
+        "word error rate, %": _evaluation_curves(evaluations, "wer", scale=100),
+        "loss, nats per token": [loss, *_evaluation_curves(evaluations, "loss")],
+        "learning rate": [_step_curve(steps, [step.lr for step in steps])],
+        "gradient norm": [_step_curve(steps, [step.grad_norm for step in steps])],
     }
-    return [(title, _chart(title, curves)) for title, curves in drawn.items()]
+    return [Chart(title, _draw(title, some)) for title, some in curves.items()]
 
 
-def _chart(title: str, curves: Sequence[Curve]) -> str:
+def _step_curve(
+    steps: Sequence[LoggedStep], values: Sequence[float | None], label: str = "training"
+) -> Curve:
+    return Curve(label, "#7aa6d8", [step.step for step in steps], list(values))
+
+
+def _evaluation_curves(
+    evaluations: Sequence[LoggedEvaluation], name: str, scale: float = 1
+) -> list[Curve]:
+    """Return a score's curve for each condition."""
+    steps, curves = [evaluation.step for evaluation in evaluations], []
+    for condition in CONDITIONS:
+        rates = [evaluation.scores[condition][name].rate for evaluation in evaluations]
+        values = [None if rate is None else scale * rate for rate in rates]
+        label = f"dev, {LABELS[condition]}"
+        curves.append(Curve(label, COLOURS[condition], steps, values))
+    return curves
+
+
+def _draw(title: str, curves: Sequence[Curve]) -> str:
+    """Return a chart's SVG as a data URI, the same for the same curves."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

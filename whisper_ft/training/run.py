@@ -20,7 +20,7 @@ from whisper_ft.data.loader import Batch, make_loader, next_batch, open_batches
 from whisper_ft.data.sampler import batches_of
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.scoring import SCORES, score
-from whisper_ft.evaluation.tables import details
+from whisper_ft.evaluation.tables import score_table
 from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.models.parameters import cast_matrices
 from whisper_ft.models.safe_load import load_plain
@@ -196,20 +196,21 @@ class Run:
         if samples is None:
             return
         scores = score(samples)
-        print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{details(scores)}\n")
+        print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{score_table(scores)}\n")
         progress.evaluated_at = progress.step
         name, right = plan.config.best_by, scores["right"]
-        reached, higher = right[name]["rate"], SCORES[name].higher_is_better
+        reached, higher = right[name].rate, SCORES[name].higher_is_better
         best = False
         if progress.step:
-            best = progress.better(reached, right["loss"]["rate"], higher=higher)
+            best = progress.better(reached, right["loss"].rate or 0.0, higher=higher)
         else:
             progress.stock_score = reached
         if best:
             save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
-        samples = [{"step": progress.step, **sample} for sample in samples]
-        append_json_lines(plan.folder / "samples.jsonl", samples)
-        record = {"kind": "evaluation", "step": progress.step, "best": best, "scores": scores}
+        lines = [{"step": progress.step, **sample.to_json()} for sample in samples]
+        append_json_lines(plan.folder / "samples.jsonl", lines)
+        record = {"kind": "evaluation", "step": progress.step, "best": best}
+        record["scores"] = scores.to_json()
         append_json_lines(plan.folder / "metrics.jsonl", [record])
 
     def finished(self) -> bool:

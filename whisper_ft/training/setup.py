@@ -284,7 +284,7 @@ def assemble(
 def _dev_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRows:
     """The rows of every evaluation. Raises ValueError where they cannot choose the best."""
     prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.eval_rows)
-    of_keywords = config.best_by in ("keywords", "b_wer")
+    of_keywords = config.best_by in ("keyword_recall", "b_wer")
     if rows and of_keywords and not any(row.keywords for row in prompted.rows):
         raise ValueError(
             f"--best-by: {config.best_by}: no dev row has keywords to choose by: give some, or wer"

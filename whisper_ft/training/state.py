@@ -9,7 +9,7 @@ from typing import Any
 
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.scoring import SCORES
-from whisper_ft.evaluation.tables import format_score
+from whisper_ft.evaluation.tables import format_rate
 
 
 @dataclass
@@ -59,10 +59,10 @@ def told(progress: Progress, dev: PromptedRows, name: str) -> str:
     best, stock = progress.best_score, progress.stock_score
     if best is None:
         return f"dev {name} not defined"
-    prompts = "under right prompts" if any(map(str.strip, dev.rights)) else "without prompts"
-    said = f"dev {name} {format_score(name, {'rate': best})} {prompts}"
+    prompts = "under right prompts" if any(map(str.strip, dev.right_prompts)) else "without prompts"
+    said = f"dev {name} {format_rate(name, best)} {prompts}"
     if stock is not None:
-        said += f", before the run {format_score(name, {'rate': stock})}"
+        said += f", before the run {format_rate(name, stock)}"
         if (stock > best) if SCORES[name].higher_is_better else (stock < best):
             said += " (so it did harm: try a lower --lr, or general speech mixed in)"
     return said

@@ -1,0 +1,126 @@
+"""One output beside its reference, in the forms that scores compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
+
+from whisper_ft.evaluation.metrics import (
+    Count,
+    boundary_errors,
+    character_errors,
+    keyword_hits,
+    leaked_words,
+    split_word_errors,
+    term_precision,
+    timed,
+    word_errors,
+)
+from whisper_ft.evaluation.samples import Output, Sample
+from whisper_ft.text.terms import LEAK_WORDS
+from whisper_ft.text.tokens import is_unspaced
+
+
+@dataclass(frozen=True)
+class ScoredText:
+    """An output beside its reference, for one condition under which the sample was decoded."""
+
+    sample: Sample
+    condition: str
+    cased: bool  # whether case counts in keywords
+
+    @property
+    def reference(self) -> str:
+        return self.sample.reference
+
+    @property
+    def output(self) -> Output:
+        """The output. Raises ValueError if the sample was not decoded under this condition."""
+        output = self.sample.outputs[self.condition]
+        if output is None:
+            raise ValueError(f"{self.sample.place}: not decoded with prompt: {self.condition}")
+        return output
+
+    @property
+    def unspaced(self) -> bool:
+        """Whether the text is written without spaces, and so scored by character."""
+        return is_unspaced(self.sample.language, self.sample.task)
+
+    @property
+    def errors(self) -> Callable[[str, str], Count]:
+        return character_errors if self.unspaced else word_errors
+
+    @cached_property
+    def normalised(self) -> tuple[str, str]:
+        """(reference, output) after whisper's normaliser."""
+        normalise = normaliser(self.sample.language, self.sample.task)
+        return normalise(self.reference), normalise(self.output.text)
+
+    @cached_property
+    def words(self) -> tuple[list[str], list[str]]:
+        """(reference, output) in normalised words, or characters for unspaced languages."""
+        return self.split(self.reference), self.split(self.output.text)
+
+    def split(self, text: str) -> list[str]:
+        return split_words(text, self.sample.language, self.sample.task)
+
+    @cached_property
+    def biased(self) -> tuple[Count, Count]:
+        """Word errors on the words of keywords, and on the rest; nothing if unspaced."""
+        if self.unspaced:
+            return Count(), Count()
+        normalise = normaliser(self.sample.language, self.sample.task)
+        terms = self.sample.keywords
+        return split_word_errors(
+            *self.normalised, {word for term in terms for word in normalise(term).split()}
+        )
+
+    @cached_property
+    def timestamps(self) -> tuple[Count, Count]:
+        """(seconds of error of the times compared; times compared of the reference's).
+
+        Nothing if the row has no segments of its own.
+        """
+        if not self.sample.segments:
+            return Count(), Count()
+        return boundary_errors(
+            timed(self.sample.segments, self.split), timed(self.output.segments, self.split)
+        )
+
+    def keyword_recall(self) -> Count:
+        keywords = self.sample.keywords
+        return keyword_hits(keywords, self.reference, self.output.text, cased=self.cased)
+
+    def keyword_precision(self) -> Count:
+        terms = self.sample.prompt_terms
+        return term_precision(terms, self.reference, self.output.text, cased=self.cased)
+
+    def prompt_leak(self) -> Count:
+        prompt = self.split(self.sample.prompts[self.condition] or "")
+        return leaked_words(prompt, *self.words, 2 * LEAK_WORDS if self.unspaced else LEAK_WORDS)
+
+    def empty(self) -> Count:
+        """Count a row with speech, and whether its output is empty."""
+        reference, output = self.words
+        return Count(int(not output), 1) if reference else Count()
+
+    def hallucinated(self) -> Count:
+        """Count a silent row, and whether its output holds words."""
+        reference, output = self.words
+        return Count() if reference else Count(int(bool(output)), 1)
+
+
+def split_words(text: str, language: str, task: str) -> list[str]:
+    """Return normalised words, or characters for a language written without spaces."""
+    words = normaliser(language, task)(text).split()
+    return list("".join(words)) if is_unspaced(language, task) else words
+
+
+@cache
+def normaliser(language: str, task: str) -> BasicTextNormalizer | EnglishTextNormalizer:
+    """Return whisper's normaliser for the output's language: a translation is English."""
+    english = language == "en" or task == "translate"
+    return EnglishTextNormalizer() if english else BasicTextNormalizer()

@@ -1,0 +1,143 @@
+"""Read the folder of a training run: its settings, logged steps, evaluations and samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from whisper_ft.evaluation.samples import Sample, checked
+from whisper_ft.evaluation.scoring import Scores
+from whisper_ft.runtime.files import read_json_lines
+
+
+@dataclass(frozen=True)
+class LoggedStep:
+    """What the curves show of an optimiser step."""
+
+    step: int
+    loss: float  # nats per target token
+    lr: float
+    grad_norm: float | None  # None: the step was skipped because fp16 overflowed
+
+
+@dataclass(frozen=True)
+class LoggedEvaluation:
+    """An evaluation of the dev rows."""
+
+    step: int
+    best: bool  # whether it was the best so far
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The settings of a run that its page shows or needs."""
+
+    model: str
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    language: str
+    task: str
+    prompts: str
+    best_by: str
+    batch_size: int
+    accumulate: int
+    lr: float | None
+    seed: int
+
+    @classmethod
+    def from_json(cls, data: Any) -> RunSettings:
+        """Read them from config.json's settings. Raises KeyError or TypeError for other data."""
+        return cls(
+            train=tuple(checked(path, str) for path in data["train"]),
+            dev=tuple(checked(path, str) for path in data["dev"]),
+            lr=checked(data["lr"], int, float, type(None)),
+            **{
+                name: checked(data[name], str)
+                for name in ("model", "language", "task", "prompts", "best_by")
+            },
+            **{name: checked(data[name], int) for name in ("batch_size", "accumulate", "seed")},
+        )
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run's folder as its files tell it."""
+
+    path: Path
+    settings: RunSettings
+    versions: Mapping[str, Any]
+    fingerprints: Mapping[str, Any]  # of the manifests, as they were
+    steps: tuple[LoggedStep, ...]
+    evaluations: tuple[LoggedEvaluation, ...]
+
+    def best(self) -> LoggedEvaluation | None:
+        """Return the best evaluation after step 0, if there is one."""
+        best = [evaluation for evaluation in self.evaluations if evaluation.best]
+        return best[-1] if best else None
+
+    def evaluation(self, step: int | None) -> LoggedEvaluation | None:
+        """Return the evaluation of a step; for None the best, or else the last, if any.
+
+        Raises ValueError when there is none of this step.
+        """
+        if step is None:
+            return self.best() or next(reversed(self.evaluations), None)
+        for evaluation in self.evaluations:
+            if evaluation.step == step:
+                return evaluation
+        steps = " ".join(str(evaluation.step) for evaluation in self.evaluations) or "none"
+        raise ValueError(
+            f"--step: {step}: {self.path} has no evaluation of this step: choose one of: {steps}"
+        )
+
+    def samples(self, step: int) -> list[Sample]:
+        """Read the samples of a step's evaluation. Raises as `read_run` does."""
+        lines = read_json_lines(self.path / "samples.jsonl")
+        return [Sample.from_json(line) for line in lines if line["step"] == step]
+
+
+def read_run(path: Path) -> RunFolder:
+    """Read a run's folder.
+
+    Raises ValueError for a folder without a run, and one of `DAMAGE` for files that a run did not
+    write so.
+    """
+    if not (path / "config.json").is_file():
+        raise ValueError(f"{path}: not a run (no config.json): give the folder that --out named")
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    lines = list(read_json_lines(path / "metrics.jsonl"))
+    return RunFolder(
+        path=path,
+        settings=RunSettings.from_json(config["settings"]),
+        versions=checked(config["versions"], dict),
+        fingerprints=checked(config["manifests"], dict),
+        steps=tuple(_step(line) for line in lines if line["kind"] == "step"),
+        evaluations=tuple(_evaluation(line) for line in lines if line["kind"] == "evaluation"),
+    )
+
+
+DAMAGE = (
+    *(KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError),
+    *(OverflowError, RecursionError),
+)
+
+
+def _step(line: Any) -> LoggedStep:
+    return LoggedStep(
+        step=checked(line["step"], int),
+        loss=checked(line["loss"], int, float),
+        lr=checked(line["lr"], int, float),
+        grad_norm=checked(line["grad_norm"], int, float, type(None)),
+    )
+
+
+def _evaluation(line: Any) -> LoggedEvaluation:
+    return LoggedEvaluation(
+        step=checked(line["step"], int),
+        best=checked(line["best"], bool),
+        scores=Scores.from_json(line["scores"]),
+    )
