@@ -1,5 +1,47 @@
-"""Fine-tune OpenAI's Whisper so that it obeys its prompt."""
+"""Fine-tune OpenAI's Whisper so that it obeys its prompt.
+
+The names below are the library. Each loads on first use, so that importing the package stays cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from whisper_ft.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from whisper_ft.config.commands import EvaluateConfig
+    from whisper_ft.config.train import TrainConfig
+    from whisper_ft.data.manifest import read_manifest
+    from whisper_ft.models.loading import load
+    from whisper_ft.transcription.recordings import Transcript, transcribe
+
+__all__ = [
+    "EvaluateConfig",
+    "TrainConfig",
+    "Transcript",
+    "__version__",
+    "load",
+    "read_manifest",
+    "transcribe",
+]
+
+_MODULES = {
+    "EvaluateConfig": "config.commands",
+    "TrainConfig": "config.train",
+    "Transcript": "transcription.recordings",
+    "load": "models.loading",
+    "read_manifest": "data.manifest",
+    "transcribe": "transcription.recordings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
