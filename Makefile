@@ -11,16 +11,17 @@ EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.
 TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
 
-.PHONY: help install tools demo table lint check test matrix drills fuzz clean
+.PHONY: help install tools demo table lint check test matrix drills fuzz docs clean
 
 help:
 	@echo "make demo    fine-tune tiny.en on data/ and compare it with stock"
 	@echo "make check   lint, types and the quick tests, in a minute: before every commit"
 	@echo "make test    lint, types, all tests and their branch coverage"
 	@echo "make table   reproduce the README's table: two runs, three evaluations"
-	@echo "make drills  kill, fill and damage runs: the README's table of it (as root, for small disks)"
+	@echo "make drills  kill, fill and damage runs, and write the table of it (as root, for small disks)"
 	@echo "make matrix  make check with other versions of Python and torch"
 	@echo "make fuzz    10,000 spoiled inputs for every reader (Linux)"
+	@echo "make docs    build the documentation in site/, readable without a network"
 	@echo "make clean   remove .venv and the runs of demo and table"
 
 install: .venv/installed
@@ -80,12 +81,18 @@ matrix:
 drills: install tools
 	mkdir -p $(RUNS)
 	$(BIN)/python -m pytest tests/drills -m "" --numprocesses 2 --junitxml $(RUNS)/drills.xml; \
-	  status=$$?; $(BIN)/python tests/drills/table.py $(RUNS)/drills.xml --into README.md; exit $$status
+	  status=$$?; $(BIN)/python tests/drills/table.py $(RUNS)/drills.xml \
+	  --into docs/explanation/durability.md; exit $$status
 
 fuzz: install
 	$(PIP) atheris
 	for target in manifest subtitles tokens audio checkpoint features; do \
 	  $(BIN)/python tests/fuzz/run.py $$target --inputs $(INPUTS) || exit 1; done
 
+docs: install
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
 clean:
-	rm -rf .venv $(RUNS)/demo $(RUNS)/demo.*.json $(RUNS)/table-with $(RUNS)/table-without
+	rm -rf .venv site $(RUNS)/demo $(RUNS)/demo.*.json $(RUNS)/table-with $(RUNS)/table-without

@@ -53,7 +53,12 @@ def command_line() -> str:
     ]
     for name, config in sorted({"train": TrainConfig, **SETTINGS}.items()):
         lines += ["", f"## {name}", "", *_command(name, config)]
-    lines += ["", "## prepare", "", "Make manifests. `whisper-ft prepare --help` lists the formats."]
+    lines += [
+        "",
+        "## prepare",
+        "",
+        "Make manifests. `whisper-ft prepare --help` lists the formats.",
+    ]
     for name, config in PREPARE.items():
         lines += ["", f"### {name.replace('FORMAT', 'a corpus')}", "", *_command(name, config)]
     return "\n".join(lines) + "\n"

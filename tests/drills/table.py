@@ -1,4 +1,4 @@
-"""The README's table of drills, from what pytest wrote: `make drills`."""
+"""Write the table of drills from pytest's results: `make drills`."""
 
 import argparse
 from collections import Counter

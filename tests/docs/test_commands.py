@@ -1,0 +1,96 @@
+"""The commands of the README and the pages run as written, on tiny.en and for two steps."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from whisper_ft.data.audio import read_audio
+
+ROOT = Path(__file__).parents[2]
+PAGES = (  # in the order in which a reader takes them: later ones use what earlier ones made
+    "README.md",
+    "docs/index.md",
+    *(f"docs/tutorials/{name}.md" for name in ("terms", "long-recordings", "languages")),
+    *(f"docs/how-to/{name}.md" for name in ("prepare-data", "out-of-memory", "resume", "evaluate")),
+)
+OTHERS = ("make ", "pip ")  # they install, or take minutes: CI and `make` run them
+SHORT = "--max-steps 2 --eval-rows 1 --batch-size 2 --freeze-encoder"
+pytestmark = [pytest.mark.weights, pytest.mark.slow]
+
+
+def blocks_of(page, language):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [block for name, block in fenced if name == language]
+
+
+def commands():
+    """Every different command of the pages, once, in their order."""
+    blocks = [block for page in PAGES for block in blocks_of(page, "sh")]
+    lines = (line for block in blocks for line in block.split("\n"))
+    return [line for line in dict.fromkeys(lines) if line and not line.startswith(OTHERS)]
+
+
+def shortened(command):
+    if command.startswith(("python train.py", "whisper-ft train")) and "--resume" not in command:
+        command += f" {SHORT}"
+    command = command.replace("--model small", "--model tiny.en")
+    command = command.replace("runs/small", "runs/tiny.en")
+    command = re.sub(r"(evaluate|average) small", r"\1 tiny.en", command)
+    if " longform " in command:  # four rows, not eighty
+        command = command.replace("data/test.jsonl", "my/dev.jsonl")
+    return command + " --rows 1" if " evaluate " in command else command
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A checkout's train.py and data, recordings under my/, a call, a talk, a corpus, noises."""
+    folder = tmp_path_factory.mktemp("docs")
+    for name in ("train.py", "data"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "my").mkdir()
+    for split, name in (("train", "train"), ("train", "general"), ("dev", "dev")):
+        rows = [json.loads(line) for line in (ROOT / "data" / f"{split}.jsonl").open()]
+        for row in rows:
+            row["audio"] = str(ROOT / "data" / row["audio"])
+        lines = [json.dumps(row) + "\n" for row in rows[:4]]
+        (folder / "my" / f"{name}.jsonl").write_text("".join(lines))
+    speech = read_audio(Path(rows[0]["audio"]))
+    for name in ("call.wav", "talks/a.wav", "corpus/train/u1.wav", "noise/a.wav"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / name, speech, 16000)
+    (folder / "talks/a.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nHello.\n")
+    (folder / "corpus/train/wav.scp").write_text("u1 u1.wav\n")
+    (folder / "corpus/train/text").write_text("u1 hello\n")
+    return folder
+
+
+def test_the_commands_run_in_the_order_of_the_pages(workplace, monkeypatch):
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    found = commands()
+    assert len(found) >= 25
+    for command in found:
+        if command.startswith("whisper "):
+            (code,) = blocks_of("README.md", "python")
+            monkeypatch.chdir(workplace)
+            exec(code, {})
+        done = subprocess.run(
+            ["bash", "-c", shortened(command)], cwd=workplace, capture_output=True
+        )
+        assert done.returncode == 0, (command, done.stdout.decode(), done.stderr.decode())
+    for run in ("mine", "tiny.en"):
+        assert (workplace / "runs" / run / "best.pt").exists()
+
+
+def test_python_examples_load_a_checkpoint_and_prompt_it():
+    for page in PAGES:
+        for code in blocks_of(page, "python"):
+            compile(code, page, "exec")
+            assert "load_model(" in code and "initial_prompt=" in code
