@@ -14,7 +14,7 @@ from typing import Any
 import soundfile
 from whisper.model import Whisper
 
-from whisper_ft.evaluation.tables import cell, insert_table
+from whisper_ft.evaluation.tables import insert_table, markdown_cell
 from whisper_ft.models.loading import load
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def format_clip(row: dict[str, Any], models: dict[str, Whisper]) -> str:
     ]
     for name, model in models.items():
         texts = (transcribe(model, row, prompt) for prompt in (None, row["prompt"]))
-        cells = (mark_keywords(cell(text), row["keywords"]) for text in texts)
+        cells = (mark_keywords(markdown_cell(text), row["keywords"]) for text in texts)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

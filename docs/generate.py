@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import ast
 import dataclasses
+import re
 import sys
 import types
 import typing
@@ -34,11 +35,6 @@ PREPARE = {
     "prepare noises": NoisesConfig,
     "prepare FORMAT": CorpusConfig,
 }
-# Top to bottom, as in the layers of pyproject.toml.
-PACKAGES = (
-    *("cli", "training", "reporting", "evaluation", "validation", "prepare"),
-    *("data", "models", "text", "config", "runtime"),
-)
 
 
 def command_line() -> str:
@@ -130,16 +126,26 @@ def _help(field: dataclasses.Field[Any]) -> str:
 
 
 def tree() -> str:
-    """Return the page of all packages and modules, with the first line of each docstring."""
+    """Return the page of all packages and modules, with the summary of each docstring."""
     lines = [MADE, "", "# Packages and modules", ""]
-    lines += ["Each line is the summary of the module's docstring. Imports go down the page.", ""]
+    lines += ["From the top floor down. A package imports only from the floors below its own.", ""]
     lines += [f"- `train.py`: {summary(ROOT / 'train.py')}"]
     lines += [f"- `whisper_ft/{path.name}`: {summary(path)}" for path in _modules(PACKAGE)]
-    for package in PACKAGES:
-        about = summary(PACKAGE / package / "__init__.py")
-        lines += ["", f"## {package}", "", *([about, ""] if about else [])]
-        lines += [f"- `{path.name}`: {summary(path)}" for path in _modules(PACKAGE / package)]
+    floors = [floor for floor in layers() if (PACKAGE / floor[0]).is_dir()]
+    for height, floor in zip(range(len(floors), 0, -1), floors, strict=True):
+        lines += ["", f"## Floor {height}: {', '.join(floor)}"]
+        for package in floor:
+            about = summary(PACKAGE / package / "__init__.py")
+            lines += ["", f"### {package}", "", *([about, ""] if about else [])]
+            lines += [f"- `{path.name}`: {summary(path)}" for path in _modules(PACKAGE / package)]
     return "\n".join(lines) + "\n"
+
+
+def layers() -> list[list[str]]:
+    """Return the names on each floor, from the top, as import-linter enforces them."""
+    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    listed = settings.split("\nlayers = [")[1].split("]")[0]
+    return [floor.split(" | ") for floor in re.findall(r'"(.+)"', listed)]
 
 
 def _modules(folder: Path) -> list[Path]:
