@@ -89,6 +89,13 @@ def test_the_commands_run_in_the_order_of_the_pages(workplace, monkeypatch):
         assert (workplace / "runs" / run / "best.pt").exists()
 
 
+def test_the_example_of_the_python_page_runs(workplace, monkeypatch, capsys):
+    monkeypatch.chdir(workplace)
+    (code,) = blocks_of("docs/reference/python.md", "python")
+    exec(code, {})
+    assert capsys.readouterr().out.strip()
+
+
 def test_python_examples_load_a_checkpoint_and_prompt_it():
     for page in PAGES:
         for code in blocks_of(page, "python"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from whisper.tokenizer import get_tokenizer
 
+import whisper_ft
 from whisper_ft.data.prompts import KINDS, parse_policy
 from whisper_ft.data.row_parsing import parse_line
 from whisper_ft.evaluation.results import read_evaluations
@@ -73,6 +74,11 @@ def test_the_scores_are_the_ones_that_are_computed():
         name for row in re.findall(r"^\| (`.*?`) \|", table, re.M) for name in row.split("`")[1::2]
     ]
     assert sorted(named) == sorted(SCORES)
+
+
+def test_every_name_of_the_library_is_on_the_python_page():
+    for name in set(whisper_ft.__all__) - {"__version__"}:
+        assert re.search(rf"\b{name}\b", TEXTS["docs/reference/python.md"]), name
 
 
 def test_every_kind_of_prompt_is_explained():
