@@ -1,10 +1,10 @@
-"""From files to examples: how many times real time a core reads, against openai-whisper's way.
+"""From files to examples: how many times real time one core reads, against openai-whisper's way.
 
     python benchmarks/data.py MANIFEST [--rows 200] [--rounds 5]
 
-Rows are read in turns, a part of them each way, in one process on one thread. openai-whisper's way
-is `load_audio`, which starts ffmpeg on the whole file, and `log_mel_spectrogram` of the stretch
-padded to 30 s; this project's are the stages of an example, and then the example as a whole.
+All ways take turns on parts of the rows, in one process on one thread. openai-whisper's way is
+`load_audio`, which starts ffmpeg on the whole file, and `log_mel_spectrogram` of the stretch padded
+to 30 s. This project's ways are the stages of an example, and then the whole example.
 """
 
 import argparse
@@ -31,23 +31,30 @@ parser.add_argument("--rounds", type=int, default=5)
 args = parser.parse_args()
 
 torch.set_num_threads(1)
-here = load_vocabulary("tiny.en")
-rows = usable_rows([args.manifest], [here], language="en", task="transcribe")[args.manifest]
+vocabulary = load_vocabulary("tiny.en")
+rows = usable_rows([args.manifest], [vocabulary], language="en", task="transcribe")[args.manifest]
 examples = Examples(
     rows,
     parse_policy(TrainConfig.prompts, TrainConfig.distractors),
-    here.tokenizer,
+    vocabulary.tokenizer,
     n_mels=80,
-    n_text_ctx=here.n_text_ctx,
+    n_text_ctx=vocabulary.n_text_ctx,
     timestamp_rate=TrainConfig.timestamp_rate,
     seed=0,
 )
 chosen = random.Random(0).sample(range(len(rows)), min(args.rows, len(rows)))
-heard = {i: read_row_audio(rows[i], timestamps=True)[0] for i in chosen}
-at_48_khz = {i: soxr.resample(samples, 16_000, 48_000) for i, samples in heard.items()}
+samples_of = {i: read_row_audio(rows[i], timestamps=True)[0] for i in chosen}
+at_48_khz = {i: soxr.resample(samples, 16_000, 48_000) for i, samples in samples_of.items()}
 
 
-def stock(i):
+def draw_and_tokenize(i):
+    example = ExampleIndex(0, i)
+    tokenizer, prompt, timestamps = examples.draw_prompt(example)
+    segments = rows[i].resolved_segments(30.0)
+    return examples.tokenize(example, tokenizer, prompt, segments, timestamps)
+
+
+def load_as_whisper_does(i):
     row, rate = rows[i], whisper.audio.SAMPLE_RATE
     samples = whisper.load_audio(str(row.audio))
     stretch = samples[round(row.start * rate) : round((row.start + row.duration) * rate)]
@@ -55,30 +62,25 @@ def stock(i):
 
 
 STAGES = {
-    "an example: all of it": lambda i: examples[ExampleIndex(0, i)],
+    "whole example": lambda i: examples[ExampleIndex(0, i)],
     "read, decode, resample": lambda i: read_row_audio(rows[i], timestamps=True),
     "resample from 48 kHz": lambda i: soxr.resample(at_48_khz[i], 48_000, 16_000),
-    "mel": lambda i: log_mel(heard[i], 80),
-    "prompt, tokens, targets": lambda i: examples._written(
-        ExampleIndex(0, i),
-        *examples.draw(ExampleIndex(0, i))[:2],
-        rows[i].resolved_segments(30.0),
-        True,
-    ),
-    "openai-whisper: load_audio and mel": stock,
+    "mel": lambda i: log_mel(samples_of[i], 80),
+    "prompt, tokens, targets": draw_and_tokenize,
+    "openai-whisper: load_audio and mel": load_as_whisper_does,
 }
-seconds = {name: [] for name in STAGES}
+speeds = {name: [] for name in STAGES}
 for turn in range(args.rounds):
     part = chosen[turn :: args.rounds]
-    length = sum(rows[i].duration for i in part)
+    seconds = sum(rows[i].duration for i in part)
     for name, stage in STAGES.items():
         began = time.perf_counter()
         for i in part:
             stage(i)
-        seconds[name].append(length / (time.perf_counter() - began))
-whole = seconds["an example: all of it"]
+        speeds[name].append(seconds / (time.perf_counter() - began))
+whole = speeds["whole example"]
 print(f"{len(chosen)} rows of {args.manifest}, {args.rounds} rounds, one thread\n")
-print("| stage | times real time | an example is so much faster |\n|---|---:|---:|")
-for name, found in seconds.items():
-    ratio = statistics.median(a / b for a, b in zip(whole, found, strict=True))
-    print(f"| {name} | {statistics.median(found):.0f} | {ratio:.1f} |")
+print("| stage | times real time | whole example is faster by |\n|---|---:|---:|")
+for name, measured in speeds.items():
+    ratio = statistics.median(a / b for a, b in zip(whole, measured, strict=True))
+    print(f"| {name} | {statistics.median(measured):.0f} | {ratio:.1f} |")

@@ -77,7 +77,7 @@ def test_one_channel_or_the_mean_of_all(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.stack([left, right], 1), 16000, subtype="FLOAT")
     assert np.array_equal(read_audio(tmp_path / "a.wav", channel=1), right)
     assert np.allclose(read_audio(tmp_path / "a.wav"), (left + right) / 2)
-    with pytest.raises(ValueError, match="channel 2 is not there: it has 2"):
+    with pytest.raises(ValueError, match="has no channel 2: it has 2"):
         read_audio(tmp_path / "a.wav", channel=2)
 
 

@@ -12,7 +12,7 @@ from helpers.runs import plan_of
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import log_mel
-from whisper_ft.data.augmentation import Augmentation, Warp, draw_warp, masked, refuse
+from whisper_ft.data.augmentation import Augmentation, Warp, check_augmentation, draw_warp, mask_mel
 from whisper_ft.data.dataset import Examples, RowError, read_row_audio
 from whisper_ft.data.loader import collate
 from whisper_ft.data.manifest import read_manifest
@@ -92,7 +92,9 @@ def test_one_does_not_shift_the_chance_of_another(examples, folders):
     two = replace(examples, augmentation=Augmentation(spec_augment=True, noise=folders[0]))
     assert [v.tokens for v in visits(one)] == [v.tokens for v in visits(two)]
     asked = []
-    Augmentation(gain=6.0).sound(tone(0.1), lambda kind: asked.append(kind) or random.Random(0))
+    Augmentation(gain=6.0).augment_samples(
+        tone(0.1), lambda kind: asked.append(kind) or random.Random(0)
+    )
     assert asked == ["reverb", "noise", "gain"]
 
 
@@ -107,7 +109,7 @@ def test_speed_moves_pitch_and_segments_and_falls_back_where_30_s_do_not_hold_it
     samples = tone(2.0, hertz=440)
     lengths = []
     for seed in range(40):
-        changed, segments, fits = Augmentation(speed=0.1).changed_speed(
+        changed, segments, fits = Augmentation(speed=0.1).change_speed(
             samples, SEGMENTS, random.Random(seed)
         )
         factor = len(samples) / len(changed)
@@ -122,7 +124,7 @@ def test_speed_moves_pitch_and_segments_and_falls_back_where_30_s_do_not_hold_it
     long, whole = tone(29.0), (Segment(0.0, 29.0, "a"),)
     kept, slower = 0, 0
     for seed in range(40):
-        changed, segments, fits = Augmentation(speed=0.1).changed_speed(
+        changed, segments, fits = Augmentation(speed=0.1).change_speed(
             long, whole, random.Random(seed)
         )
         assert len(changed) <= 30 * 16000
@@ -137,7 +139,7 @@ def test_noise_comes_to_half_of_the_visits_at_5_to_30_db(folders):
     samples = tone(2.0)
     ratios = []
     for seed in range(60):
-        noisy = Augmentation(noise=folders[0]).sound(samples, chance(seed))
+        noisy = Augmentation(noise=folders[0]).augment_samples(samples, chance(seed))
         assert len(noisy) == len(samples)
         if not np.array_equal(noisy, samples):
             ratios.append(10 * np.log10((samples**2).mean() / ((noisy - samples) ** 2).mean()))
@@ -148,7 +150,9 @@ def test_noise_comes_to_half_of_the_visits_at_5_to_30_db(folders):
 def test_a_room_answers_later_and_the_length_stays(folders):
     click = np.zeros(32000, dtype=np.float32)
     click[1000] = 0.5
-    answers = [Augmentation(reverb=folders[1]).sound(click, chance(seed)) for seed in range(40)]
+    answers = [
+        Augmentation(reverb=folders[1]).augment_samples(click, chance(seed)) for seed in range(40)
+    ]
     echoed = [answer for answer in answers if abs(answer[9000]) > 0.05]
     assert 10 < len(echoed) < 30 and {len(answer) for answer in answers} == {32000}
 
@@ -157,15 +161,17 @@ def test_gain_is_within_its_decibels_and_nothing_leaves_the_scale():
     samples = tone(1.0)
     levels = []
     for seed in range(60):
-        louder = Augmentation(gain=6.0).sound(samples, chance(seed))
+        louder = Augmentation(gain=6.0).augment_samples(samples, chance(seed))
         levels.append(20 * np.log10(np.abs(louder).max() / np.abs(samples).max()))
     assert -6.01 < min(levels) < -4 and 4 < max(levels) < 6.01
-    assert np.abs(Augmentation(gain=40.0).sound(samples, chance(1))).max() <= 1.0
+    assert np.abs(Augmentation(gain=40.0).augment_samples(samples, chance(1))).max() <= 1.0
 
 
 def test_what_cannot_be_done_is_named_before_the_run(tmp_path, argv):
     (tmp_path / "empty").mkdir()
-    found = refuse(Augmentation(noise=str(tmp_path / "gone"), reverb=str(tmp_path / "empty")))
+    found = check_augmentation(
+        Augmentation(noise=str(tmp_path / "gone"), reverb=str(tmp_path / "empty"))
+    )
     assert [problem.split(":")[0] for problem in found] == ["--reverb", "--noise"]
     assert all(problem.endswith("give a folder of audio") for problem in found)
     with pytest.raises(ValueError, match=r"--speed: 0.9: must be at most 0.5\n--noise: /gone"):
@@ -177,11 +183,11 @@ def test_a_file_that_cannot_be_mixed_in_is_named_before_the_run_and_in_it(
 ):
     (tmp_path / "noise" / "bad.wav").write_text("not audio")
     noisy = Augmentation(noise=folders[0])
-    assert "bad.wav: libsndfile cannot read it" in refuse(noisy)[0]
+    assert "bad.wav: libsndfile cannot read it" in check_augmentation(noisy)[0]
     changed = replace(examples, augmentation=noisy)
     found = [changed[ExampleIndex(turn, 0)] for turn in range(30)]
     errors = [str(one) for one in found if isinstance(one, RowError)]
-    assert errors and all("--noise: " in error and "are whole" in error for error in errors)
+    assert errors and all("--noise: " in error and "damaged" in error for error in errors)
 
 
 def test_a_window_with_a_cut_segment_may_be_slowed_down_it_loses_some_of_that():
@@ -189,7 +195,7 @@ def test_a_window_with_a_cut_segment_may_be_slowed_down_it_loses_some_of_that():
     segments = (Segment(0.0, 20.0, "a"), Segment(24.0, None, ""))
     lengths = set()
     for seed in range(30):
-        changed, times, fits = Augmentation(speed=0.1).changed_speed(
+        changed, times, fits = Augmentation(speed=0.1).change_speed(
             long, segments, random.Random(seed)
         )
         assert fits and len(changed) <= len(long) and times[1].start < 30
@@ -208,7 +214,7 @@ def test_a_band_and_a_stretch_are_hidden_and_the_padding_stays():
     mel = torch.randn(80, 3000)
     widths = set()
     for seed in range(50):
-        hidden = masked(mel, 500, random.Random(seed))
+        hidden = mask_mel(mel, 500, random.Random(seed))
         assert torch.equal(hidden[:, 500:], mel[:, 500:])
         changed = hidden[:, :500] != mel[:, :500]
         bands, frames = changed.all(dim=1).sum(), changed.all(dim=0).sum()
@@ -216,25 +222,25 @@ def test_a_band_and_a_stretch_are_hidden_and_the_padding_stays():
         assert bands <= 27 and frames <= 100
         widths.add((int(bands), int(frames)))
     assert len(widths) > 40
-    assert masked(mel, 3, random.Random(0)).shape == mel.shape
+    assert mask_mel(mel, 3, random.Random(0)).shape == mel.shape
 
 
 def test_a_warp_moves_sound_and_its_times_together():
     mel = torch.zeros(80, 3000)
     mel[:, 300] = 1.0
-    warped = Warp(200, 260, 1000).mel(mel)
+    warped = Warp(200, 260, 1000).warp_mel(mel)
     assert warped.shape == mel.shape
-    expected = Warp(200, 260, 1000).seconds(3.0)
+    expected = Warp(200, 260, 1000).warp_time(3.0)
     assert abs(int(warped[0].argmax()) / 100 - expected) < 0.02
-    assert Warp(200, 260, 1000).seconds(0.0) == 0.0
-    assert Warp(200, 260, 1000).seconds(10.0) == pytest.approx(10.0)
-    assert Warp(200, 260, 1000).seconds(2.0) == pytest.approx(2.6)
+    assert Warp(200, 260, 1000).warp_time(0.0) == 0.0
+    assert Warp(200, 260, 1000).warp_time(10.0) == pytest.approx(10.0)
+    assert Warp(200, 260, 1000).warp_time(2.0) == pytest.approx(2.6)
 
 
 def test_a_warp_is_of_at_most_80_frames_away_from_the_edges():
     for seed in range(200):
         warp = draw_warp(400, random.Random(seed))
-        assert 80 < warp.centre < 320 and abs(warp.moved_to - warp.centre) <= 80
+        assert 80 < warp.centre < 320 and abs(warp.target - warp.centre) <= 80
     assert draw_warp(161, random.Random(0)) is None
 
 
@@ -309,7 +315,7 @@ def test_a_room_that_answers_late_does_not_move_speech_away_from_its_times(tmp_p
     click = np.zeros(16000, np.float32)
     click[8000] = 0.5
     in_room = Augmentation(reverb=str(tmp_path))
-    heard = [in_room.sound(click, chance(seed)) for seed in range(12)]
+    heard = [in_room.augment_samples(click, chance(seed)) for seed in range(12)]
     changed = [sound for sound in heard if not np.array_equal(sound, click)]
     assert changed and all(len(sound) == len(click) for sound in changed)
     assert {int(np.abs(sound).argmax()) for sound in changed} == {8000}

@@ -13,7 +13,7 @@ from whisper_ft.data.dataset import Examples, RowError, read_row_audio
 from whisper_ft.data.loader import Batch, collate, make_loader
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
-from whisper_ft.data.sampler import ExampleIndex, Sampler, batches_of
+from whisper_ft.data.sampler import ExampleIndex, Sampler, batch_indices
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.tokens import IGNORE, Segment
 
@@ -97,7 +97,7 @@ def test_padding_is_masked_and_to_the_right(examples):
 def test_workers_make_the_batches_that_reading_in_line_makes(examples, workers):
     order = Sampler((range(5),), (1.0,), seed=0)
     inline, parallel = (
-        list(make_loader(examples, batches_of(order, 0, 13, 2, 4), workers=n, pin_memory=False))
+        list(make_loader(examples, batch_indices(order, 0, 13, 2, 4), workers=n, pin_memory=False))
         for n in (0, workers)
     )
     assert len(inline) == 7

@@ -63,7 +63,7 @@ def test_audio_that_cannot_be_read_for_its_cache_is_named(frozen, tmp_path, monk
     def refuse(path):
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
-    monkeypatch.setattr(features, "_contents", refuse)
+    monkeypatch.setattr(features, "_content_digest", refuse)
     with pytest.raises(SetupError, match=r"\.wav: cannot be read \(Permission denied\)"):
         plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
 
@@ -154,7 +154,7 @@ def test_stopped_it_leaves_whole_files_alone(frozen, tmp_path):
 def test_augmented_audio_is_heard_anew_said_aloud(frozen, tmp_path, capsys):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     plan = plan_of(frozen("run", *cache, "--spec-augment"))
-    assert plan.examples.encoded is None and not plan.unencoded
+    assert plan.examples.feature_paths is None and not plan.unencoded
     assert "--feature-cache is not used: augmentation" in capsys.readouterr().out
 
 

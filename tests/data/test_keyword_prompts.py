@@ -65,7 +65,7 @@ def test_terms_are_joined_in_several_wordings_all_within_the_room(tokenizer):
     shapes = set()
     for wording in WORDINGS:
         for seed in range(10):
-            options = {"wording": wording, "room": 100, "n_distractors": 40}
+            options = {"wording": wording, "max_tokens": 100, "n_distractors": 40}
             prompt = terms_of(7, seed, long, tokenizer=tokenizer, **options)
             assert 70 < len(tokenizer.encode(" " + prompt)) <= 100
             assert long[7].keywords[0] in prompt

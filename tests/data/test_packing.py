@@ -14,8 +14,9 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.data.packing import pack, summary
-from whisper_ft.data.prompts import example_rng, previous_ids
+from whisper_ft.data.packing import format_packing, pack_rows
+from whisper_ft.data.prompt_kinds import previous_ids
+from whisper_ft.data.prompts import example_rng
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation.longform import recordings
 from whisper_ft.models.loading import Vocabulary
@@ -33,7 +34,7 @@ def sentences(n, seconds=4.0, **fields):
 
 
 def packed(rows, by="recording", seed=0):
-    return pack(rows, by, TOKENIZER_OF, seed)
+    return pack_rows(rows, by, TOKENIZER_OF, seed)
 
 
 def test_rows_of_a_recording_become_windows_of_at_most_30_s_in_order():
@@ -180,9 +181,9 @@ def test_a_speakers_rows_join_only_when_written_alike_and_strangers_and_silence_
 
 def test_the_summary_tells_what_was_saved():
     rows = sentences(10, recording="r")
-    assert summary(rows, packed(rows)) == (
-        "packed 10 rows into 2 windows: 5.0 rows and 21.0 s a window, "
-        "80% fewer encoder passes an epoch"
+    assert format_packing(rows, packed(rows)) == (
+        "packed 10 rows into 2 windows: 5.0 rows and 21.0 s per window, "
+        "80% fewer encoder passes per epoch"
     )
 
 

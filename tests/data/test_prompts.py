@@ -9,13 +9,13 @@ import pytest
 from helpers.manifests import NAMED_ROWS, NAMES, row
 from whisper.tokenizer import get_tokenizer
 
+from whisper_ft.data.prompt_kinds import previous_ids
 from whisper_ft.data.prompts import (
     PromptPolicy,
-    coverage,
-    coverage_line,
     example_rng,
+    format_coverage,
     parse_policy,
-    previous_ids,
+    prompt_coverage,
 )
 from whisper_ft.text.terms import term_count
 from whisper_ft.text.tokens import Segment
@@ -84,7 +84,7 @@ def test_a_mixture_is_written_as_kinds_and_shares():
 def test_a_wrong_mixture_is_named_with_its_remedy(text):
     with pytest.raises(ValueError, match=r"--prompts: .*(give|must|shares)"):
         parse_policy(text, (5, 40))
-    with pytest.raises(ValueError, match=r"--distractors: .*the fewest, then the most"):
+    with pytest.raises(ValueError, match=r"--distractors: .*the minimum, then the maximum"):
         parse_policy("own=.5", (40, 5))
 
 
@@ -326,13 +326,13 @@ def test_it_is_told_how_many_rows_have_each_kind_that_is_drawn():
     ]
     rows = [replace(one, follows=i > 0) for i, one in enumerate(rows)]
     every = parse_policy("own=.1,previous=.1,keywords=.1,carried=.1,style=.1,wrong=.1", (0, 1))
-    assert coverage(every, rows) == {
+    assert prompt_coverage(every, rows) == {
         "own": 1, "previous": 1, "keywords": 2, "carried": 1, "style": 0
     }  # fmt: skip
-    assert coverage_line(PromptPolicy(own=0.5, keywords=0.1), rows) == (
-        "of 3 rows have a prompt of each kind: own 1, keywords 2"
+    assert format_coverage(PromptPolicy(own=0.5, keywords=0.1), rows) == (
+        "rows with each kind of prompt, of 3: own 1, keywords 2"
     )
-    assert coverage_line(PromptPolicy(wrong=0.5), rows) == ""
-    assert coverage_line(PromptPolicy(own=0.5, style=0.1), rows[2:]) == (
-        "no row has a prompt of the kinds own, style: training goes without"
+    assert format_coverage(PromptPolicy(wrong=0.5), rows) == ""
+    assert format_coverage(PromptPolicy(own=0.5, style=0.1), rows[2:]) == (
+        "no row has a prompt of the kinds own, style: training will use no prompts of these kinds"
     )

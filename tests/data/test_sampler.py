@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from whisper_ft.data.sampler import Sampler, batches_of, by_language
+from whisper_ft.data.sampler import Sampler, batch_indices, language_groups
 
 
 def test_an_epoch_visits_every_row_once_in_a_new_order():
@@ -10,7 +10,7 @@ def test_an_epoch_visits_every_row_once_in_a_new_order():
     epochs = [order.epoch(0), order.epoch(1)]
     assert [sorted(visit.row for visit in epoch) for epoch in epochs] == [list(range(10))] * 2
     assert [v.row for v in epochs[0]] != [v.row for v in epochs[1]]
-    assert {v.turn for v in epochs[1]} == {1}
+    assert {v.pass_number for v in epochs[1]} == {1}
 
 
 def test_weights_are_visits_of_a_manifests_rows_in_an_epoch():
@@ -31,17 +31,17 @@ def test_the_order_can_be_entered_anywhere():
 
 def test_batches_end_with_their_step_and_the_last_odd_one_is_kept():
     order = Sampler((range(7),), (1.0,), seed=5)
-    sizes = [len(batch) for batch in batches_of(order, 0, 17, batch_size=2, step_size=5)]
+    sizes = [len(batch) for batch in batch_indices(order, 0, 17, batch_size=2, step_size=5)]
     assert sizes == [2, 2, 1, 2, 2, 1, 2, 2, 1, 2]
-    resumed = list(batches_of(order, 10, 17, batch_size=2, step_size=5))
-    assert resumed == list(batches_of(order, 0, 17, batch_size=2, step_size=5))[6:]
+    resumed = list(batch_indices(order, 10, 17, batch_size=2, step_size=5))
+    assert resumed == list(batch_indices(order, 0, 17, batch_size=2, step_size=5))[6:]
 
 
 def test_languages_are_balanced_by_a_temperature_and_the_number_of_visits_stays():
     languages = ["en"] * 800 + ["de"] * 150 + ["cy"] * 50
     visits = {}
     for temperature in (1.0, 2.0, 1e9):
-        order = Sampler(*by_language([languages], (1.0,), temperature), seed=0)
+        order = Sampler(*language_groups([languages], (1.0,), temperature), seed=0)
         counts = Counter(languages[visit.row] for visit in order.epoch(0))
         visits[temperature] = [counts[code] for code in ("en", "de", "cy")]
     assert visits[1.0] == [800, 150, 50]
@@ -50,17 +50,17 @@ def test_languages_are_balanced_by_a_temperature_and_the_number_of_visits_stays(
 
 
 def test_at_temperature_1_and_with_one_language_a_manifest_is_one_group():
-    assert by_language([["en", "de"], ["fr"] * 3], (1.0, 0.5), 1.0) == (
+    assert language_groups([["en", "de"], ["fr"] * 3], (1.0, 0.5), 1.0) == (
         (range(2), range(2, 5)),
         (1.0, 0.5),
     )
-    groups, weights = by_language([["en", "de", "en"], ["fr"] * 3], (1.0, 0.5), 3.0)
+    groups, weights = language_groups([["en", "de", "en"], ["fr"] * 3], (1.0, 0.5), 3.0)
     assert groups[2] == range(3, 6) and weights[2] == 0.5
     assert [list(group) for group in groups[:2]] == [[0, 2], [1]]
 
 
 def test_an_epoch_entered_in_its_middle_is_the_one_that_was_left():
     order = Sampler((range(50_000),), (1.0,), seed=3)
-    whole = list(batches_of(order, 0, 100_000, 8, 8))
-    assert whole[9_000:] == list(batches_of(order, 72_000, 100_000, 8, 8))
+    whole = list(batch_indices(order, 0, 100_000, 8, 8))
+    assert whole[9_000:] == list(batch_indices(order, 72_000, 100_000, 8, 8))
     assert sorted(visit.row for batch in whole[:6250] for visit in batch) == list(range(50_000))

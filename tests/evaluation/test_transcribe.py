@@ -10,7 +10,8 @@ from helpers.models import random_whisper
 from whisper.decoding import DecodingResult
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.prompts import PromptPolicy, example_rng, previous_ids
+from whisper_ft.data.prompt_kinds import previous_ids
+from whisper_ft.data.prompts import PromptPolicy, example_rng
 from whisper_ft.text.tokens import Segment, build_example
 
 CUT = (

@@ -197,7 +197,10 @@ def test_the_end_tells_the_best_score_beside_the_starts_and_under_which_prompts(
 
 def test_a_run_tells_which_prompts_its_rows_have_and_when_they_have_none(argv, capsys):
     said = plan_of([*argv, "--prompts", "own=.3,keywords=.2"]).summary()
-    assert "of 5 rows have a prompt of each kind: own 2, keywords 5\n" in said
+    assert "rows with each kind of prompt, of 5: own 2, keywords 5\n" in said
     argv[argv.index("--out") + 1] += "2"
     said = plan_of([*argv, "--prompts", "previous=.3"]).summary()
-    assert "no row has a prompt of the kinds previous: training goes without\n" in said
+    assert (
+        "no row has a prompt of the kinds previous: training will use no prompts of these kinds\n"
+        in said
+    )

@@ -10,7 +10,7 @@ from whisper_ft.config.commands import (
 from whisper_ft.config.options import out_of_bounds
 from whisper_ft.data.dataset import Examples
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.data.prompts import coverage, coverage_line, parse_policy
+from whisper_ft.data.prompts import format_coverage, parse_policy, prompt_coverage
 from whisper_ft.data.rows import JoinedRows
 from whisper_ft.models.loading import Vocabulary, try_load_vocabulary
 from whisper_ft.runtime.files import check_output_paths, write_json
@@ -36,12 +36,12 @@ def check(config: CheckConfig) -> int:
     ]
     rows = JoinedRows([found.rows for found in checked])
     if config.json:
-        counts = coverage(policy, rows)
+        counts = prompt_coverage(policy, rows)
         report = {"problems": wrong, "prompts": counts, "manifests": surveyed}
         write_json(Path(config.json), report)
     for one in surveyed:
         print(*screen(one, every=config.all_warnings), sep="\n")
-    if prompts := coverage_line(policy, rows):
+    if prompts := format_coverage(policy, rows):
         print(prompts)
     if config.preview and vocabulary:
         examples = Examples(

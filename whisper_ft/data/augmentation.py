@@ -1,4 +1,4 @@
-"""Recordings as they might have been: other speed, room, noise and level; SpecAugment."""
+"""Augmentation of training audio: speed, reverberation, noise, gain and SpecAugment."""
 
 from __future__ import annotations
 
@@ -17,182 +17,198 @@ import soxr
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from whisper.audio import SAMPLE_RATE
+from whisper.audio import FRAMES_PER_SECOND, SAMPLE_RATE
 
-from whisper_ft.data.audio import probe, read_audio
+from whisper_ft.data.audio import Samples, probe, read_audio
 from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, Segment
 
-NOISE_RATE = REVERB_RATE = 0.5  # of the visits
-SNR = (5.0, 30.0)  # dB of speech over noise
-# SpecAugment's policy "LibriSpeech Basic" (Park et al. 2019, table 1), once each
+NOISE_RATE = REVERB_RATE = 0.5  # share of the examples
+MIN_SNR, MAX_SNR = 5.0, 30.0  # dB of speech over noise
+# SpecAugment's policy "LibriSpeech Basic" (Park et al. 2019, table 1), each applied once
 MAX_WARP, MAX_BANDS, MAX_FRAMES = 80, 27, 100  # W, F, T
-FRAMES_A_SECOND = 100
-MIN_CUT = 0.2  # seconds of a cut segment that must be heard
+MIN_CUT = 0.2  # seconds of a cut segment that must remain
 
 
 class Warp(NamedTuple):
-    """A mel stretched on one side of a frame and pressed on the other, its length unchanged."""
+    """A time warp: a mel is stretched on one side of a frame and squeezed on the other."""
 
     centre: int  # frame
-    moved_to: int
+    target: int  # frame to which the centre moves
     n_frames: int
 
-    def mel(self, mel: Tensor) -> Tensor:
-        """[n_mels, T] with its first n_frames warped."""
+    def warp_mel(self, mel: Tensor) -> Tensor:
+        """Return a mel [n_mels, T] with its first n_frames warped; T does not change."""
         halves = (
-            (mel[None, :, : self.centre], self.moved_to),
-            (mel[None, :, self.centre : self.n_frames], self.n_frames - self.moved_to),
+            (mel[None, :, : self.centre], self.target),
+            (mel[None, :, self.centre : self.n_frames], self.n_frames - self.target),
         )
         warped = [F.interpolate(half, size, mode="linear")[0] for half, size in halves]
         return torch.cat([*warped, mel[:, self.n_frames :]], dim=1)
 
-    def seconds(self, time: float) -> float:
-        """Where a time of the original is now."""
-        frame = time * FRAMES_A_SECOND
+    def warp_time(self, time: float) -> float:
+        """Return the warped time, in seconds, of a time of the original."""
+        frame = time * FRAMES_PER_SECOND
         if frame <= self.centre:
-            return time * self.moved_to / self.centre
-        right = (self.n_frames - self.moved_to) / (self.n_frames - self.centre)
-        moved = self.moved_to + (frame - self.centre) * right
-        return moved / FRAMES_A_SECOND
+            return time * self.target / self.centre
+        stretch = (self.n_frames - self.target) / (self.n_frames - self.centre)
+        warped: float = (self.target + (frame - self.centre) * stretch) / FRAMES_PER_SECOND
+        return warped
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to the recordings of training visits. The defaults do nothing."""
+    """How the audio of training examples is changed. The defaults change nothing."""
 
-    speed: float = 0.0  # the largest change, as a share
+    speed: float = 0.0  # maximum change, as a share
     reverb: str = ""  # folder of impulse responses
     noise: str = ""  # folder of noises
-    gain: float = 0.0  # dB up or down, at most
+    gain: float = 0.0  # maximum change in dB, up or down
     spec_augment: bool = False
 
-    def changed_speed(
-        self, samples: np.ndarray, segments: Sequence[Segment], rng: random.Random
-    ) -> tuple[np.ndarray, tuple[Segment, ...], bool]:
-        """(samples, segments, whether they are changed) played faster or slower, pitch included.
+    def change_speed(
+        self, samples: Samples, segments: Sequence[Segment], rng: random.Random
+    ) -> tuple[Samples, tuple[Segment, ...], bool]:
+        """Return (samples, segments, whether changed), played faster or slower, pitch included.
 
-        As they were where they would last more than 30 s, but for a cut segment, which may lose
-        some of its sound, and where the first would begin later than decoding can write.
+        They stay as they are if they would last more than 30 s, or if the first segment would
+        start later than decoding can write. A cut segment at the end may lose a part of its audio.
         """
         factor = rng.uniform(1 - self.speed, 1 + self.speed)
-        changed = moved(segments, lambda time: time / factor)
-        room = round(MAX_SECONDS * SAMPLE_RATE)
-        cut_inside = changed[-1].end is None and changed[-1].start < MAX_SECONDS - MIN_CUT
-        too_long = len(samples) / factor > room and not cut_inside
-        if too_long or begins_too_late(segments, changed):
+        shifted = shift_segments(segments, lambda time: time / factor)
+        max_samples = round(MAX_SECONDS * SAMPLE_RATE)
+        cut_inside = shifted[-1].end is None and shifted[-1].start < MAX_SECONDS - MIN_CUT
+        too_long = len(samples) / factor > max_samples and not cut_inside
+        if too_long or starts_too_late(segments, shifted):
             return samples, tuple(segments), False
-        return soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)[:room], changed, True
+        resampled = soxr.resample(samples, SAMPLE_RATE * factor, SAMPLE_RATE)
+        return resampled[:max_samples], shifted, True
 
-    def sound(self, samples: np.ndarray, chance: Callable[[str], random.Random]) -> np.ndarray:
-        """Samples in another room, with noise, at another level; their number is unchanged.
+    def augment_samples(self, samples: Samples, rng_of: Callable[[str], random.Random]) -> Samples:
+        """Apply reverberation, noise and gain; the number of samples does not change.
 
-        `chance` gives what each of the three draws from. Raises ValueError for a file that cannot
-        be mixed in, naming the folder.
+        `rng_of` returns the random generator for each of the three by its name. Raises ValueError
+        for a file that cannot be mixed in, with its folder.
         """
         for name, rate in (("reverb", REVERB_RATE), ("noise", NOISE_RATE), ("gain", 1.0)):
             value = getattr(self, name)
-            rng = chance(name)
+            rng = rng_of(name)
             if not value or rng.random() >= rate:
                 continue
             with _global_random(rng):
                 try:
-                    transform = _transform(name, value)
-                    n_samples, samples = len(samples), transform(samples, SAMPLE_RATE)
-                    if name == "reverb":  # what is heard first is when it was, as segments say
-                        first = _first_sound(transform.parameters["ir_file_path"])
-                        samples = samples[first : first + n_samples]
+                    samples = _apply(name, value, samples)
                 except Exception as error:  # of whichever library read the file
-                    remedy = "see whether all of its files are whole"
+                    remedy = "check that none of its files is damaged"
                     raise ValueError(f"--{name}: {value}: {error!r}: {remedy}") from error
         return np.clip(samples, -1.0, 1.0)
 
 
-PLAIN = Augmentation()
+NO_AUGMENTATION = Augmentation()
 
 
-def moved(segments: Sequence[Segment], time: Any) -> tuple[Segment, ...]:
-    """Segments whose times a function has changed."""
+def shift_segments(
+    segments: Sequence[Segment], new_time: Callable[[float], float]
+) -> tuple[Segment, ...]:
+    """Return segments whose times, in seconds, a function has changed."""
     return tuple(
-        Segment(time(start), None if end is None else time(end), text)
+        Segment(new_time(start), None if end is None else new_time(end), text)
         for start, end, text in segments
     )
 
 
-def begins_too_late(segments: Sequence[Segment], changed: Sequence[Segment]) -> bool:
-    """Whether a change moved the first timestamp to where decoding cannot write it."""
-    return changed[0].start > MAX_FIRST_TIMESTAMP >= segments[0].start
+def starts_too_late(segments: Sequence[Segment], shifted: Sequence[Segment]) -> bool:
+    """Return whether a change moved the first timestamp later than decoding can write it."""
+    return shifted[0].start > MAX_FIRST_TIMESTAMP >= segments[0].start
 
 
 def draw_warp(n_frames: int, rng: random.Random) -> Warp | None:
-    """A time warp of so many frames; none where they are too few."""
+    """Draw a time warp for a number of frames; None if they are too few."""
     if n_frames <= 2 * MAX_WARP + 1:
         return None
     centre = rng.randrange(MAX_WARP + 1, n_frames - MAX_WARP)
     return Warp(centre, centre + rng.randint(-MAX_WARP, MAX_WARP), n_frames)
 
 
-def masked(mel: Tensor, n_frames: int, rng: random.Random) -> Tensor:
-    """Mel [n_mels, T] with a band and a stretch of its first n_frames at their mean."""
+def mask_mel(mel: Tensor, n_frames: int, rng: random.Random) -> Tensor:
+    """Return a mel [n_mels, T] with a frequency band and a stretch of time set to the mean.
+
+    The stretch lies in the first n_frames, which also give the mean.
+    """
     mel = mel.clone()
     mean = mel[:, :n_frames].mean()
-    bands = rng.randint(0, MAX_BANDS)
-    first = rng.randint(0, len(mel) - bands)
-    mel[first : first + bands, :n_frames] = mean
-    frames = rng.randint(0, min(MAX_FRAMES, n_frames))
-    first = rng.randint(0, n_frames - frames)
-    mel[:, first : first + frames] = mean
+    n_bands = rng.randint(0, MAX_BANDS)
+    first = rng.randint(0, len(mel) - n_bands)
+    mel[first : first + n_bands, :n_frames] = mean
+    n_masked = rng.randint(0, min(MAX_FRAMES, n_frames))
+    first = rng.randint(0, n_frames - n_masked)
+    mel[:, first : first + n_masked] = mean
     return mel
 
 
-def refuse(augmentation: Augmentation) -> list[str]:
-    """What keeps an augmentation from being done, each as `flag: value: remedy`."""
-    found = []
+def check_augmentation(augmentation: Augmentation) -> list[str]:
+    """Return what prevents an augmentation, each as `flag: value: remedy`."""
+    problems = []
     for name in ("reverb", "noise"):
-        folder = getattr(augmentation, name)
-        if not folder:
-            continue
-        if not Path(folder).is_dir():
-            found.append(f"--{name}: {folder}: not a folder: give a folder of audio")
-            continue
-        paths = _audio_files(folder)
-        if not paths:
-            found.append(f"--{name}: {folder}: holds no audio: give a folder of audio")
-        for path in paths:
-            try:
-                probe(path)
-            except ValueError as error:
-                found.append(f"--{name}: {path}: {error}")
+        if folder := getattr(augmentation, name):
+            problems += [f"--{name}: {problem}" for problem in _folder_problems(folder)]
     wanted = [name for name in ("reverb", "noise", "gain") if getattr(augmentation, name)]
     if wanted and find_spec("audiomentations") is None:
-        found.append(
+        problems.append(
             f"--{wanted[0]}: audiomentations is missing: pip install 'whisper-ft[augment]'"
         )
-    return found
+    return problems
+
+
+def _folder_problems(folder: str) -> list[str]:
+    """Return what is wrong with a folder of audio."""
+    if not Path(folder).is_dir():
+        return [f"{folder}: not a folder: give a folder of audio"]
+    paths = _audio_files(folder)
+    if not paths:
+        return [f"{folder}: holds no audio: give a folder of audio"]
+    problems = []
+    for path in paths:
+        try:
+            probe(path)
+        except ValueError as error:
+            problems.append(f"{path}: {error}")
+    return problems
 
 
 def _audio_files(folder: str) -> list[Path]:
-    """A folder's audio, in an order that does not depend on the file system."""
-    known = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".oga"}
+    """Return a folder's audio files, in an order that does not depend on the file system."""
+    suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".oga"}
     paths = (path for path in Path(folder).rglob("*") if path.is_file())
-    return sorted(path for path in paths if path.suffix.lower() in known)
+    return sorted(path for path in paths if path.suffix.lower() in suffixes)
+
+
+def _apply(name: str, value: str | float, samples: Samples) -> Samples:
+    """Apply one transform of audiomentations, which draws from the module `random`."""
+    transform = _make_transform(name, value)
+    n_samples = len(samples)
+    samples = transform(samples, SAMPLE_RATE)
+    if name == "reverb":  # drop the delay of the direct sound, so that segments keep their times
+        delay = _direct_sound_delay(transform.parameters["ir_file_path"])
+        samples = samples[delay : delay + n_samples]
+    return samples
 
 
 @cache
-def _transform(name: str, value: str | float) -> Any:
+def _make_transform(name: str, value: str | float) -> Any:
     from audiomentations import AddBackgroundNoise, ApplyImpulseResponse, Gain
 
     if name == "reverb":
         return ApplyImpulseResponse(_audio_files(str(value)), p=1.0, leave_length_unchanged=False)
     if name == "noise":
         files = _audio_files(str(value))
-        return AddBackgroundNoise(files, min_snr_db=SNR[0], max_snr_db=SNR[1], p=1.0)
+        return AddBackgroundNoise(files, min_snr_db=MIN_SNR, max_snr_db=MAX_SNR, p=1.0)
     return Gain(min_gain_db=-float(value), max_gain_db=float(value), p=1.0)
 
 
 @cache
-def _first_sound(path: Path) -> int:
-    """Samples before an impulse response's largest: the way from the loudspeaker's to the ear."""
+def _direct_sound_delay(path: Path) -> int:
+    """Return the samples before the largest of an impulse response: from loudspeaker to ear."""
     return int(np.abs(read_audio(Path(path))).argmax())
 
 

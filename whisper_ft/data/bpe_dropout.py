@@ -1,4 +1,4 @@
-"""BPE dropout (Provilkov et al. 2020): a text in other tokens at each visit, now and then."""
+"""BPE dropout (Provilkov et al. 2020): the same text in other tokens, drawn for each example."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from whisper.tokenizer import Tokenizer
 
 
 class DroppingTokenizer:
-    """A tokenizer whose `encode` leaves out each merge with a probability; else as the given one.
+    """A tokenizer whose `encode` drops each merge at a rate; otherwise like the given one.
 
-    tiktoken merges by its own loop, which takes no chance; at rate 0 this one gives its very ids.
+    tiktoken's own merge loop cannot drop merges. At rate 0 the ids are tiktoken's.
     """
 
     def __init__(self, tokenizer: Tokenizer, rate: float, rng: random.Random) -> None:
@@ -24,12 +24,12 @@ class DroppingTokenizer:
         return getattr(self._tokenizer, name)
 
     def encode(self, text: str, **_: Any) -> list[int]:
-        """Ids of a text in which `<|...|>` is text."""
-        pattern, ranks = _vocabulary(self._tokenizer.encoding)
+        """Return the ids of a text; `<|...|>` in it is text, never a special token."""
+        pattern, ranks = _pattern_and_ranks(self._tokenizer.encoding)
         pieces = (piece.encode() for piece in pattern.findall(text))
-        return [token for piece in pieces for token in self._merged(piece, ranks)]
+        return [token for piece in pieces for token in self._merge(piece, ranks)]
 
-    def _merged(self, piece: bytes, ranks: dict[bytes, int]) -> list[int]:
+    def _merge(self, piece: bytes, ranks: dict[bytes, int]) -> list[int]:
         parts = [piece[i : i + 1] for i in range(len(piece))]
         while True:
             mergeable = [
@@ -45,6 +45,9 @@ class DroppingTokenizer:
 
 
 @cache
-def _vocabulary(encoding: Encoding) -> tuple[regex.Pattern, dict[bytes, int]]:
-    """(how a text falls into pieces, rank and id of every byte string): tiktoken keeps both."""
+def _pattern_and_ranks(encoding: Encoding) -> tuple[regex.Pattern[str], dict[bytes, int]]:
+    """Return (the pattern that splits a text into pieces, the rank of each byte string).
+
+    A rank is also the id. tiktoken keeps both in private attributes.
+    """
     return regex.compile(encoding._pat_str), encoding._mergeable_ranks

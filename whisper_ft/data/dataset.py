@@ -1,4 +1,4 @@
-"""Visits to batches: how a row becomes tensors."""
+"""How a row becomes the tensors and tokens of a training example."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -16,39 +16,51 @@ from torch.utils.data import Dataset
 from whisper.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.audio import log_mel, read_audio, stamp
+from whisper_ft.data.audio import Samples, file_stamp, log_mel, read_audio
 from whisper_ft.data.augmentation import (
-    PLAIN,
+    NO_AUGMENTATION,
     Augmentation,
-    begins_too_late,
     draw_warp,
-    masked,
-    moved,
+    mask_mel,
+    shift_segments,
+    starts_too_late,
 )
 from whisper_ft.data.bpe_dropout import DroppingTokenizer
-from whisper_ft.data.feature_cache import read_features
-from whisper_ft.data.prompts import Prompt, PromptPolicy, example_rng
+from whisper_ft.data.feature_cache import FeatureKey, read_features
+from whisper_ft.data.prompt_kinds import Prompt
+from whisper_ft.data.prompts import PromptPolicy, example_rng
 from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt
 
-# Of silent visits. `transcribe` drops a window for P(no_speech) above .6 only when its text is
-# unlikely too; where it is not, the text must be empty. A quarter leaves .75 to no_speech.
+# Share of silent examples whose text is blank. `transcribe` drops a window for P(no_speech) above
+# 0.6 only if its text is unlikely too; if it is likely, the text must be empty. A quarter leaves
+# 0.75 to no_speech.
 BLANK_RATE = 0.25
 
 
 class Example(NamedTuple):
-    mel: Tensor | None  # [n_mels, 3000]; None where the features are known
+    """A training example before it is stacked into a batch."""
+
+    mel: Tensor | None  # [n_mels, 3000]; None if features are given
     tokens: list[int]
     targets: list[int]
     place: str  # of the row, for messages
-    n_fallbacks: int  # drawn variants that did not fit, so that the plain one stands
-    features: Tensor | None = None  # float16 [n_audio_ctx, n_audio_state], see features.py
+    n_fallbacks: int  # drawn variants that did not fit, so that the plain one was used
+    features: Tensor | None = None  # float16 [n_audio_ctx, n_audio_state], see feature_cache.py
+
+
+class TokenizedText(NamedTuple):
+    """The tokens of an example."""
+
+    tokens: list[int]
+    targets: list[int]
+    n_fallbacks: int
 
 
 class RowError(Exception):
-    """A row that passed every check and yet cannot be read now; its words name the row."""
+    """A row that passed every check and cannot be read now; the message names the row."""
 
 
 def row_error(place: str, error: Exception) -> RowError:
@@ -64,135 +76,142 @@ def row_error(place: str, error: Exception) -> RowError:
 
 
 @dataclass(frozen=True)
-class Examples(Dataset):
-    """Visits to examples. Holds nothing that changes, so workers and resumed runs agree."""
+class Examples(Dataset[Example | RowError]):
+    """Training examples by `ExampleIndex`.
+
+    An example depends on its index alone, so workers and resumed runs make the same ones.
+    """
 
     rows: Sequence[Row]
     policy: PromptPolicy
-    tokenizer_of: Callable[..., Tokenizer]  # (language=..., task=...), whisper's own
+    tokenizer_of: Callable[..., Tokenizer]  # whisper's own, by language and task
     n_mels: int
     n_text_ctx: int
     timestamp_rate: float
     seed: int
-    augmentation: Augmentation = PLAIN
+    augmentation: Augmentation = NO_AUGMENTATION
     bpe_dropout: float = 0.0
-    encoded: Mapping[tuple[int, bool], Path] | None = None  # (row, with timestamps) to its features
+    feature_paths: Mapping[FeatureKey, Path] | None = None  # of a frozen encoder's output
 
-    def __getitem__(self, visit: ExampleIndex) -> Example | RowError:
-        """The example of a visit, or, as a value that crosses processes whole, what went wrong."""
+    def __getitem__(self, index: ExampleIndex) -> Example | RowError:
+        """Return an example or, as a value that crosses processes, the error of its row."""
         try:
-            return self._example(visit)
+            return self._build(index)
         except RowError as error:
             return error
         except Exception as error:
-            return row_error(self.rows[visit.row].place, error)
+            return row_error(self.rows[index.row].place, error)
 
-    def _example(self, visit: ExampleIndex) -> Example:
-        row = self.rows[visit.row]
-        tokenizer, prompt, timestamps = self.draw(visit)
+    def _build(self, index: ExampleIndex) -> Example:
+        row = self.rows[index.row]
+        tokenizer, prompt, timestamps = self.draw_prompt(index)
         mel = features = None
         n_fallbacks = 0
-        if self.encoded is None:
-            mel, segments, n_fallbacks = self._heard(visit, timestamps)
+        if self.feature_paths is None:
+            mel, segments, n_fallbacks = self._read_mel(index, timestamps)
         else:
-            features, seconds = read_features(self.encoded[visit.row, timestamps])
+            features, seconds = read_features(self.feature_paths[index.row, timestamps])
             segments = row.resolved_segments(seconds)
-        tokens, targets, fits = self._written(visit, tokenizer, prompt, segments, timestamps)
-        return Example(mel, tokens, targets, row.place, n_fallbacks + (not fits), features)
+        text = self.tokenize(index, tokenizer, prompt, segments, timestamps)
+        n_fallbacks += text.n_fallbacks
+        return Example(mel, text.tokens, text.targets, row.place, n_fallbacks, features)
 
-    def _heard(
-        self, visit: ExampleIndex, timestamps: bool
+    def _read_mel(
+        self, index: ExampleIndex, timestamps: bool
     ) -> tuple[Tensor, tuple[Segment, ...], int]:
-        """(mel, segments, drawn variants that did not fit) of a visit, augmented."""
+        """Return (augmented mel [n_mels, 3000], its segments, number of fallbacks)."""
         augmentation = self.augmentation
-        samples, segments = read_row_audio(self.rows[visit.row], timestamps=timestamps)
+        samples, segments = read_row_audio(self.rows[index.row], timestamps=timestamps)
         n_fallbacks = 0
         if augmentation.speed:
-            rng = self._chance("speed", visit)
-            samples, segments, fits = augmentation.changed_speed(samples, segments, rng)
-            n_fallbacks += not fits
-        samples = augmentation.sound(samples, lambda kind: self._chance(kind, visit))
+            rng = self._rng("speed", index)
+            samples, segments, changed = augmentation.change_speed(samples, segments, rng)
+            n_fallbacks += not changed
+        samples = augmentation.augment_samples(samples, lambda kind: self._rng(kind, index))
         n_frames = min(len(samples) // HOP_LENGTH, N_FRAMES)
         mel = log_mel(samples, self.n_mels)
         if augmentation.spec_augment:
-            rng = self._chance("spec_augment", visit)
+            rng = self._rng("spec_augment", index)
             if warp := draw_warp(n_frames, rng):
-                changed = moved(segments, warp.seconds)
-                if begins_too_late(segments, changed):
+                shifted = shift_segments(segments, warp.warp_time)
+                if starts_too_late(segments, shifted):
                     n_fallbacks += 1
                 else:
-                    mel, segments = warp.mel(mel), changed
-            mel = masked(mel, n_frames, rng)
+                    mel, segments = warp.warp_mel(mel), shifted
+            mel = mask_mel(mel, n_frames, rng)
         return mel, segments, n_fallbacks
 
-    def _written(
+    def tokenize(
         self,
-        visit: ExampleIndex,
+        index: ExampleIndex,
         tokenizer: Tokenizer,
         prompt: Prompt,
         segments: Sequence[Segment],
         timestamps: bool,
-    ) -> tuple[list[int], list[int], bool]:
-        """(tokens, targets, whether BPE dropout's many tokens fit, with as much of the prompt)."""
+    ) -> TokenizedText:
+        """Return tokens and targets; a fallback is BPE dropout that leaves less of the prompt."""
         prompt_ids = encode_prompt(tokenizer, prompt)
 
-        def build(text_tokenizer: Any) -> tuple[list[int], list[int]]:
+        def build(text_tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
             return build_example(
                 text_tokenizer,
-                self.rows[visit.row].text,
+                self.rows[index.row].text,
                 prompt_ids,
                 segments=segments,
                 timestamps=timestamps,
-                blank=self.blank(visit, timestamps),
+                blank=self.is_blank(index, timestamps),
                 n_text_ctx=self.n_text_ctx,
             )
 
-        plain = build(tokenizer)
-        if self.bpe_dropout:
-            rng = self._chance("bpe_dropout", visit)
-            with suppress(ValueError):
-                dropped = build(DroppingTokenizer(tokenizer, self.bpe_dropout, rng))
-                if dropped[1].count(IGNORE) == plain[1].count(IGNORE):
-                    return *dropped, True
-        return *plain, not self.bpe_dropout
+        tokens, targets = build(tokenizer)
+        if not self.bpe_dropout:
+            return TokenizedText(tokens, targets, 0)
+        dropping = DroppingTokenizer(tokenizer, self.bpe_dropout, self._rng("bpe_dropout", index))
+        with suppress(ValueError):  # more tokens than fit
+            dropped_tokens, dropped_targets = build(dropping)
+            if dropped_targets.count(IGNORE) == targets.count(IGNORE):
+                return TokenizedText(dropped_tokens, dropped_targets, 0)
+        return TokenizedText(tokens, targets, 1)
 
-    def blank(self, visit: ExampleIndex, timestamps: bool) -> bool:
-        """Whether silence is a blank text this time: decoding writes that with timestamps only."""
+    def is_blank(self, index: ExampleIndex, timestamps: bool) -> bool:
+        """Return whether silence is a blank text, which decoding writes with timestamps only."""
         rate = BLANK_RATE / max(self.timestamp_rate, BLANK_RATE)
-        return timestamps and self._chance("blank", visit).random() < rate
+        return timestamps and self._rng("blank", index).random() < rate
 
-    def _chance(self, kind: str, visit: ExampleIndex) -> random.Random:
-        """The chance of one augmentation of a visit, which no other changes."""
-        return random.Random(f"{kind} {self.seed} {visit.turn} {visit.row}")
+    def _rng(self, kind: str, index: ExampleIndex) -> random.Random:
+        """Return the random generator of one augmentation, which no other one advances."""
+        return random.Random(f"{kind} {self.seed} {index.pass_number} {index.row}")
 
-    def draw(self, visit: ExampleIndex) -> tuple[Tokenizer, Prompt, bool]:
-        """(tokenizer, prompt, whether there are timestamps) of a visit."""
-        row = self.rows[visit.row]
-        rng = example_rng(self.seed, visit.turn, visit.row)
+    def draw_prompt(self, index: ExampleIndex) -> tuple[Tokenizer, Prompt, bool]:
+        """Return (tokenizer, prompt, whether the targets have timestamps) of an example."""
+        row = self.rows[index.row]
+        rng = example_rng(self.seed, index.pass_number, index.row)
         timestamps = rng.random() < self.timestamp_rate
         tokenizer = self.tokenizer_of(language=row.language, task=row.task)
-        prompt = self.policy(self.rows, visit.row, rng, timestamps=timestamps, tokenizer=tokenizer)
+        prompt = self.policy(self.rows, index.row, rng, timestamps=timestamps, tokenizer=tokenizer)
         return tokenizer, prompt, timestamps
 
 
-def read_row_audio(row: Row, *, timestamps: bool) -> tuple[np.ndarray, tuple[Segment, ...]]:
-    """A row's samples at 16 kHz, those of its parts joined, and its segments.
+def read_row_audio(row: Row, *, timestamps: bool) -> tuple[Samples, tuple[Segment, ...]]:
+    """Return a row's samples at 16 kHz, those of its parts joined, and its segments.
 
-    Without timestamps to say where the last whole segment ends, the audio stops before a segment
-    that the row's end cuts (Whisper paper, section 2.3). Raises RowError for unreadable audio.
+    Without timestamps, which say where the last whole segment ends, the audio stops before a
+    segment that the end of the row cuts (Whisper paper, section 2.3). Raises RowError for
+    unreadable audio.
     """
-    samples = np.concatenate([_read(part) for part in row.parts]) if row.parts else _read(row)
+    parts = [_read_part(part) for part in row.parts]
+    samples = np.concatenate(parts) if parts else _read_part(row)
     segments = row.resolved_segments(len(samples) / SAMPLE_RATE)
     if segments[-1].end is None and not timestamps:
         samples = samples[: round(segments[-1].start * SAMPLE_RATE)]
     return samples, segments
 
 
-def _read(row: Row) -> np.ndarray:
+def _read_part(row: Row) -> Samples:
     try:
         samples = read_audio(row.audio, row.start, row.end, row.channel)
-        if row.stamp not in (None, stamp(row.audio)):
-            raise ValueError("changed since it was checked: restore it, or begin again with it")
+        if row.stamp not in (None, file_stamp(row.audio)):
+            raise ValueError("changed since it was checked: restore it, or start a new run with it")
         return samples
     except (OSError, ValueError) as error:
         raise RowError(f"{row.place}: {row.audio}: {error}") from None

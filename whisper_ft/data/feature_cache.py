@@ -1,4 +1,4 @@
-"""What a frozen encoder hears, computed once for each row and kept on disk."""
+"""Disk cache of encoder output for frozen-encoder training."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 from whisper.audio import N_FRAMES
 from whisper.model import AudioEncoder, ModelDimensions
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Row
+from whisper_ft.runtime.progress import progress_bar
 
 HEADER_BYTES = 128  # of an array in NumPy's format
-TAIL = struct.Struct("<dI")  # after it: seconds of sound, and a checksum of all before
-LEFT_BEHIND = 3600  # seconds after which what is half-written belongs to a writer that is gone
+TAIL = struct.Struct("<dI")  # after the array: seconds of audio, and a checksum of all before
+STALE_SECONDS = 3600  # age of a partial file whose writer is assumed dead
+BAR_ROWS = 1000  # rows that show a progress bar
 
-
-FeatureKey = tuple[int, bool]  # a row's index, and whether it is heard as with timestamps
+FeatureKey: TypeAlias = tuple[int, bool]  # (index of a row, whether its example has timestamps)
 
 
 class FeatureCache:
-    """Features [n_audio_ctx, n_audio_state] in float16, a file for each stretch of audio.
+    """Encoder output [n_audio_ctx, n_audio_state] in float16, one file per stretch of audio.
 
-    Its name comes from the contents of the audio file, and its folder's from the encoder's weights
-    and the precision that it runs in: what differs in any of them is never taken for it.
+    The name of a file is a hash of the audio file's content and the stretch, the name of its
+    folder one of the encoder's weights, precision and device. So no file is used for another input.
     """
 
     def __init__(self, root: Path, encoder: AudioEncoder, precision: str) -> None:
@@ -47,42 +48,43 @@ class FeatureCache:
         self.file_bytes = _file_bytes(*encoder.positional_embedding.shape)
 
     def path(self, row: Row, *, timestamps: bool) -> Path:
-        """Where the features of a checked row are, or will be, kept.
+        """Return the file for the features of a checked row, whether it exists or not.
 
-        Of a row that its end cuts, less is heard without timestamps. Raises OSError for a file
-        that cannot be read.
+        Without timestamps a row that cuts a segment has less audio: see `read_row_audio`. Raises
+        OSError for an audio file that cannot be read.
         """
-        parts = [(_contents(p.audio), p.start, p.end, p.channel) for p in row.parts or (row,)]
+        parts = [(_content_digest(p.audio), p.start, p.end, p.channel) for p in row.parts or (row,)]
         last = row.resolved_segments(row.duration or 0.0)[-1]
         until = last.start if last.end is None and not timestamps else None
         name = hashlib.sha256(json.dumps([parts, until]).encode()).hexdigest()
         return self.folder / name[:2] / f"{name[2:34]}.npy"
 
-    def paths(self, rows: Sequence[Row], visited: Sequence[int]) -> dict[FeatureKey, Path]:
-        """`path` of the rows of these indices, with timestamps and without."""
-        bar = tqdm(visited, "reading audio's contents", disable=len(visited) < 1000)
+    def paths(self, rows: Sequence[Row], indices: Sequence[int]) -> dict[FeatureKey, Path]:
+        """Return `path` for the rows at some indices, with timestamps and without."""
+        hidden = len(indices) < BAR_ROWS
+        bar = progress_bar(indices, "hashing audio files", hidden=hidden, unit="row")
         return {
             (index, timestamps): self.path(rows[index], timestamps=timestamps)
             for index in bar
             for timestamps in (True, False)
         }
 
-    def tidy(self) -> None:
-        """Remove what writers that were killed have left half-written."""
+    def remove_partial_files(self) -> None:
+        """Remove the partial files of writers that were killed."""
         for partial in self.folder.glob("*/*.partial"):
             with suppress(FileNotFoundError):
-                if partial.stat().st_mtime < time.time() - LEFT_BEHIND:
+                if partial.stat().st_mtime < time.time() - STALE_SECONDS:
                     partial.unlink()
 
-    def missing(self, paths: Iterable[Path]) -> set[Path]:
-        """Those that are not there, or not whole."""
+    def find_missing(self, paths: Iterable[Path]) -> set[Path]:
+        """Return the files that do not exist or are not complete."""
         return {
             path for path in paths if not path.exists() or path.stat().st_size != self.file_bytes
         }
 
 
 def feature_bytes(dims: ModelDimensions) -> int:
-    """Size of the features of a row on disk."""
+    """Return the size in bytes of a row's features on disk."""
     return _file_bytes(dims.n_audio_ctx, dims.n_audio_state)
 
 
@@ -91,16 +93,16 @@ def _file_bytes(n_audio_ctx: int, n_audio_state: int) -> int:
 
 
 def read_features(path: Path) -> tuple[Tensor, float]:
-    """(features, float16 [1500, n_audio_state], mapped from the disk; seconds of sound).
+    """Return (features, seconds of audio); features are float16 [1500, n_audio_state], mapped.
 
-    Raises ValueError for a file that is not as it was written, OSError for one that is not there.
+    Raises ValueError for a file that changed after it was written, OSError for a missing one.
     """
     content = np.memmap(path, np.uint8, mode="r")
     if len(content) < TAIL.size:
-        raise ValueError(f"{path}: cut short: remove it, and it is computed again")
+        raise ValueError(f"{path}: truncated: remove it, and it will be computed again")
     seconds, checksum = TAIL.unpack(content[-TAIL.size :].tobytes())
     if zlib.crc32(content[: -TAIL.size].data) != checksum:
-        raise ValueError(f"{path}: damaged: remove it, and it is computed again")
+        raise ValueError(f"{path}: damaged: remove it, and it will be computed again")
     try:
         features = np.load(path, mmap_mode="c", allow_pickle=False)
     except Exception as error:  # NumPy reads a header with Python's tokenizer, which has its own
@@ -111,12 +113,12 @@ def read_features(path: Path) -> tuple[Tensor, float]:
     if features.dtype != np.float16 or features.ndim != 2 or len(features) != N_FRAMES // 2:
         raise ValueError(f"{path}: {features.dtype} {features.shape}: not features: remove it")
     if not 0 <= seconds <= MAX_SECONDS + CUT_SLACK:
-        raise ValueError(f"{path}: of {seconds} s: not features: remove it")
+        raise ValueError(f"{path}: {seconds} s of audio: not features: remove it")
     return torch.from_numpy(features), seconds
 
 
 def write_features(path: Path, features: Tensor, seconds: float) -> None:
-    """Keep a row's features; whoever else writes the same at the same time does no harm."""
+    """Write a row's features; several processes may write the same file at the same time."""
     content = io.BytesIO()
     np.save(content, features.to("cpu", torch.float16).contiguous().numpy())
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,15 +131,15 @@ def write_features(path: Path, features: Tensor, seconds: float) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _contents(path: Path) -> str:
-    """A digest of what a file holds."""
+def _content_digest(path: Path) -> str:
+    """Return a hash of a file's content."""
     stat = path.stat()
     return _digest(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=100_000)
 def _digest(path: Path, size: int, mtime_ns: int) -> str:
-    """Of a file of this size and time, which are there to forget it by."""
+    """Hash a file; its size and time are arguments so that a changed file is hashed again."""
     digest = hashlib.blake2b()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

@@ -1,4 +1,4 @@
-"""A row's keywords among keywords of other rows: the list of terms that a prompt often is."""
+"""Keyword prompts: a row's keywords among keywords of other rows, as users list terms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from whisper_ft.data.rows import row_keywords, row_writing
 from whisper_ft.text.terms import normalize_text, reveals_text, term_count
 
 MAX_PROMPT_TOKENS = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
-MAX_DRAWS = 50  # other rows looked at for each distractor wanted, before going on with fewer
+MAX_DRAWS = 50  # rows drawn for each distractor wanted; after them a prompt has fewer
 
 
 class Wording(NamedTuple):
@@ -37,55 +37,72 @@ def keyword_prompt(
     n_distractors: int,
     drop_rate: float = 0.0,
     wording: Wording = COMMAS,
-    room: int = MAX_PROMPT_TOKENS,
+    max_tokens: int = MAX_PROMPT_TOKENS,
 ) -> str:
-    """The row's keywords, shuffled among keywords that other rows of its language and style have.
+    """Return a row's keywords, shuffled among those of rows of the same language and style.
 
-    Each right one is left out at `drop_rate`. Terms stop before `room` ids by any of the
-    tokenizers, right ones coming first, so that the decoder's cut from the left takes none. ""
-    for a row without keywords, or with one that is its whole text.
+    Each of the row's keywords is dropped at `drop_rate`. The prompt has at most `max_tokens` ids
+    by every tokenizer, and the row's keywords are added first, so that the decoder's cut from the
+    left removes none. Returns "" for a row without keywords, or if the prompt reveals its text.
     """
     row = rows[index]
     if not row.keywords:
         return ""
     text = normalize_text(row.text, cased=False)
-    terms: dict[str, str] = {}  # by how they compare, so that no term comes twice
-    room -= _n_ids(tokenizers, wording.before + wording.after)
-    mark = wording.between.rstrip(" ")
-    space = wording.between[len(mark) :]  # before a term, where it is part of the term's ids
-
-    def add(term: str) -> None:
-        nonlocal room
-        key, n_ids = normalize_text(term, cased=False), _n_ids(tokenizers, f"{space}{term}{mark}")
-        if key not in terms and n_ids <= room:
-            terms[key] = term
-            room -= n_ids
-
+    terms = _TermList(tokenizers, wording, max_tokens)
     for keyword in row.keywords:
         if not drop_rate or rng.random() >= drop_rate:
-            add(keyword)
+            terms.add(keyword)
     n_right = len(terms)
     for term in _other_terms(rows, row, rng, MAX_DRAWS * n_distractors):
-        if not term_count(term, text, cased=False):  # what is said is no distractor
-            add(term)
+        if not term_count(term, text, cased=False):  # a term of the text is no distractor
+            terms.add(term)
         if len(terms) == n_right + n_distractors:
             break
-    shuffled = list(terms.values())
-    rng.shuffle(shuffled)
-    joined = wording.between.join(shuffled)
+    joined = terms.join(rng)
     if reveals_text(joined, row.text):  # a keyword that is a sentence
         return ""
     return f"{wording.before}{joined}{wording.after}" if joined else ""
 
 
+class _TermList:
+    """Different terms whose prompt has at most a number of ids."""
+
+    def __init__(self, tokenizers: Sequence[Tokenizer], wording: Wording, max_tokens: int) -> None:
+        self._tokenizers = tokenizers
+        self._between = wording.between
+        self._terms: dict[str, str] = {}  # by their normalized text, so that none comes twice
+        self._n_free = max_tokens - self._count_tokens(wording.before + wording.after)
+        self._mark = wording.between.rstrip(" ")
+        self._space = wording.between[len(self._mark) :]  # its ids belong to the term after it
+
+    def __len__(self) -> int:
+        return len(self._terms)
+
+    def add(self, term: str) -> None:
+        """Add a term if it is new and fits."""
+        key = normalize_text(term, cased=False)
+        if key in self._terms:
+            return
+        n_tokens = self._count_tokens(f"{self._space}{term}{self._mark}")
+        if n_tokens <= self._n_free:
+            self._terms[key] = term
+            self._n_free -= n_tokens
+
+    def join(self, rng: random.Random) -> str:
+        """Return the terms in random order as one text."""
+        shuffled = list(self._terms.values())
+        rng.shuffle(shuffled)
+        return self._between.join(shuffled)
+
+    def _count_tokens(self, text: str) -> int:
+        return max(len(t.encode(text, disallowed_special=())) for t in self._tokenizers)
+
+
 def _other_terms(rows: Sequence[Row], row: Row, rng: random.Random, n_draws: int) -> Iterator[str]:
-    """Keywords of random rows that are in the language of a row's text and written as it is."""
+    """Yield keywords of random rows whose texts have the language and style of a row's text."""
     n_rows, writing = len(rows), row.writing
     for _ in range(n_draws):
         index = rng.randrange(n_rows)
         if row_writing(rows, index) == writing and (keywords := row_keywords(rows, index)):
             yield rng.choice(keywords)
-
-
-def _n_ids(tokenizers: Sequence[Tokenizer], text: str) -> int:
-    return max(len(t.encode(text, disallowed_special=())) for t in tokenizers)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,14 +18,18 @@ from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.runtime.signals import default_child_signals
 from whisper_ft.text.tokens import IGNORE
 
+T = TypeVar("T")
+
 
 class WorkerError(Exception):
-    """A worker process that died; no row is to blame."""
+    """A worker process died; no row is to blame."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    mel: Tensor | None  # float32 [B, n_mels, 3000]; None where the features are known
+    """Stacked examples of B rows."""
+
+    mel: Tensor | None  # float32 [B, n_mels, 3000]; None if features are given
     tokens: Tensor  # int64 [B, T], padded to the right with 0, which no learned position sees
     targets: Tensor  # int64 [B, T], padded with -100
     places: tuple[str, ...]  # of the rows
@@ -37,24 +41,24 @@ class Batch:
         return int((self.targets != IGNORE).sum())
 
     def split(self, n_rows: int) -> list[Batch]:
-        """The same rows in batches of at most so many."""
-        return [
-            replace(
-                self._with(lambda tensor, first=first: tensor[first : first + n_rows]),  # type: ignore[misc]
-                places=self.places[first : first + n_rows],
-                n_fallbacks=0 if first else self.n_fallbacks,
-            )
-            for first in range(0, len(self.places), n_rows)
-        ]
+        """Return the same rows in batches of at most n_rows."""
+        return [self._part(first, n_rows) for first in range(0, len(self.places), n_rows)]
+
+    def _part(self, first: int, n_rows: int) -> Batch:
+        part = slice(first, first + n_rows)
+        n_fallbacks = 0 if first else self.n_fallbacks
+        batch = self._map(lambda tensor: tensor[part])
+        return replace(batch, places=self.places[part], n_fallbacks=n_fallbacks)
 
     def pin_memory(self) -> Batch:
-        """What DataLoader calls, so that copies to a GPU need not wait."""
-        return self._with(Tensor.pin_memory)
+        """Return the batch in pinned memory; DataLoader calls this for faster copies to a GPU."""
+        return self._map(Tensor.pin_memory)
 
     def to(self, device: torch.device) -> Batch:
-        return self._with(lambda tensor: tensor.to(device, non_blocking=True))
+        """Return the batch on a device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
         return replace(
             self,
             mel=None if self.mel is None else change(self.mel),
@@ -65,18 +69,18 @@ class Batch:
 
 
 def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
-    """Stack examples; the first error among them stands for the batch."""
+    """Stack examples into a batch, or return the first error among them."""
     for example in examples:
         if isinstance(example, RowError):
             return example
     mels, tokens, targets, places, n_fallbacks, features = zip(*examples, strict=True)
-    ids = padded(list(zip(tokens, targets, strict=True)))
-    mel, known = (None if s[0] is None else torch.stack(s) for s in (mels, features))
-    return Batch(mel, *ids, places, sum(n_fallbacks), known)
+    padded_ids = pad_tokens(list(zip(tokens, targets, strict=True)))
+    mel, stacked = (None if s[0] is None else torch.stack(s) for s in (mels, features))
+    return Batch(mel, *padded_ids, places, sum(n_fallbacks), stacked)
 
 
-def padded(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
-    """(tokens, targets) of examples, int64 [B, T]: see Batch."""
+def pad_tokens(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
+    """Return (tokens, targets) of B examples as int64 [B, T], padded as in Batch."""
     tokens, targets = zip(*examples, strict=True)
     return (
         pad_sequence([torch.tensor(ids) for ids in tokens], batch_first=True, padding_value=0),
@@ -88,8 +92,8 @@ def padded(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Ten
 
 def make_loader(
     examples: Examples, batches: Iterator[list[ExampleIndex]], *, workers: int, pin_memory: bool
-) -> DataLoader:
-    """Batches in their order, read ahead by `workers` processes (0: in line)."""
+) -> DataLoader[Example | RowError]:
+    """Return a loader of the batches in order, read ahead by `workers` processes (0: none)."""
     return DataLoader(
         examples,
         batch_sampler=_BatchSampler(batches),
@@ -101,7 +105,7 @@ def make_loader(
 
 
 @contextmanager
-def open_batches(loader: DataLoader) -> Iterator[Iterator[Any]]:
+def open_batches(loader: DataLoader[Any]) -> Iterator[Iterator[Any]]:
     """Iterate over a loader, and end its worker processes when the block is left.
 
     A worker ignores SIGTERM, so that one left over would keep Python waiting for it at exit. A
@@ -125,16 +129,18 @@ def _end_workers(batches: Iterator[Any]) -> None:
             worker.kill()
 
 
-def next_batch(batches: Iterator[Any]) -> Any:
-    """The next of what workers make. Raises WorkerError where one of them is gone."""
+def next_batch(batches: Iterator[T]) -> T:
+    """Return the next batch of a loader. Raises WorkerError if a worker process died."""
     try:
         return next(batches)
-    except (RuntimeError, OSError, EOFError) as error:  # as torch tells of it
-        raise WorkerError(f"a worker process died ({error}): was memory short?") from error
+    except (RuntimeError, OSError, EOFError) as error:  # as torch reports it
+        raise WorkerError(
+            f"a worker process died ({error}): it may have run out of memory"
+        ) from error
 
 
 class _BatchSampler:
-    """An iterator in the shape that DataLoader wants of a batch sampler."""
+    """An iterator in the form that DataLoader needs for a batch sampler."""
 
     def __init__(self, batches: Iterator[list[ExampleIndex]]) -> None:
         self.batches = batches
@@ -144,7 +150,7 @@ class _BatchSampler:
 
 
 def init_worker(_: int) -> None:
-    """Leave signals to the main process, which saves first: they may reach the whole group."""
+    """Ignore signals to the process group, so that the main process can save before it ends."""
     signal(SIGINT, SIG_IGN)
     signal(SIGTERM, SIG_IGN)
     torch.set_num_threads(1)

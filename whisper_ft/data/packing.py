@@ -1,4 +1,4 @@
-"""Short rows joined into windows of up to 30 s: fewer encoder passes, and long-form training."""
+"""Pack short rows into windows of up to 30 s: fewer encoder passes, and long-form training."""
 
 from __future__ import annotations
 
@@ -21,28 +21,21 @@ from whisper_ft.text.tokens import (
 )
 
 MIN_CUT = 0.2  # seconds of a cut row in a window, at least
-MAX_PAUSE = 1.0  # seconds between rows of one file that are heard with them; longer ones are not
+MAX_PAUSE = 1.0  # seconds between rows of one file; a window leaves out longer pauses
 
 
-def pack(
+def pack_rows(
     rows: Sequence[Row], by: str, tokenizer_of: Callable[..., Tokenizer], seed: int
 ) -> list[Row]:
-    """Rows joined while they fit into 30 s, 224 new tokens and, with their prompts, 223.
+    """Join rows while they fit into 30 s, 224 new tokens and, with their prompts, 223.
 
-    `by` "recording" joins rows that follow each other in one; the beginning of the row after them
-    fills the window, as a segment that is cut, and that row begins the next. "speaker" joins random
-    rows of one speaker; rows that name none stay as they are; none belongs to a recording any more.
-    Silence stays as it is. Rows must be checked ones, which know their durations.
+    "recording" joins rows that follow each other in a recording. The start of the next row fills
+    the window as a cut segment, and that row starts the next window. "speaker" joins random rows
+    of one speaker and removes their recordings; rows without a speaker stay single. Silence stays
+    single. Rows must be checked, because their durations are needed.
     """
     if by == "recording":
-        windows = list(_windows(rows, tokenizer_of, Row.continues))
-        filled = []
-        for window, after in pairwise([*windows, None]):
-            if window is not None:
-                cut = _cut_into(window, after)
-                tokenizer = tokenizer_of(language=window.language, task=window.task)
-                filled.append(cut if _fits(cut, tokenizer) else window)
-        return filled
+        return list(_recording_windows(rows, tokenizer_of))
     keys = [(row.speaker, row.language, row.task) if row.text.strip() else ("",) for row in rows]
     packed = []
     for key, group in groupby(sorted(range(len(rows)), key=keys.__getitem__), keys.__getitem__):
@@ -55,14 +48,26 @@ def pack(
     return packed
 
 
-def summary(rows: Sequence[Row], packed: Sequence[Row]) -> str:
-    """What packing did, in a line."""
+def format_packing(rows: Sequence[Row], packed: Sequence[Row]) -> str:
+    """Return a line on the effect of packing."""
     seconds = sum(row.duration or 0.0 for row in packed)
     return (
         f"packed {len(rows)} rows into {len(packed)} windows: {len(rows) / len(packed):.1f} rows "
-        f"and {seconds / len(packed):.1f} s a window, {1 - len(packed) / len(rows):.0%} fewer "
-        "encoder passes an epoch"
+        f"and {seconds / len(packed):.1f} s per window, {1 - len(packed) / len(rows):.0%} fewer "
+        "encoder passes per epoch"
     )
+
+
+def _recording_windows(
+    rows: Sequence[Row], tokenizer_of: Callable[..., Tokenizer]
+) -> Iterator[Row]:
+    """Yield windows of rows that follow each other, filled with the start of the next row."""
+    windows = list(_windows(rows, tokenizer_of, Row.continues))
+    for window, following in pairwise([*windows, None]):
+        if window is not None:
+            filled = _fill_window(window, following)
+            tokenizer = tokenizer_of(language=window.language, task=window.task)
+            yield filled if _fits(filled, tokenizer) else window
 
 
 def _windows(
@@ -70,12 +75,12 @@ def _windows(
     tokenizer_of: Callable[..., Tokenizer],
     may_join: Callable[[Row, Row], bool],
 ) -> Iterator[Row]:
-    """Each row joined to those before it where it may be, and fits."""
+    """Yield windows: each row is joined to those before it if it may be and fits."""
     window = before = None
     for row in rows:
         joined: Row | None = None
-        if window and before and _takes_more(window) and row.text.strip() and may_join(row, before):
-            joined = join(window, row)
+        if window and before and _accepts(window, row) and may_join(row, before):
+            joined = join_rows(window, row)
         if joined and _fits(joined, tokenizer_of(language=row.language, task=row.task)):
             window = joined
         else:
@@ -87,10 +92,15 @@ def _windows(
         yield window
 
 
-def _takes_more(window: Row) -> bool:
-    """Whether anything may follow: nothing does after a cut segment, and words not after silence.
+def _accepts(window: Row, row: Row) -> bool:
+    """Return whether a row may be joined to a window; silence may not."""
+    return _can_grow(window) and bool(row.text.strip())
 
-    They would begin later than decoding can write a first timestamp.
+
+def _can_grow(window: Row) -> bool:
+    """Return whether a row may follow: none follows a cut segment or silence.
+
+    After silence the text would start later than decoding can write a first timestamp.
     """
     return bool(window.text.strip()) and not _is_cut(window)
 
@@ -109,43 +119,44 @@ def _fits(window: Row, tokenizer: Tokenizer) -> bool:
     )
 
 
-def _cut_into(window: Row, after: Row | None) -> Row:
-    """A window filled up to 30 s with the beginning of the row after it, where that follows.
+def _fill_window(window: Row, following: Row | None) -> Row:
+    """Fill a window up to 30 s with the start of the next row, if that continues it.
 
-    So `transcribe` hears a long recording, and so the paper's windows end (section 2.3).
+    `transcribe` cuts a long recording like this, and so do the paper's windows (section 2.3).
     """
     last = (window.parts or (window,))[-1]
-    first = (after.parts or (after,))[0] if after else None
-    if first is None or not first.continues(last) or not _takes_more(window):
+    first = (following.parts or (following,))[0] if following else None
+    if first is None or not first.continues(last) or not _can_grow(window):
         return window
-    room = MAX_SECONDS - (window.duration or 0.0) - _pause(last, first)
+    free_seconds = MAX_SECONDS - (window.duration or 0.0) - _pause(last, first)
     segment = first.resolved_segments(first.duration or 0.0)[0]
-    whole = segment.end is not None and is_within(segment.end, room)
-    if not segment.text.strip() or whole or room - segment.start < MIN_CUT:
+    whole = segment.end is not None and is_within(segment.end, free_seconds)
+    if not segment.text.strip() or whole or free_seconds - segment.start < MIN_CUT:
         return window
-    beginning = replace(
+    cut = replace(
         first,
         text="",
         prompt="",
         keywords=(),
         segments=(Segment(segment.start, None, ""),),
-        end=first.start + room,
-        duration=room,
+        end=first.start + free_seconds,
+        duration=free_seconds,
     )
-    return replace(join(window, beginning), place=window.place)
+    return replace(join_rows(window, cut), place=window.place)
 
 
-def join(window: Row, row: Row) -> Row:
-    """One row of two, the second right after the first or after the pause between them.
+def join_rows(window: Row, row: Row) -> Row:
+    """Join two rows: the second starts right after the first, or after the pause between them.
 
-    Where the first is a window that cuts a segment with which the second begins, it ends there.
+    If the first is a window that cuts a segment, and the second starts with that segment, the
+    first ends where the segment starts.
     """
     *earlier, last = window.parts or (window,)
     if pause := _pause(last, row):
         seconds = (last.duration or 0.0) + pause
         last = replace(last, end=last.start + seconds, duration=seconds)
     offset = (window.duration or 0.0) + pause
-    before = _spoken(window, 0.0, offset)
+    before = _shifted_segments(window, 0.0, offset)
     space = "" if is_unspaced(row.language, row.task) else " "
     return replace(
         window,
@@ -154,7 +165,7 @@ def join(window: Row, row: Row) -> Row:
         keywords=tuple(dict.fromkeys((*window.keywords, *row.keywords))),
         segments=(
             *(segment for segment in before if segment.end is not None),
-            *_spoken(row, offset, row.duration or 0.0),
+            *_shifted_segments(row, offset, row.duration or 0.0),
         ),
         end=None,
         duration=offset + (row.duration or 0.0),
@@ -164,21 +175,21 @@ def join(window: Row, row: Row) -> Row:
 
 
 def _new_prompt(window: Row, row: Row) -> str:
-    """A row's prompt, unless the window has it, or it is text that the window says itself."""
-    said = [part.text for part in window.parts or (window,)]
+    """Return a row's prompt, or "" if the window's prompt or text contains it."""
+    texts = [part.text for part in window.parts or (window,)]
     known = (
         term_count(row.prompt, window.prompt, cased=False)
         or reveals_text(window.text, row.prompt)
-        or any(reveals_text(row.prompt, text) for text in said)
+        or any(reveals_text(row.prompt, text) for text in texts)
     )
     return "" if known else row.prompt
 
 
 def _pause(last: Row, row: Row) -> float:
-    """Seconds between two rows of one recording that are heard with them.
+    """Return the seconds of audio between two rows of a recording that a window keeps.
 
-    Below 0 where the first one's window reaches into the second, which begins with the segment
-    that it cuts.
+    They are negative if the audio of the first row reaches into the second, which starts with the
+    segment that the first one cuts.
     """
     if not row.recording:
         return 0.0
@@ -189,8 +200,8 @@ def _pause(last: Row, row: Row) -> float:
     return pause if last.start < row.start and pause <= MAX_PAUSE else 0.0
 
 
-def _spoken(row: Row, offset: float, seconds: float) -> list[Segment]:
-    """A row's segments with text, or cut, `offset` later; none begins or ends after `seconds`."""
+def _shifted_segments(row: Row, offset: float, seconds: float) -> list[Segment]:
+    """Return a row's segments with text and its cut one, within `seconds`, moved by `offset`."""
     return [
         Segment(
             min(start, seconds) + offset, None if end is None else min(end, seconds) + offset, text

@@ -18,7 +18,7 @@ from whisper_ft.text.tokens import Segment
 
 N_RECENT = 64  # rows that stay unpacked: one example accesses few rows, many times
 N_PACKED = RowFields._fields.index("language")  # this field and those after it are in RowKind
-SEGMENTS = RowFields._fields.index("segments")
+KEYWORDS = RowFields._fields.index("keywords")
 DEFAULTS = tuple(RowFields._field_defaults.get(name) for name in RowFields._fields)
 
 
@@ -38,6 +38,7 @@ class RowTable:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.root = path.parent  # relative paths of audio start here
         self.line_numbers = array("I")  # from 1
         self.kinds: list[RowKind] = []
         self.kind_numbers = array("I")  # index into kinds
@@ -67,7 +68,8 @@ class RowTable:
         """Return a row's keywords; rows without any are not unpacked."""
         if not self.n_keywords[number]:
             return ()
-        return RowFields(*marshal.loads(self._bytes(number))).keywords
+        keywords: tuple[str, ...] = marshal.loads(self._bytes(number))[KEYWORDS]
+        return keywords
 
     def _bytes(self, number: int) -> bytearray:
         return self._packed[self._ends[number] : self._ends[number + 1]]
@@ -78,18 +80,20 @@ def _pack(fields: RowFields) -> bytes:
     n = N_PACKED
     while fields[n - 1] is DEFAULTS[n - 1]:
         n -= 1
-    plain: tuple[Any, ...] = fields[:n]
-    if n > SEGMENTS:  # marshal takes no named tuples
-        segments = tuple(tuple(segment) for segment in fields.segments)
-        plain = (*plain[:SEGMENTS], segments, *plain[SEGMENTS + 1 :])
-    return marshal.dumps(plain)
+    if fields.segments:  # marshal takes no named tuples
+        plain: Any = tuple(map(tuple, fields.segments))
+        fields = fields._replace(segments=plain)
+    return marshal.dumps(fields[:n])
 
 
 def _unpack(packed: bytearray, kind: RowKind) -> RowFields:
     # marshal is safe here: the bytes were made by this process, or by the one that started it
-    fields = RowFields(*marshal.loads(packed))
-    segments = tuple(Segment(*segment) for segment in fields.segments)
-    return fields._replace(segments=segments, language=kind.language, task=kind.task)
+    values = marshal.loads(packed)
+    defaults = DEFAULTS[len(values) : N_PACKED]
+    fields = RowFields._make((*values, *defaults, kind.language, kind.task))
+    if fields.segments:
+        return fields._replace(segments=tuple(Segment(*segment) for segment in fields.segments))
+    return fields
 
 
 class RowSequence(Sequence[Row]):
@@ -180,7 +184,7 @@ class Rows(RowSequence):
         table, number, duration = self.table, self.numbers[index], self.durations[index]
         fields, checked = table[number], not math.isnan(duration)
         return Row(
-            audio=table.path.parent / fields.audio,
+            audio=table.root / fields.audio,
             text=fields.text,
             prompt=fields.prompt,
             keywords=fields.keywords,

@@ -1,4 +1,4 @@
-"""Which row is visited when: an order that can be entered anywhere, cut into batches."""
+"""The order of training examples: a function of the seed that can start at any position."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 
 class ExampleIndex(NamedTuple):
-    """One turn of one row, which decides, with the seed, the prompt that is drawn."""
+    """An example: one pass over one row. With the seed it decides everything that is drawn."""
 
-    turn: int  # the epoch, where no manifest has a weight above 1
+    pass_number: int  # the epoch, if no manifest has a weight above 1
     row: int  # its index
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """The order of all visits: a function of the seed alone, entered at any position.
+    """The order of all examples of a run: a function of the seed, from any position.
 
-    In an epoch every row of group g is visited weights[g] times, on average: as many whole
-    passes as fit, and a random part of one for the rest.
+    In an epoch every row of groups[i] occurs weights[i] times on average: as many whole passes as
+    fit, and a random part of a pass for the rest.
     """
 
     groups: tuple[Sequence[int], ...]  # indices of rows, each in one group
@@ -29,8 +29,8 @@ class Sampler:
     seed: int
 
     @property
-    def shares(self) -> list[int]:
-        """Visits of each group in an epoch."""
+    def n_examples(self) -> list[int]:
+        """The number of examples of each group in an epoch."""
         return [
             max(1, round(len(group) * weight))
             for group, weight in zip(self.groups, self.weights, strict=True)
@@ -38,68 +38,71 @@ class Sampler:
 
     @property
     def epoch_length(self) -> int:
-        return sum(self.shares)
+        """The number of examples in an epoch."""
+        return sum(self.n_examples)
 
-    def epoch(self, epoch: int) -> list[ExampleIndex]:
-        """An epoch's visits, shuffled."""
-        rng = random.Random(f"order {self.seed} {epoch}")
-        visits: list[ExampleIndex] = []
-        shares = self.shares
-        passes = max(
-            -(-share // len(group)) for group, share in zip(self.groups, shares, strict=True)
-        )
-        for group, share in zip(self.groups, shares, strict=True):
-            for i in range(0, share, len(group)):
-                chosen = rng.sample(range(len(group)), min(len(group), share - i))
-                turn = epoch * passes + i // len(group)
-                visits += [ExampleIndex(turn, group[index]) for index in chosen]
-        rng.shuffle(visits)
-        return visits
+    def epoch(self, number: int) -> list[ExampleIndex]:
+        """Return the examples of an epoch, shuffled."""
+        rng = random.Random(f"order {self.seed} {number}")
+        examples: list[ExampleIndex] = []
+        sizes = list(zip(self.groups, self.n_examples, strict=True))
+        n_passes = max(-(-n // len(group)) for group, n in sizes)
+        for group, n in sizes:
+            for first in range(0, n, len(group)):
+                chosen = rng.sample(range(len(group)), min(len(group), n - first))
+                pass_number = number * n_passes + first // len(group)
+                examples += [ExampleIndex(pass_number, group[index]) for index in chosen]
+        rng.shuffle(examples)
+        return examples
 
     def between(self, start: int, end: int) -> Iterator[ExampleIndex]:
-        """The visits from position `start` up to `end`, counted from the run's first."""
+        """Yield the examples from position `start` up to `end`, counted from the run's first."""
         length = self.epoch_length
-        for epoch in range(start // length, -(-end // length)):
-            first = epoch * length
-            yield from self.epoch(epoch)[max(0, start - first) : end - first]
+        for number in range(start // length, -(-end // length)):
+            first = number * length
+            yield from self.epoch(number)[max(0, start - first) : end - first]
 
 
-def by_language(
+def language_groups(
     manifests: Sequence[Sequence[str]], weights: Sequence[float], temperature: float
 ) -> tuple[tuple[Sequence[int], ...], tuple[float, ...]]:
-    """(groups, weights) of rows, given each manifest's rows' languages and its weight.
+    """Return (groups, weights) of a `Sampler`, which balance the languages of each manifest.
 
-    A language's share of a manifest's visits is its share of the rows to the power 1/temperature,
-    normalised (Conneau et al. 2019): at 1 as they come, the higher, the more even. The number of
-    visits stays.
+    `manifests` holds the language of every row of each manifest, `weights` a weight per manifest.
+    A language's share of a manifest's examples is its share of the rows to the power
+    1/temperature, normalized (Conneau et al. 2019): 1 is proportional to the data, a high
+    temperature is nearly uniform. The number of examples does not change.
     """
     groups: list[Sequence[int]] = []
-    spread: list[float] = []
+    group_weights: list[float] = []
     offset = 0
     for languages, weight in zip(manifests, weights, strict=True):
-        everything = range(offset, offset + len(languages))
+        indices = range(offset, offset + len(languages))
         offset += len(languages)
         counts = Counter(languages)
         if temperature == 1 or len(counts) == 1:
-            groups.append(everything)
-            spread.append(weight)
+            groups.append(indices)
+            group_weights.append(weight)
             continue
         raised = {code: (n / len(languages)) ** (1 / temperature) for code, n in counts.items()}
         for code, n in counts.items():
             share = raised[code] / sum(raised.values())
-            rows = zip(everything, languages, strict=True)
+            rows = zip(indices, languages, strict=True)
             groups.append([i for i, language in rows if language == code])
-            spread.append(weight * share * len(languages) / n)
-    return tuple(groups), tuple(spread)
+            group_weights.append(weight * share * len(languages) / n)
+    return tuple(groups), tuple(group_weights)
 
 
-def batches_of(
-    order: Sampler, start: int, end: int, batch_size: int, step_size: int
+def batch_indices(
+    sampler: Sampler, start: int, end: int, batch_size: int, step_size: int
 ) -> Iterator[list[ExampleIndex]]:
-    """Visits in batches that never cross an optimiser step's end; the last may be smaller."""
+    """Yield batches of examples; none crosses the end of a step of `step_size` examples.
+
+    The last batch of a step may be smaller than `batch_size`.
+    """
     step: list[ExampleIndex] = []
-    for position, visit in enumerate(order.between(start, end), start=start + 1):
-        step.append(visit)
+    for position, example in enumerate(sampler.between(start, end), start=start + 1):
+        step.append(example)
         if len(step) == step_size or position == end:
             yield from (step[i : i + batch_size] for i in range(0, len(step), batch_size))
             step = []

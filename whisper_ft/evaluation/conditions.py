@@ -11,7 +11,8 @@ from functools import cache, cached_property
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.keyword_prompts import keyword_prompt
-from whisper_ft.data.prompts import example_rng, is_wrong
+from whisper_ft.data.prompt_kinds import is_wrong_prompt
+from whisper_ft.data.prompts import example_rng
 from whisper_ft.data.row import Row
 from whisper_ft.text.terms import normalize_text, term_count
 
@@ -79,7 +80,8 @@ def evaluation_rows(
         turns = range(first, first + min(len(ring), MAX_TRIES))
         following = (order[ring[turn % len(ring)]] for turn in turns)
         others = (right(j) for j in following if _unrelated(rows[i], rows[j]) and right(j).strip())
-        wrong_prompts.append(next((p for p in others if is_wrong(p, right(i), rows[i])), None))
+        wrong = (p for p in others if is_wrong_prompt(p, right(i), rows[i]))
+        wrong_prompts.append(next(wrong, None))
     terms = list(dict.fromkeys(term for row in rows for term in row.keywords))
     return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrong_prompts, terms)
 

@@ -13,7 +13,7 @@ from whisper.model import Whisper
 
 from whisper_ft.data.audio import log_mel
 from whisper_ft.data.dataset import RowError, read_row_audio
-from whisper_ft.data.loader import padded
+from whisper_ft.data.loader import pad_tokens
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.metrics import Count
@@ -169,7 +169,7 @@ def _losses(
         )
         for request in requests
     ]
-    tokens, targets = (ids.to(features.device) for ids in padded(examples))
+    tokens, targets = (ids.to(features.device) for ids in pad_tokens(examples))
     targets[targets >= eot] = IGNORE
     request_features = features[[request.recording for request in requests]]
     nats = row_losses(model.decoder, request_features, tokens, targets).tolist()

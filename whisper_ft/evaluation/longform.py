@@ -15,7 +15,7 @@ from whisper.model import Whisper
 
 from whisper_ft.data.audio import log_mel
 from whisper_ft.data.dataset import read_row_audio
-from whisper_ft.data.packing import join
+from whisper_ft.data.packing import join_rows
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.bootstrap import intervals
 from whisper_ft.evaluation.metrics import Count, boundary_errors, timed, word_errors
@@ -28,7 +28,7 @@ def recordings(rows: Sequence[Row]) -> list[Row]:
     before: Row | None = None
     for row in rows:
         if before is not None and row.continues(before):
-            joined[-1] = join(joined[-1], row)
+            joined[-1] = join_rows(joined[-1], row)
         else:
             joined.append(row)
         before = row

@@ -39,8 +39,8 @@ def encode_rows(
     Raises RowError for unreadable audio, WorkerError for a process that died, OSError for features
     that cannot be written.
     """
-    assert examples.encoded is not None
-    wanted = {path: key for key, path in examples.encoded.items() if path in missing}
+    assert examples.feature_paths is not None
+    wanted = {path: key for key, path in examples.feature_paths.items() if path in missing}
     sounds = _Sounds(examples, list(wanted.items()))
     loader = DataLoader(
         sounds,
@@ -105,7 +105,7 @@ def find_features(
     try:
         cache.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=cache.folder):
-            cache.tidy()
+            cache.remove_partial_files()
     except OSError as error:
         raise ValueError(
             f"--feature-cache: {root}: cannot be written ({error.strerror}): choose another folder"
@@ -116,7 +116,7 @@ def find_features(
         raise ValueError(
             f"{error.filename}: cannot be read ({error.strerror}): correct it, or remove its rows"
         ) from None
-    unencoded = frozenset(cache.missing(set(known.values())))
+    unencoded = frozenset(cache.find_missing(set(known.values())))
     size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
     room = min(config.feature_cache_gb * 1e9, free)
     if size > room:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import Batch, make_loader, next_batch, open_batches
-from whisper_ft.data.sampler import batches_of
+from whisper_ft.data.sampler import batch_indices
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.scoring import SCORES, score
 from whisper_ft.evaluation.tables import score_table
@@ -120,7 +120,7 @@ class Run:
         size = plan.config.batch_size
         loader = make_loader(
             plan.examples,
-            batches_of(plan.order, start, plan.total_visits, size, plan.step_size),
+            batch_indices(plan.order, start, plan.total_visits, size, plan.step_size),
             workers=plan.config.workers,
             pin_memory=plan.device.type == "cuda",
         )

@@ -20,7 +20,7 @@ from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import log_mel, read_audio
-from whisper_ft.data.loader import Batch, init_worker, next_batch, padded
+from whisper_ft.data.loader import Batch, init_worker, next_batch, pad_tokens
 from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.models.saving import save_weights
@@ -118,7 +118,7 @@ def _workers() -> None:
 
 def _training(model: Whisper) -> None:
     use_fast_layers(model)
-    ids = padded([build_example(get_tokenizer(False), TEXT, PROMPT)])
+    ids = pad_tokens([build_example(get_tokenizer(False), TEXT, PROMPT)])
     batch = Batch(log_mel(_tone(1.0), 80)[None], *ids, ("tone",))
     device = pick_device("auto")
     amp = pick_amp("auto", device)

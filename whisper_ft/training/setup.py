@@ -13,15 +13,15 @@ from typing import IO, Any
 import torch
 
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.data.augmentation import PLAIN, Augmentation, refuse
+from whisper_ft.data.augmentation import NO_AUGMENTATION, Augmentation, check_augmentation
 from whisper_ft.data.dataset import Examples
 from whisper_ft.data.feature_cache import FeatureKey, feature_bytes
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.data.packing import pack, summary
-from whisper_ft.data.prompts import coverage_line, parse_policy
+from whisper_ft.data.packing import format_packing, pack_rows
+from whisper_ft.data.prompts import format_coverage, parse_policy
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import JoinedRows
-from whisper_ft.data.sampler import Sampler, by_language
+from whisper_ft.data.sampler import Sampler, language_groups
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.models.layers import (
     use_activation_checkpointing,
@@ -91,11 +91,11 @@ class Plan:
             f"{self.order.epoch_length} visits an epoch; {self.total_steps} steps of "
             f"{self.step_size} rows, warm-up {self.warmup}, peak learning rate {self.peak_lr:.2e}",
         ]
-        if prompts := coverage_line(self.examples.policy, self.examples.rows):
+        if prompts := format_coverage(self.examples.policy, self.examples.rows):
             lines.append(prompts)
         if n_dev := len(self.dev.rows):
             lines.append(f"evaluation every {self.eval_every} steps on {n_dev} dev rows")
-        if (known := self.examples.encoded) is not None:
+        if (known := self.examples.feature_paths) is not None:
             size = len(self.unencoded) * feature_bytes(model.dims)
             lines.append(
                 f"{self.config.feature_cache}: features of {len(set(known.values()))} stretches of "
@@ -199,7 +199,7 @@ def decide_settings(config: TrainConfig, problems: list[str]) -> dict[str, Any]:
             problems.append(str(error))
     fields = (field.name for field in dataclasses.fields(Augmentation))
     decided["augmentation"] = Augmentation(**{name: getattr(config, name) for name in fields})
-    problems += refuse(decided["augmentation"])
+    problems += check_augmentation(decided["augmentation"])
     if problems:
         raise SetupError(problems)
     return decided
@@ -228,7 +228,7 @@ def assemble(
         _packed(checked.rows, config, vocabulary) if config.pack != "off" else checked.rows
         for checked in train
     ]
-    groups, weights = by_language(
+    groups, weights = language_groups(
         [
             checked.languages if rows is checked.rows else [row.language for row in rows]
             for rows, checked in zip(manifests, train, strict=True)
@@ -247,7 +247,7 @@ def assemble(
     known: dict[FeatureKey, Path] | None = None
     unencoded = frozenset[Path]()
     rows = JoinedRows(manifests)
-    if config.feature_cache and decided["augmentation"] != PLAIN:
+    if config.feature_cache and decided["augmentation"] != NO_AUGMENTATION:
         print("--feature-cache is not used: augmentation changes the audio at each visit")
     elif config.feature_cache:
         visited = sorted({visit.row for visit in order.between(0, total_visits)})
@@ -268,7 +268,7 @@ def assemble(
             seed=config.seed,
             augmentation=decided["augmentation"],
             bpe_dropout=config.bpe_dropout,
-            encoded=known,
+            feature_paths=known,
         ),
         order=order,
         dev=_dev_rows(config, [row for checked in dev for row in checked.rows]),
@@ -293,6 +293,6 @@ def _dev_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRows:
 
 
 def _packed(rows: Sequence[Row], config: TrainConfig, vocabulary: Vocabulary) -> list[Row]:
-    packed = pack(rows, config.pack, vocabulary.tokenizer, config.seed)
-    print(summary(rows, packed))
+    packed = pack_rows(rows, config.pack, vocabulary.tokenizer, config.seed)
+    print(format_packing(rows, packed))
     return packed

@@ -26,14 +26,14 @@ def show(examples: Examples, n_rows: int) -> Iterator[str]:
     drawn = random.Random(f"show {examples.seed}").sample(indices, min(n_rows, len(indices)))
     for index in sorted(drawn):
         row = examples.rows[index]
-        tokenizer, prompt, timestamps = examples.draw(ExampleIndex(0, index))
+        tokenizer, prompt, timestamps = examples.draw_prompt(ExampleIndex(0, index))
         tokens, targets = build_example(
             tokenizer,
             row.text,
             prompt,
             segments=row.resolved_segments(row.duration or 0.0),
             timestamps=timestamps,
-            blank=examples.blank(ExampleIndex(0, index), timestamps),
+            blank=examples.is_blank(ExampleIndex(0, index), timestamps),
             n_text_ctx=examples.n_text_ctx,
         )
         n_masked = targets.count(IGNORE)
