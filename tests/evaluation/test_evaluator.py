@@ -1,6 +1,7 @@
 """Several checkpoints on the same rows: by the command, on random models."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,10 +13,13 @@ from helpers.samples import sample
 
 from whisper_ft.evaluation.comparison import Side, most_different
 from whisper_ft.evaluation.decode_rows import decode_all
+from whisper_ft.evaluation.evaluator import evaluate
+from whisper_ft.evaluation.results import EvaluationResult, compare_results
 from whisper_ft.evaluation.samples import CONDITIONS, Sample
 from whisper_ft.evaluation.scoring import Scores, score
 from whisper_ft.models.averaging import average
 from whisper_ft.models.loading import load
+from whisper_ft.runtime import progress
 
 
 @pytest.fixture
@@ -203,6 +207,23 @@ def test_rows_whose_errors_differ_most_come_first():
         *("m:1: 0 -> 1 word errors", "  reference: a b c", "  one: a b c", "  two: a b"),
     ]
     assert len(most_different(*sides, 1)) == 4
+
+
+def test_a_library_user_gets_results_with_samples_and_nothing_is_printed(
+    corpus, model_path, second, capsys, monkeypatch
+):
+    monkeypatch.setattr(progress, "_enabled", False)  # as in a library's process
+    before, after = evaluate([model_path, second], [corpus[0]], others=(str(corpus[1]),), rows=2)
+    assert before.name == str(model_path) and before.n_rows == 2
+    samples = before.samples[str(corpus[0])]
+    assert before.scores == score(samples) and before.scores["right"]["wer"].rate is not None
+    assert list(after.others) == [str(corpus[1])]
+    assert [c.score for c in compare_results([before, after])] == ["wer", "keyword_recall"]
+    written = json.loads(json.dumps(before.to_json()))
+    assert EvaluationResult.from_json(written) == replace(before, samples={})
+    assert capsys.readouterr() == ("", "")
+    with pytest.raises(TypeError, match="beams"):
+        evaluate([model_path], [corpus[0]], beams=5)
 
 
 # ---- average

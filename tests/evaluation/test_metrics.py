@@ -10,12 +10,12 @@ from whisper_ft.evaluation.metrics import (
     alignment,
     boundary_errors,
     character_errors,
-    keyword_hits,
+    keyword_precision,
+    keyword_recall,
     leaked_words,
     looped_words,
     split_word_errors,
-    term_precision,
-    timed,
+    time_words,
     word_errors,
 )
 
@@ -67,10 +67,12 @@ def test_the_split_adds_up_to_all_errors(reference, hypothesis, biased_words):
 
 
 def test_a_keyword_hit_needs_as_many_as_were_said():
-    assert keyword_hits(["Reid"], "Reid and Reid", "Reid and Reed") == Count(1, 2)
-    assert keyword_hits(["Reid"], "Reid", "Reid Reid Reid") == Count(1, 1)  # no more than were said
-    assert keyword_hits(["Reid", "Reid"], "Reid", "Reid") == Count(1, 1)  # listed twice, said once
-    assert keyword_hits([], "Reid", "Reid") == Count(0, 0)
+    assert keyword_recall(["Reid"], "Reid and Reid", "Reid and Reed") == Count(1, 2)
+    assert keyword_recall(["Reid"], "Reid", "Reid Reid Reid") == Count(
+        1, 1
+    )  # no more than were said
+    assert keyword_recall(["Reid", "Reid"], "Reid", "Reid") == Count(1, 1)  # listed twice
+    assert keyword_recall([], "Reid", "Reid") == Count(0, 0)
 
 
 @settings(deadline=None)
@@ -99,11 +101,11 @@ def test_characters_are_jiwers_where_there_is_no_white_space(reference, hypothes
 
 def test_precision_counts_prompt_words_that_were_not_said():
     listed = ["Reid", "Mohr", "Quill"]
-    assert term_precision(listed, "Ask Reid.", "Ask Reid.") == Count(1, 1)
-    assert term_precision(listed, "Ask Reid.", "Ask Mohr and Reid.") == Count(1, 2)
-    assert term_precision(listed, "Ask Reid.", "Reid, Reid.") == Count(1, 2)  # said once
-    assert term_precision(listed, "Ask Reid.", "ask reed") == Count(0, 0)
-    assert term_precision(["Reid"], "ask reid", "ask Reid", cased=False) == Count(1, 1)
+    assert keyword_precision(listed, "Ask Reid.", "Ask Reid.") == Count(1, 1)
+    assert keyword_precision(listed, "Ask Reid.", "Ask Mohr and Reid.") == Count(1, 2)
+    assert keyword_precision(listed, "Ask Reid.", "Reid, Reid.") == Count(1, 2)  # said once
+    assert keyword_precision(listed, "Ask Reid.", "ask reed") == Count(0, 0)
+    assert keyword_precision(["Reid"], "ask reid", "ask Reid", cased=False) == Count(1, 1)
 
 
 def leaked(prompt, reference, hypothesis):
@@ -175,10 +177,10 @@ def test_a_leak_is_in_a_run_of_the_prompt_that_the_reference_lacks(prompt, refer
 
 
 def test_boundaries_are_compared_before_and_after_the_same_words():
-    said = timed([(0.0, 1.0, "a b"), (1.5, 2.0, "c"), (2.0, None, "d")], str.split)
-    assert said.starts == {0: 0.0, 2: 1.5, 3: 2.0} and said.ends == {1: 1.0, 2: 2.0}
-    written = timed([(0.2, 1.0, "a b"), (1.0, 2.5, "c x")], str.split)
-    off, found = boundary_errors(said, written)
-    assert off == Count(pytest.approx(0.2 + 0.0 + 0.5), 3)  # starts of a and c, the end of b
-    assert found == Count(3, 5)
-    assert timed([(0.0, 1.0, "...")], lambda text: []).words == []
+    reference = time_words([(0.0, 1.0, "a b"), (1.5, 2.0, "c"), (2.0, None, "d")], str.split)
+    assert reference.starts == {0: 0.0, 2: 1.5, 3: 2.0} and reference.ends == {1: 1.0, 2: 2.0}
+    hypothesis = time_words([(0.2, 1.0, "a b"), (1.0, 2.5, "c x")], str.split)
+    seconds, compared = boundary_errors(reference, hypothesis)
+    assert seconds == Count(pytest.approx(0.2 + 0.0 + 0.5), 3)  # starts of a and c, the end of b
+    assert compared == Count(3, 5)
+    assert time_words([(0.0, 1.0, "...")], lambda text: []).words == []

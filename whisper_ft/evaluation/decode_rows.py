@@ -83,7 +83,7 @@ def decode_rows(
 def _rows_per_pass(model: Whisper) -> int:
     """Return how many rows' cross-attention, the largest part of decoding's memory, may be held."""
     dims, n_bytes = model.dims, model.encoder.conv1.weight.element_size()
-    row_bytes = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state * n_bytes
+    row_bytes: int = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state * n_bytes
     return min(MAX_ROWS_PER_PASS, max(1, CROSS_ATTENTION_BYTES // row_bytes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from typing import NamedTuple
 
 import regex
@@ -38,20 +39,17 @@ def pieces(sample: Sample, condition: str) -> list[Piece]:
     prompt_words = _prompt_words(sample, condition, unspaced)
     aligned = []
     keys = ([_key(word) for word in words] for words in (reference_words, output_words))
-    for kind, start, end, output_start, output_end in alignment(*keys):
-        for i in range(max(end - start, output_end - output_start)):
-            reference_word = reference_words[start + i] if start + i < end else ""
-            in_output = output_start + i < output_end
-            output_word = output_words[output_start + i] if in_output else ""
-            same_key = kind == "equal" and reference_word != output_word
-            aligned.append(
-                Piece(
-                    "spelling" if same_key else kind,
-                    reference_word,
-                    output_word,
-                    _key(output_word) in prompt_words,
-                )
-            )
+    for span in alignment(*keys):
+        pairs = zip_longest(
+            reference_words[span.start : span.end],
+            output_words[span.hypothesis_start : span.hypothesis_end],
+            fillvalue="",
+        )
+        for reference_word, output_word in pairs:
+            respelled = span.kind == "equal" and reference_word != output_word
+            kind = "spelling" if respelled else span.kind
+            in_prompt = _key(output_word) in prompt_words
+            aligned.append(Piece(kind, reference_word, output_word, in_prompt))
     return aligned
 
 

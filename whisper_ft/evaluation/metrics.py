@@ -1,4 +1,4 @@
-"""Scores as counts that add: (errors, total) per row, summed, divided once at the end."""
+"""Count errors per row: (errors, total) pairs that are summed over rows and divided once."""
 
 from __future__ import annotations
 
@@ -12,121 +12,129 @@ from whisper_ft.text.terms import LEAK_WORDS, normalize_text, term_count
 
 
 class Count(NamedTuple):
-    """`part` of `total`; counts of rows add up, and only the sum is divided."""
+    """`part` of `total`. Counts of rows add up, and only their sum is divided."""
 
     part: float = 0
     total: int = 0
 
     def plus(self, other: Count) -> Count:
+        """Return the sum of two counts."""
         return Count(self.part + other.part, self.total + other.total)
 
     @staticmethod
     def sum(counts: Iterable[Count]) -> Count:
+        """Return the sum of any number of counts."""
         return reduce(Count.plus, counts, Count())
 
     @property
     def rate(self) -> float | None:
+        """part / total; None when the total is 0."""
         return self.part / self.total if self.total else None
 
 
 def word_errors(reference: str, hypothesis: str) -> Count:
-    """Substitutions, deletions and insertions of words, of the reference's number of words."""
+    """Count substitutions, deletions and insertions of words, of the reference's words."""
     biased, other = split_word_errors(reference, hypothesis, ())
     return biased.plus(other)
 
 
 def character_errors(reference: str, hypothesis: str) -> Count:
-    """The same of characters, white space apart."""
+    """Count substitutions, deletions and insertions of characters other than white space."""
     return word_errors(" ".join("".join(reference.split())), " ".join("".join(hypothesis.split())))
 
 
 def split_word_errors(
     reference: str, hypothesis: str, biased_words: Collection[str]
 ) -> tuple[Count, Count]:
-    """Word errors on the biased words and on the rest (B-WER, U-WER of Le et al. 2021).
+    """Count word errors on the biased words and on the rest (B-WER, U-WER of Le et al. 2021).
 
     An insertion counts as biased when the inserted word is in the list.
     """
-    wanted, written = reference.split(), hypothesis.split()
+    reference_words, hypothesis_words = reference.split(), hypothesis.split()
     biased_set = frozenset(biased_words)
-    errors = [0, 0]
-    for kind, *span in alignment(wanted, written):
-        if kind != "equal":
-            start, end, hyp_start, hyp_end = span
-            words = written[hyp_start:hyp_end] if kind == "insert" else wanted[start:end]
-            for word in words:
-                errors[word in biased_set] += 1
-    n_biased = sum(word in biased_set for word in wanted)
-    return Count(errors[True], n_biased), Count(errors[False], len(wanted) - n_biased)
+    n_errors = [0, 0]  # other, biased
+    for span in alignment(reference_words, hypothesis_words):
+        if span.kind == "equal":
+            continue
+        wrong_words = reference_words[span.start : span.end]
+        if span.kind == "insert":
+            wrong_words = hypothesis_words[span.hypothesis_start : span.hypothesis_end]
+        for word in wrong_words:
+            n_errors[word in biased_set] += 1
+    n_biased = sum(word in biased_set for word in reference_words)
+    return Count(n_errors[True], n_biased), Count(n_errors[False], len(reference_words) - n_biased)
 
 
-def alignment(reference: list[str], hypothesis: list[str]) -> list[tuple[str, int, int, int, int]]:
-    """Stretches (kind, start, end in reference, start, end in hypothesis) of words; "equal" or not.
+class Span(NamedTuple):
+    """A stretch of words of a reference and the words of the hypothesis aligned with it."""
 
-    Other kinds are jiwer's "substitute", "delete" and "insert".
-    """
+    kind: str  # "equal", or jiwer's "substitute", "delete", "insert"
+    start: int  # indices of words in the reference
+    end: int
+    hypothesis_start: int
+    hypothesis_end: int
+
+
+def alignment(reference: list[str], hypothesis: list[str]) -> list[Span]:
+    """Align the words of a reference and a hypothesis with the fewest errors."""
     if not reference:  # jiwer refuses an empty reference
-        return [("insert", 0, 0, 0, len(hypothesis))]
+        return [Span("insert", 0, 0, 0, len(hypothesis))]
     output = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
     return [
-        (c.type, c.ref_start_idx, c.ref_end_idx, c.hyp_start_idx, c.hyp_end_idx)
+        Span(c.type, c.ref_start_idx, c.ref_end_idx, c.hyp_start_idx, c.hyp_end_idx)
         for c in output.alignments[0]
     ]
 
 
-def keyword_hits(
+def keyword_recall(
     keywords: Sequence[str], reference: str, hypothesis: str, *, cased: bool = True
 ) -> Count:
-    """Of the keywords' occurrences in the reference, how many the hypothesis spells the same."""
-    found = Count()
+    """Of the keywords' occurrences in the reference, count those that the hypothesis has too."""
+    count = Count()
     for term in dict.fromkeys(normalize_text(keyword, cased=cased) for keyword in keywords):
         total = term_count(term, reference, cased=cased)
-        found = found.plus(Count(min(total, term_count(term, hypothesis, cased=cased)), total))
-    return found
+        count = count.plus(Count(min(total, term_count(term, hypothesis, cased=cased)), total))
+    return count
 
 
-def term_precision(
+def keyword_precision(
     terms: Sequence[str], reference: str, hypothesis: str, *, cased: bool = True
 ) -> Count:
-    """Of the terms' occurrences in the hypothesis, how many were said; the rest are insertions."""
-    found = Count()
-    for term in dict.fromkeys(normalize_text(term, cased=cased) for term in terms):
-        if total := term_count(term, hypothesis, cased=cased):
-            found = found.plus(Count(min(total, term_count(term, reference, cased=cased)), total))
-    return found
+    """Of the terms' occurrences in the hypothesis, count those that the reference has too."""
+    return keyword_recall(terms, hypothesis, reference, cased=cased)
 
 
 def leaked_words(
-    prompt: Sequence[str], reference: list[str], hypothesis: list[str], least: int = LEAK_WORDS
+    prompt: Sequence[str], reference: list[str], hypothesis: list[str], min_words: int = LEAK_WORDS
 ) -> Count:
-    """Of the hypothesis' words, those copied from the prompt: in runs that the reference lacks.
+    """Of the hypothesis' words, count those copied from the prompt in runs the reference lacks.
 
-    A run has at least so many words, or is a shorter prompt of two or more; its words that are
-    right all the same do not count.
+    A run has at least `min_words` words, or is the whole of a shorter prompt of two or more. Words
+    of a run that are right all the same do not count.
     """
-    least = min(least, max(2, len(prompt)))
-    held, said = _spaced(prompt), _spaced(reference)
+    min_words = min(min_words, max(2, len(prompt)))
+    prompt_text, reference_text = _spaced(prompt), _spaced(reference)
     copied: set[int] = set()
     start = 0
-    while start <= len(hypothesis) - least:
-        end = start + least
-        if _spaced(hypothesis[start:end]) not in held:
+    while start <= len(hypothesis) - min_words:
+        end = start + min_words
+        if _spaced(hypothesis[start:end]) not in prompt_text:
             start += 1
             continue
-        while end < len(hypothesis) and _spaced(hypothesis[start : end + 1]) in held:
+        while end < len(hypothesis) and _spaced(hypothesis[start : end + 1]) in prompt_text:
             end += 1
-        if _spaced(hypothesis[start:end]) not in said:
+        if _spaced(hypothesis[start:end]) not in reference_text:
             copied.update(range(start, end))
-        start = end - least + 1
+        start = end - min_words + 1
     if copied:
-        for kind, _, _, first, last in alignment(reference, hypothesis):
-            if kind == "equal":
-                copied.difference_update(range(first, last))
+        for span in alignment(reference, hypothesis):
+            if span.kind == "equal":
+                copied.difference_update(range(span.hypothesis_start, span.hypothesis_end))
     return Count(len(copied), len(hypothesis))
 
 
 def looped_words(reference: Sequence[str], hypothesis: Sequence[str]) -> Count:
-    """Of the hypothesis' words, those in the third and later copies of a stretch said in a row.
+    """Of the hypothesis' words, count those in the third and later copies of a repeated stretch.
 
     As many as the reference itself repeats are left out.
     """
@@ -145,45 +153,47 @@ def _n_looped(words: Sequence[str]) -> int:
     return len(looped)
 
 
-class Timed(NamedTuple):
-    """Words, and the seconds at which segments start before one and end after one."""
+class TimedWords(NamedTuple):
+    """The words of segments, and the seconds at which segments start before or end after one."""
 
     words: list[str]
-    starts: dict[int, float]
+    starts: dict[int, float]  # by index of the word
     ends: dict[int, float]
 
 
-def timed(
+def time_words(
     segments: Sequence[tuple[float, float | None, str]], split: Callable[[str], list[str]]
-) -> Timed:
-    """The words of segments (start, end, text), split as they are to be compared."""
-    found = Timed([], {}, {})
+) -> TimedWords:
+    """Return the words of segments (start, end, text); `split` makes the words to compare."""
+    timed = TimedWords([], {}, {})
     for start, end, text in segments:
         if words := split(text):
-            found.starts[len(found.words)] = start
-            found.words.extend(words)
+            timed.starts[len(timed.words)] = start
+            timed.words.extend(words)
             if end is not None:
-                found.ends[len(found.words) - 1] = end
-    return found
+                timed.ends[len(timed.words) - 1] = end
+    return timed
 
 
-def boundary_errors(said: Timed, written: Timed) -> tuple[Count, Count]:
-    """(seconds off, of so many times; those times, of the reference's).
+def boundary_errors(reference: TimedWords, hypothesis: TimedWords) -> tuple[Count, Count]:
+    """Return (seconds of error of the times compared; times compared of the reference's).
 
-    A segment's start is compared where a written one starts before the same word, its end where
-    one ends after the same word.
+    A segment's start is compared where a segment of the hypothesis starts before the same word, its
+    end where one ends after the same word.
     """
-    off, n_found = 0.0, 0
-    for kind, first, last, hyp_first, _ in alignment(said.words, written.words):
-        for word in range(first, last) if kind == "equal" else ():
-            for here, there in ((said.starts, written.starts), (said.ends, written.ends)):
-                other = hyp_first + word - first
-                if word in here and other in there:
-                    off += abs(here[word] - there[other])
-                    n_found += 1
-    return Count(off, n_found), Count(n_found, len(said.starts) + len(said.ends))
+    seconds, n_compared = 0.0, 0
+    pairs = ((reference.starts, hypothesis.starts), (reference.ends, hypothesis.ends))
+    for span in alignment(reference.words, hypothesis.words):
+        for word in range(span.start, span.end) if span.kind == "equal" else ():
+            hypothesis_word = span.hypothesis_start + word - span.start
+            for reference_times, hypothesis_times in pairs:
+                if word in reference_times and hypothesis_word in hypothesis_times:
+                    seconds += abs(reference_times[word] - hypothesis_times[hypothesis_word])
+                    n_compared += 1
+    n_times = len(reference.starts) + len(reference.ends)
+    return Count(seconds, n_compared), Count(n_compared, n_times)
 
 
 def _spaced(words: Sequence[str]) -> str:
-    """Words as a text in which one is found whole."""
+    """Join words with spaces, outer ones too, so that a word is only found whole."""
     return f" {' '.join(words)} "

@@ -12,11 +12,11 @@ from whisper_ft.evaluation.metrics import (
     Count,
     boundary_errors,
     character_errors,
-    keyword_hits,
+    keyword_precision,
+    keyword_recall,
     leaked_words,
     split_word_errors,
-    term_precision,
-    timed,
+    time_words,
     word_errors,
 )
 from whisper_ft.evaluation.samples import Output, Sample
@@ -54,14 +54,14 @@ class ScoredText:
         return character_errors if self.unspaced else word_errors
 
     @cached_property
-    def normalised(self) -> tuple[str, str]:
+    def normalized(self) -> tuple[str, str]:
         """(reference, output) after whisper's normaliser."""
-        normalise = normaliser(self.sample.language, self.sample.task)
-        return normalise(self.reference), normalise(self.output.text)
+        normalize = normalizer(self.sample.language, self.sample.task)
+        return normalize(self.reference), normalize(self.output.text)
 
     @cached_property
     def words(self) -> tuple[list[str], list[str]]:
-        """(reference, output) in normalised words, or characters for unspaced languages."""
+        """(reference, output) in normalized words, or characters for unspaced languages."""
         return self.split(self.reference), self.split(self.output.text)
 
     def split(self, text: str) -> list[str]:
@@ -72,10 +72,10 @@ class ScoredText:
         """Word errors on the words of keywords, and on the rest; nothing if unspaced."""
         if self.unspaced:
             return Count(), Count()
-        normalise = normaliser(self.sample.language, self.sample.task)
+        normalize = normalizer(self.sample.language, self.sample.task)
         terms = self.sample.keywords
         return split_word_errors(
-            *self.normalised, {word for term in terms for word in normalise(term).split()}
+            *self.normalized, {word for term in terms for word in normalize(term).split()}
         )
 
     @cached_property
@@ -87,40 +87,41 @@ class ScoredText:
         if not self.sample.segments:
             return Count(), Count()
         return boundary_errors(
-            timed(self.sample.segments, self.split), timed(self.output.segments, self.split)
+            time_words(self.sample.segments, self.split),
+            time_words(self.output.segments, self.split),
         )
 
-    def keyword_recall(self) -> Count:
+    def count_keyword_recall(self) -> Count:
         keywords = self.sample.keywords
-        return keyword_hits(keywords, self.reference, self.output.text, cased=self.cased)
+        return keyword_recall(keywords, self.reference, self.output.text, cased=self.cased)
 
-    def keyword_precision(self) -> Count:
+    def count_keyword_precision(self) -> Count:
         terms = self.sample.prompt_terms
-        return term_precision(terms, self.reference, self.output.text, cased=self.cased)
+        return keyword_precision(terms, self.reference, self.output.text, cased=self.cased)
 
-    def prompt_leak(self) -> Count:
+    def count_prompt_leak(self) -> Count:
         prompt = self.split(self.sample.prompts[self.condition] or "")
         return leaked_words(prompt, *self.words, 2 * LEAK_WORDS if self.unspaced else LEAK_WORDS)
 
-    def empty(self) -> Count:
+    def count_empty(self) -> Count:
         """Count a row with speech, and whether its output is empty."""
         reference, output = self.words
         return Count(int(not output), 1) if reference else Count()
 
-    def hallucinated(self) -> Count:
+    def count_hallucinated(self) -> Count:
         """Count a silent row, and whether its output holds words."""
         reference, output = self.words
         return Count() if reference else Count(int(bool(output)), 1)
 
 
 def split_words(text: str, language: str, task: str) -> list[str]:
-    """Return normalised words, or characters for a language written without spaces."""
-    words = normaliser(language, task)(text).split()
+    """Return normalized words, or characters for a language written without spaces."""
+    words = normalizer(language, task)(text).split()
     return list("".join(words)) if is_unspaced(language, task) else words
 
 
 @cache
-def normaliser(language: str, task: str) -> BasicTextNormalizer | EnglishTextNormalizer:
+def normalizer(language: str, task: str) -> BasicTextNormalizer | EnglishTextNormalizer:
     """Return whisper's normaliser for the output's language: a translation is English."""
     english = language == "en" or task == "translate"
     return EnglishTextNormalizer() if english else BasicTextNormalizer()

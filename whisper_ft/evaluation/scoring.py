@@ -29,27 +29,27 @@ class Score:
 
 
 SCORES = {
-    "wer": Score("word errors, after whisper's normaliser", lambda t: t.errors(*t.normalised)),
+    "wer": Score("word errors, after whisper's normaliser", lambda t: t.errors(*t.normalized)),
     "raw_wer": Score("word errors on raw text", lambda t: t.errors(t.reference, t.output.text)),
     "cer": Score(
-        "character errors, after whisper's normaliser", lambda t: character_errors(*t.normalised)
+        "character errors, after whisper's normaliser", lambda t: character_errors(*t.normalized)
     ),
     "b_wer": Score("word errors on the words of keywords", lambda t: t.biased[0]),
     "u_wer": Score("word errors on all other words", lambda t: t.biased[1]),
     "keyword_recall": Score(
         "keywords written exactly, of those spoken",
-        ScoredText.keyword_recall,
+        ScoredText.count_keyword_recall,
         higher_is_better=True,
     ),
     "keyword_precision": Score(
         "terms of the prompts that were spoken, of those written",
-        ScoredText.keyword_precision,
+        ScoredText.count_keyword_precision,
         higher_is_better=True,
     ),
-    "prompt_leak": Score("output words copied from the prompt", ScoredText.prompt_leak),
+    "prompt_leak": Score("output words copied from the prompt", ScoredText.count_prompt_leak),
     "repetition": Score("output words repeated in loops", lambda t: looped_words(*t.words)),
-    "empty": Score("rows with speech whose output is empty", ScoredText.empty),
-    "hallucinated": Score("silent rows whose output holds words", ScoredText.hallucinated),
+    "empty": Score("rows with speech whose output is empty", ScoredText.count_empty),
+    "hallucinated": Score("silent rows whose output holds words", ScoredText.count_hallucinated),
     "timestamp_error": Score(
         "mean error of segment times, in seconds", lambda t: t.timestamps[0], is_percentage=False
     ),
