@@ -72,9 +72,9 @@ def _command(name: str, config: Any) -> Iterator[str]:
     for group, members in groups.items():
         title = "" if len(groups) == 1 else group.capitalize()
         yield from ("", *([f"**{title}**", ""] if title else []))
-        yield from ("| flag | value | default | meaning |", "|---|---|---|---|")
+        yield from ("| flag | value | meaning |", "|---|---|---|")
         for field in members:
-            cells = (_name(field), _value(field), _default(field), _help(field))
+            cells = (_name(field), "<br>".join(_value(field)), _help(field))
             yield "| " + " | ".join(cells) + " |"
 
 
@@ -83,11 +83,19 @@ def _name(field: dataclasses.Field[Any]) -> str:
     return f"`{field.name.upper() if positional else flag(field.name)}`"
 
 
-def _value(field: dataclasses.Field[Any]) -> str:
+def _value(field: dataclasses.Field[Any]) -> list[str]:
+    """Return a field's type and range, and its default where the help does not say it."""
+    default = _default(field)
+    return [_choices(field) or _type(field), *([f"default: {default}"] if default else [])]
+
+
+def _choices(field: dataclasses.Field[Any]) -> str:
+    return ", ".join(f"`{choice}`" for choice in field.metadata["choices"])
+
+
+def _type(field: dataclasses.Field[Any]) -> str:
     """Return a field's type, how many values it takes, and the range of each."""
     meta = field.metadata
-    if meta["choices"]:
-        return ", ".join(f"`{choice}`" for choice in meta["choices"])
     kind, count = _kind(field.type)
     parts = [TYPES[kind] if count is None else f"{count or 'one or more'} × {TYPES[kind]}"]
     parts += [f"or `{word}`" for word in meta["words"]]

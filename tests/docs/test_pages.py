@@ -59,6 +59,19 @@ def test_every_package_is_in_the_tree():
     assert sorted(shown) == sorted(packages)
 
 
+def test_the_floors_of_the_drawing_are_the_enforced_ones():
+    drawing = blocks("", "docs/architecture/index.md")[0]
+    shown = [name for name in re.findall(r"^(?:\d| ) +(\w+)/", drawing, re.M)]
+    packages = [name for floor in load_script("generate").layers() for name in floor]
+    assert shown == [name for name in packages if name in shown]
+    assert set(packages) - set(shown) == {"__main__", "version"}
+
+
+def test_every_module_that_the_architecture_names_exists():
+    for name in re.findall(r"`([a-z_]+/[a-z_]+\.py)`", TEXTS["docs/architecture/index.md"]):
+        assert (ROOT / "whisper_ft" / name).exists(), name
+
+
 def test_every_flag_that_a_page_names_exists():
     known = set(re.findall(r"--[a-z][a-z-]+", TEXTS["docs/reference/command-line.md"]))
     elsewhere = {"--help", "--model", "--initial_prompt", "--random", "--ways", "--rounds"}
