@@ -119,7 +119,7 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
         vocabularies,
         language=config.language,
         task=config.task,
-        wrong=problems,
+        problems=problems,
     )
     dtype = pick_dtype(config.dtype, device)
     domains: dict[str, Sequence[Row]] = {

@@ -82,7 +82,7 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
         [vocabulary] if vocabulary else [],
         language=config.language,
         task=config.task,
-        wrong=problems,
+        problems=problems,
     )
     return LongformPlan(
         checkpoint=config.checkpoint,

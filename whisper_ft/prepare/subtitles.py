@@ -55,7 +55,7 @@ def prepare_subtitles(
         raise ValueError(f"--copy-audio: {copy_to}: contains the recordings: give another --out")
     if language and language.lower() not in (*LANGUAGES, *TO_LANGUAGE_CODE):
         raise ValueError(
-            f"--language: {language}: Whisper does not know this language: give a code such as en"
+            f"--language: {language}: whisper has no such language: give a code such as en"
         )
     options = SubtitleOptions(seed, encoding, keep_notes, language, copy_to)
     problems = []

@@ -168,12 +168,11 @@ def read_rows(
             manifest = read_manifest(path, language=config.language, task=config.task)
             found = check_manifest(manifest, vocabulary)
             checked[split].append(found)
-            for doubt in found.warnings[:MAX_WARNINGS]:
-                print(f"warning: {doubt}")
+            for warning in found.warnings[:MAX_WARNINGS]:
+                print(f"warning: {warning}")
             if len(found.warnings) > MAX_WARNINGS:
-                print(
-                    f"warning: {len(found.warnings)} doubts: `python -m whisper_ft check` shows all"
-                )
+                n_warnings = len(found.warnings)
+                print(f"warning: {n_warnings} warnings: `python -m whisper_ft check` shows all")
             if not config.skip_bad_rows or not found.rows:
                 problems += [str(problem) for problem in found.problems]
                 continue

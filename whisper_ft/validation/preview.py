@@ -1,79 +1,95 @@
-"""Rows as the model will see them, spelled out for a person."""
+"""Show rows as the model will see them, token by token."""
 
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Iterator, Sequence
 
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.dataset import Examples
+from whisper_ft.data.prompts import PromptPolicy
+from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
+from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.tokens import IGNORE, build_example
 
-DIM, PLAIN = "\033[2m", "\033[0m"
-BETWEEN = "|"  # tokens
+DIM, RESET = "\033[2m", "\033[0m"  # terminal codes
+SEPARATOR = "|"  # between tokens
+MAX_LINE = 88  # characters of tokens
+LABEL_WIDTH = 8  # characters
 
 
-def show(examples: Examples, n_rows: int) -> Iterator[str]:
-    """A paragraph each of some rows, drawn by the seed, with the prompts of their first visit.
+def preview(
+    rows: Sequence[Row],
+    policy: PromptPolicy,
+    vocabulary: Vocabulary,
+    *,
+    n_rows: int,
+    timestamp_rate: float,
+    seed: int,
+    dim: bool = False,
+) -> Iterator[str]:
+    """Yield a paragraph for each of some checked rows, drawn by the seed, with their first prompts.
 
-    What is read and masked stands before what is learned, dimmed on a terminal. Rows are checked
-    ones; their audio is not read.
+    Masked tokens come before learned ones, dimmed by terminal codes if `dim`. Audio is not read.
     """
-    indices = range(len(examples.rows))
-    drawn = random.Random(f"show {examples.seed}").sample(indices, min(n_rows, len(indices)))
-    for index in sorted(drawn):
-        row = examples.rows[index]
-        tokenizer, prompt, timestamps = examples.draw_prompt(ExampleIndex(0, index))
-        tokens, targets = build_example(
-            tokenizer,
-            row.text,
-            prompt,
-            segments=row.resolved_segments(row.duration or 0.0),
-            timestamps=timestamps,
-            blank=examples.is_blank(ExampleIndex(0, index), timestamps),
-            n_text_ctx=examples.n_text_ctx,
-        )
-        n_masked = targets.count(IGNORE)
-        head = (
-            f"{row.place}  {row.duration or 0.0:.2f} s, {row.language}, {row.task}: "
-            f"{n_masked} tokens masked, {len(targets) - n_masked} learned"
-        )
-        masked = _spelled(tokenizer, tokens[: n_masked + 1]) if n_masked else []
-        # a row without a prompt is given sot; with one it learns sot too
-        first = [] if n_masked else tokens[:1]
-        yield "\n".join(
-            [
-                head,
-                *(_dimmed(line) for line in _wrapped("masked", masked) if masked),
-                *_wrapped("learned", _spelled(tokenizer, [*first, *targets[n_masked:]])),
-                "",
-            ]
-        )
-
-
-def _spelled(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
-    """Each id as text: bytes that are no whole character as \\x.., line ends as \\n."""
-    encoding = tokenizer.encoding
-    pieces = (
-        encoding.decode_single_token_bytes(i).decode("utf-8", "backslashreplace") for i in ids
+    examples = Examples(
+        rows,
+        policy,
+        vocabulary.tokenizer,
+        n_mels=0,  # no audio is read
+        n_text_ctx=vocabulary.n_text_ctx,
+        timestamp_rate=timestamp_rate,
+        seed=seed,
     )
-    return [piece.replace("\n", "\\n") for piece in pieces]
+    drawn = random.Random(f"show {seed}").sample(range(len(rows)), min(n_rows, len(rows)))
+    for index in sorted(drawn):
+        yield _format_example(examples, index, dim)
 
 
-def _wrapped(name: str, pieces: Sequence[str]) -> list[str]:
-    margin = " " * 10
+def _format_example(examples: Examples, index: int, dim: bool) -> str:
+    row = examples.rows[index]
+    seconds = row.duration or 0.0
+    tokenizer, prompt, timestamps = examples.draw_prompt(ExampleIndex(0, index))
+    tokens, targets = build_example(
+        tokenizer,
+        row.text,
+        prompt,
+        segments=row.resolved_segments(seconds),
+        timestamps=timestamps,
+        blank=examples.is_blank(ExampleIndex(0, index), timestamps),
+        n_text_ctx=examples.n_text_ctx,
+    )
+    n_masked = targets.count(IGNORE)
+    title = (
+        f"{row.place}  {seconds:.2f} s, {row.language}, {row.task}: "
+        f"{n_masked} tokens masked, {len(targets) - n_masked} learned"
+    )
+    masked = tokens[: n_masked + 1] if n_masked else []
+    # sot is given without a prompt, and learned after one
+    learned = [*([] if n_masked else tokens[:1]), *targets[n_masked:]]
+    masked_lines = _wrap("masked", _spell(tokenizer, masked)) if masked else []
+    if dim:
+        masked_lines = [f"{DIM}{line}{RESET}" for line in masked_lines]
+    return "\n".join([title, *masked_lines, *_wrap("learned", _spell(tokenizer, learned)), ""])
+
+
+def _spell(tokenizer: Tokenizer, ids: Sequence[int]) -> list[str]:
+    """Return each token as text: bytes that are not a whole character as \\x.., newlines as \\n."""
+    encoding = tokenizer.encoding
+    texts = (encoding.decode_single_token_bytes(i).decode("utf-8", "backslashreplace") for i in ids)
+    return [text.replace("\n", "\\n") for text in texts]
+
+
+def _wrap(label: str, texts: Sequence[str]) -> list[str]:
+    """Return lines of token texts, the first with the label."""
+    margin = " " * (LABEL_WIDTH + 2)
     lines, line = [], ""
-    for piece in pieces:
-        if line and len(line) + len(piece) + 1 > 88:
+    for text in texts:
+        if line and len(line) + len(text) + 1 > MAX_LINE:
             lines.append(line)
             line = ""
-        line += (BETWEEN if line else "") + piece
+        line += (SEPARATOR if line else "") + text
     lines.append(line)
-    return [f"  {name:8}{lines[0]}", *(margin + line for line in lines[1:])]
-
-
-def _dimmed(line: str) -> str:
-    return f"{DIM}{line}{PLAIN}" if sys.stdout.isatty() else line
+    return [f"  {label:{LABEL_WIDTH}}{lines[0]}", *(margin + line for line in lines[1:])]

@@ -1,198 +1,200 @@
-"""What manifests hold, on one screen: hours, languages, lengths, and doubts by what they say."""
+"""Summarize a checked manifest on one screen: hours, languages, lengths, problems, warnings."""
 
 from __future__ import annotations
 
-import random
 import re
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from tqdm import tqdm
-
-from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
-from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
+from whisper_ft.data.row import Problem
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.text.terms import is_distinctive, normalize_text
 from whisper_ft.text.tokens import encode_prompt, encode_segments
 from whisper_ft.validation.checks import CheckedManifest
-from whisper_ft.validation.warnings import audio_warnings
 
-FIELDS = ("prompt", "keywords", "segments", "recording", "speaker")  # that rows may have
-MOST = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # tokens of a text in a bin
-BINS = {most: f"{low + 1}-{most}" for low, most in zip((0, *MOST), MOST, strict=False)}
-BAR = 40  # characters of the longest
-MOST_LISTED = 20  # problems that stand one by one
-SHOWN = 4  # places and values of rows that share a problem or a doubt
-VARYING = re.compile(r"'(?:[^'\\]|\\.)+'|\"[^\"]+\"|\d+(\.\d+)?%?")  # of its words
-
-
-def check_audio(checked: Sequence[CheckedManifest], n_rows: int, seed: int) -> None:
-    """Add doubts about the sound of at most so many rows of each manifest, drawn by the seed."""
-    for found in checked:
-        drawn = random.Random(f"listen {seed}").sample(
-            range(len(found.rows)), min(n_rows, len(found.rows))
-        )
-        for i in tqdm(sorted(drawn), "listening", leave=False, disable=len(drawn) < 100):
-            row = found.rows[i]
-            try:
-                samples, _ = read_row_audio(row, timestamps=True)
-            except RowError as error:
-                found.problems.append(Problem(row.place, str(error).removeprefix(f"{row.place}: ")))
-                continue
-            found.warnings += [Problem(row.place, what) for what in audio_warnings(row, samples)]
+OPTIONAL_FIELDS = ("prompt", "keywords", "segments", "recording", "speaker")
+BIN_ENDS = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # the most tokens of a text in each bin
+BINS = {end: f"{low + 1}-{end}" for low, end in zip((0, *BIN_ENDS), BIN_ENDS, strict=False)}
+BAR_WIDTH = 40  # characters of the longest bar
+MAX_LISTED = 20  # problems; more are grouped by kind
+N_EXAMPLES = 4  # places and values of a group
+VARYING = re.compile(
+    r"'(?:[^'\\]|\\.)+'|\"[^\"]+\"|\d+(\.\d+)?%?"
+)  # the part of a kind that varies
 
 
-def compare_manifests(checked: Sequence[CheckedManifest]) -> None:
-    """Add a doubt for each row of whose audio, or words, an earlier manifest holds some too."""
-    heard = _Heard()
-    said: dict[tuple[str, str], str] = {}
-    for number, found in enumerate(checked, start=1):
-        for row in found.rows if number > 1 else ():
-            text = normalize_text(row.text, cased=False)
-            seconds, other = heard.shared(row)
-            if other:
-                what = f"audio: {seconds:.1f} s of it stand in '{other}' too"
-                found.warnings.append(Problem(row.place, what))
-            elif text and (other := said.get((row.speaker, text), "")):
-                who = "by the same speaker " if row.speaker else ""
-                found.warnings.append(Problem(row.place, f"text: said {who}in '{other}' too"))
-        if number == len(checked):
-            return
-        heard.add(found.rows)
-        for row in found.rows:
-            text = normalize_text(row.text, cased=False)
-            if row.speaker or is_distinctive(text):  # who says yes may be anyone
-                said.setdefault((row.speaker, text), row.place)
+@dataclass(frozen=True)
+class LanguageTotal:
+    """How much of a language a manifest has."""
+
+    n_rows: int
+    hours: float
 
 
-class _Stretch(NamedTuple):
-    start: float  # seconds in a file
-    end: float
-    channel: int | None
-    place: str  # of its row
+@dataclass(frozen=True)
+class CutPrompts:
+    """Prompts with more tokens than fit: how many, and how many tokens they lose."""
+
+    n_rows: int
+    mean: float  # tokens
+    most: int
 
 
-class _Heard:
-    """Stretches of files that manifests hold: which of them does a row share?"""
+@dataclass(frozen=True)
+class ManifestSummary:
+    """All that a report shows of a checked manifest."""
 
-    def __init__(self) -> None:
-        self._stretches: defaultdict[Path, list[_Stretch]] = defaultdict(list)  # by start
-        self._resolved = cache(Path.resolve)
+    path: str
+    n_rows: int  # usable ones, as in all numbers
+    hours: float
+    languages: dict[str, LanguageTotal]  # by code
+    n_by_task: dict[str, int]
+    n_by_field: dict[str, int]  # rows that have an optional field, or are silence
+    n_by_tokens: dict[str, int]  # by bin of BINS; empty if no vocabulary is known
+    cut_prompts: CutPrompts | None
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
 
-    def add(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            end = row.start + (row.duration or 0.0)
-            stretch = _Stretch(row.start, end, row.channel, row.place)
-            self._stretches[self._resolved(row.audio)].append(stretch)
-        for held in self._stretches.values():
-            held.sort(key=lambda stretch: stretch.start)
-
-    def shared(self, row: Row) -> tuple[float, str]:
-        """(seconds, place) of the largest stretch that a row shares with one held, or (0.0, "")."""
-        held = self._stretches.get(self._resolved(row.audio), [])
-        ends = row.start + (row.duration or 0.0)
-        earliest = row.start - MAX_SECONDS - CUT_SLACK
-        first = bisect_left(held, earliest, key=lambda other: other.start)
-        best = (CUT_SLACK, "")
-        for other in map(held.__getitem__, range(first, len(held))):
-            if other.start >= ends:
-                break
-            seconds = min(ends, other.end) - max(row.start, other.start)
-            if None in (row.channel, other.channel) or row.channel == other.channel:
-                best = max(best, (seconds, other.place))
-        return best if best[1] else (0.0, "")
+    def to_json(self) -> dict[str, Any]:
+        """Return it in plain types."""
+        cut = self.cut_prompts
+        return {
+            "manifest": self.path,
+            "rows": self.n_rows,
+            "hours": self.hours,
+            "languages": {
+                code: {"rows": total.n_rows, "hours": total.hours}
+                for code, total in self.languages.items()
+            },
+            "tasks": self.n_by_task,
+            "with": self.n_by_field,
+            "tokens": self.n_by_tokens,
+            "cut_prompts": (
+                {"rows": cut.n_rows, "mean": cut.mean, "most": cut.most} if cut else {}
+            ),
+            "problems": [vars(problem) for problem in self.problems],
+            "warnings": [vars(warning) for warning in self.warnings],
+        }
 
 
-def survey(path: str, found: CheckedManifest, vocabulary: Vocabulary | None) -> dict[str, Any]:
-    """All about a manifest that a report may show, in plain types; its rows are made once."""
-    languages: defaultdict[str, dict[str, float]] = defaultdict(lambda: {"rows": 0, "hours": 0.0})
-    tasks, having, lengths = Counter[str](), Counter[str](), Counter[str]()
-    cuts: list[int] = []
-    for row in found.rows:
-        languages[row.language]["rows"] += 1
-        languages[row.language]["hours"] += (row.duration or 0.0) / 3600
-        tasks[row.task] += 1
-        having.update(name for name in FIELDS if getattr(row, name))
-        having["silence"] += not row.text.strip()
-        if vocabulary is not None:
-            tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
-            ids = encode_segments(tokenizer, row.resolved_segments(row.duration or 0.0))
-            lengths[_bin(len(ids))] += 1
-            cuts.append(len(encode_prompt(tokenizer, row.prompt)) - MAX_PROMPT_TOKENS)
-    cuts = [cut for cut in cuts if cut > 0]
-    return {
-        "manifest": path,
-        "rows": len(found.rows),
-        "hours": found.seconds / 3600,
-        "languages": dict(languages),
-        "tasks": dict(tasks),
-        "with": {name: having[name] for name in (*FIELDS, "silence")},
-        "tokens": {name: lengths[name] for name in BINS.values()} if vocabulary else {},
-        "cut_prompts": (
-            {"rows": len(cuts), "mean": sum(cuts) / len(cuts), "most": max(cuts)} if cuts else {}
-        ),
-        "problems": [vars(problem) for problem in found.problems],
-        "doubts": [vars(doubt) for doubt in found.warnings],
-    }
+def summarize(
+    path: str, checked: CheckedManifest, vocabulary: Vocabulary | None
+) -> ManifestSummary:
+    """Summarize a checked manifest; tokens are counted only with a vocabulary."""
+    n_by_language, n_by_task = Counter[str](), Counter[str]()
+    n_by_field, n_by_bin = Counter[str](), Counter[str]()
+    hours_by_language: defaultdict[str, float] = defaultdict(float)
+    n_cut_tokens: list[int] = []  # of each prompt that loses some
+    for row in checked.rows:
+        n_by_language[row.language] += 1
+        hours_by_language[row.language] += (row.duration or 0.0) / 3600
+        n_by_task[row.task] += 1
+        n_by_field.update(name for name in OPTIONAL_FIELDS if getattr(row, name))
+        n_by_field["silence"] += not row.text.strip()
+        if vocabulary is None:
+            continue
+        tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
+        ids = encode_segments(tokenizer, row.resolved_segments(row.duration or 0.0))
+        n_by_bin[_bin(len(ids))] += 1
+        n_cut = len(encode_prompt(tokenizer, row.prompt)) - MAX_PROMPT_TOKENS
+        n_cut_tokens += [n_cut] if n_cut > 0 else []
+    return ManifestSummary(
+        path=path,
+        n_rows=len(checked.rows),
+        hours=checked.seconds / 3600,
+        languages={
+            code: LanguageTotal(n_rows, hours_by_language[code])
+            for code, n_rows in n_by_language.items()
+        },
+        n_by_task=dict(n_by_task),
+        n_by_field={name: n_by_field[name] for name in (*OPTIONAL_FIELDS, "silence")},
+        n_by_tokens={name: n_by_bin[name] for name in BINS.values()} if vocabulary else {},
+        cut_prompts=_summarize_cuts(n_cut_tokens),
+        problems=checked.problems,
+        warnings=checked.warnings,
+    )
 
 
 def _bin(n_tokens: int) -> str:
-    """The bin of a text of so many tokens; the last takes all longer ones."""
-    return next((name for most, name in BINS.items() if n_tokens <= most), BINS[max(BINS)])
+    """Return the bin of a text; the last one has all longer texts too."""
+    return next((name for end, name in BINS.items() if n_tokens <= end), BINS[max(BINS)])
 
 
-def screen(surveyed: dict[str, Any], *, every: bool) -> Iterator[str]:
-    """Its lines for a terminal; `every` lists each doubt, else they stand together by kind."""
-    n_rows = surveyed["rows"]
-    kinds = [f"{n} with {name}" for name, n in surveyed["with"].items() if n]
-    head = f"{surveyed['manifest']}: {n_rows} rows, {surveyed['hours']:.2f} h"
-    yield f"{head}; {', '.join(kinds)}" if kinds else head
-    if len(surveyed["languages"]) > 1:
-        by_rows = sorted(surveyed["languages"].items(), key=lambda item: -item[1]["rows"])
+def _summarize_cuts(n_cut_tokens: Sequence[int]) -> CutPrompts | None:
+    if not n_cut_tokens:
+        return None
+    mean = sum(n_cut_tokens) / len(n_cut_tokens)
+    return CutPrompts(len(n_cut_tokens), mean, max(n_cut_tokens))
+
+
+def format_summary(summary: ManifestSummary, *, all_warnings: bool) -> Iterator[str]:
+    """Yield lines for a terminal.
+
+    Warnings and more than MAX_LISTED problems are grouped by kind unless `all_warnings`.
+    """
+    yield _format_totals(summary)
+    if len(summary.languages) > 1:
+        by_rows = sorted(summary.languages.items(), key=lambda item: -item[1].n_rows)
         yield "  languages: " + ", ".join(
-            f"{code} {n['rows']} ({n['hours']:.2f} h)" for code, n in by_rows
+            f"{code} {total.n_rows} ({total.hours:.2f} h)" for code, total in by_rows
         )
-    if surveyed["tasks"].get("translate"):
-        yield f"  to be translated: {surveyed['tasks']['translate']}"
-    if (bins := surveyed["tokens"]) and n_rows:
-        yield "  tokens of a text, times included:"
-        most = max(bins.values())
-        used = [name for name, n in bins.items() if n]
-        for name, n in list(bins.items())[: list(bins).index(used[-1]) + 1]:
-            yield f"  {name:>9} {n:6} {'#' * round(BAR * n / most)}".rstrip()
-    if cut := surveyed["cut_prompts"]:
+    if n_translated := summary.n_by_task.get("translate"):
+        yield f"  rows to translate: {n_translated}"
+    yield from _format_histogram(summary)
+    if cut := summary.cut_prompts:
         yield (
-            f"  {cut['rows']} prompts lose their beginning, {cut['mean']:.0f} tokens on average, "
-            f"{cut['most']} at most"
+            f"  {cut.n_rows} prompts lose their first tokens: {cut.mean:.0f} on average, "
+            f"{cut.most} at most"
         )
-    problems, warnings = surveyed["problems"], surveyed["doubts"]
-    few = every or len(problems) <= MOST_LISTED
-    yield from _listed(problems, "") if few else _grouped(problems, "wrong")
-    yield from _listed(warnings, "doubtful: ") if every else _grouped(warnings, "doubtful")
-    more = "" if every or (few and not warnings) else ": --all-warnings lists each"
-    yield f"  {len(problems)} problems, {len(warnings)} doubts{more}"
+    list_problems = all_warnings or len(summary.problems) <= MAX_LISTED
+    yield from _list(summary.problems) if list_problems else _group(summary.problems, "problem")
+    if all_warnings:
+        yield from (f"warning: {line}" for line in _list(summary.warnings))
+    else:
+        yield from _group(summary.warnings, "warning")
+    hides_some = not all_warnings and (summary.warnings or not list_problems)
+    hint = ": --all-warnings lists each" if hides_some else ""
+    yield f"  {len(summary.problems)} problems, {len(summary.warnings)} warnings{hint}"
 
 
-def _listed(found: Sequence[dict[str, str]], name: str) -> Iterator[str]:
-    for one in found:
-        yield f"{name}{one['place']}: {one['what']}"
+def _format_totals(summary: ManifestSummary) -> str:
+    totals = f"{summary.path}: {summary.n_rows} rows, {summary.hours:.2f} h"
+    fields = ", ".join(f"{n} with {name}" for name, n in summary.n_by_field.items() if n)
+    return f"{totals}; {fields}" if fields else totals
 
 
-def _grouped(found: Sequence[dict[str, str]], name: str) -> Iterator[str]:
-    """A line for each kind: how often, one of them in full, where; and the values of others."""
-    groups: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
-    for one in found:
-        groups[VARYING.sub("..", one["what"])].append(one)
-    for held in sorted(groups.values(), key=len, reverse=True):
-        lines = ", ".join(one["place"].rpartition(":")[2] for one in held[:SHOWN])
-        more = ", ..." if len(held) > SHOWN else ""
-        yield f"  {name}: {len(held):5} x {held[0]['what']} (line {lines}{more})"
-        values = Counter(first.group() for one in held if (first := VARYING.search(one["what"])))
+def _format_histogram(summary: ManifestSummary) -> Iterator[str]:
+    """Yield a bar for each bin of tokens up to the last that has a text."""
+    if not summary.n_by_tokens or not summary.n_rows:
+        return
+    yield "  tokens per text, timestamps included:"
+    highest = max(summary.n_by_tokens.values())
+    names = list(summary.n_by_tokens)
+    last = max(i for i, name in enumerate(names) if summary.n_by_tokens[name])
+    for name in names[: last + 1]:
+        n = summary.n_by_tokens[name]
+        yield f"  {name:>9} {n:6} {'#' * round(BAR_WIDTH * n / highest)}".rstrip()
+
+
+def _list(findings: Sequence[Problem]) -> Iterator[str]:
+    """Yield a line for each problem or warning."""
+    return (f"{finding.place}: {finding.what}" for finding in findings)
+
+
+def _group(findings: Sequence[Problem], label: str) -> Iterator[str]:
+    """Yield a line for each kind: how often, the first one in full, where, and other values."""
+    groups: defaultdict[str, list[Problem]] = defaultdict(list)
+    for finding in findings:
+        groups[VARYING.sub("..", finding.what)].append(finding)
+    for group in sorted(groups.values(), key=len, reverse=True):
+        lines = ", ".join(finding.place.rpartition(":")[2] for finding in group[:N_EXAMPLES])
+        more = ", ..." if len(group) > N_EXAMPLES else ""
+        yield f"  {label}: {len(group):5} x {group[0].what} (line {lines}{more})"
+        values = Counter(
+            match.group() for finding in group if (match := VARYING.search(finding.what))
+        )
         if len(values) > 1:
-            most = ", ".join(f"{value} ({n})" for value, n in values.most_common(SHOWN))
-            yield f"{' ' * 20}also {most}"
+            most_common = ", ".join(f"{v} ({n})" for v, n in values.most_common(N_EXAMPLES))
+            yield f"{' ' * 20}also {most_common}"

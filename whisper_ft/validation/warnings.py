@@ -1,4 +1,4 @@
-"""What may be a mistake in a row: it can be trained on, and perhaps should not be."""
+"""Warn about usable rows that may contain a mistake."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-import numpy as np
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
@@ -23,11 +22,10 @@ from whisper_ft.text.tokens import (
     is_unspaced,
 )
 
-RATES = {False: (1.0, 30.0), True: (0.4, 15.0)}  # characters a second, by whether unspaced
-CLIPPED, CLIPPED_SHARE = 0.999, 0.001  # a sample's level; the share of them that is heard
-SILENT = 0.003  # level, -50 dB: a loud speaker's pause
-# By how Unicode's names of letters begin; languages not listed are written in LATIN.
-SCRIPTS = {
+# (lowest, highest) plausible characters per second, by whether words are written without spaces
+SPEECH_RATES = {False: (1.0, 30.0), True: (0.4, 15.0)}
+# First words of Unicode's letter names: languages; others are written in LATIN.
+LANGUAGES_BY_SCRIPTS = {
     ("CYRILLIC",): "ru uk bg mk be kk mn tg tt ba",
     ("CYRILLIC", "LATIN"): "sr bs uz az tk",
     ("GREEK",): "el",
@@ -54,84 +52,96 @@ SCRIPTS = {
     ("CJK", "BOPOMOFO"): "zh yue",
     ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH"): "ja",
 }
-SCRIPTS_OF = {code: names for names, codes in SCRIPTS.items() for code in codes.split()}
+SCRIPTS_BY_LANGUAGE = {
+    code: scripts for scripts, codes in LANGUAGES_BY_SCRIPTS.items() for code in codes.split()
+}
 
 
-def warnings(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
-    """Each as `field: value: what it may mean`; `segments` are the row's, resolved."""
+def row_warnings(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
+    """Yield each warning as `field: value: what it may mean`; `segments` are the resolved ones."""
     yield from _segment_warnings(row, segments)
     yield from _prompt_warnings(row, tokenizer)
     yield from _text_warnings(row, segments, tokenizer)
-    if reveals_text(", ".join(("", *row.keywords)), row.text):
-        yield "keywords: one holds the whole text: no glossary is made of them"
-    for term in row.keywords:
-        if not term_count(term, row.text):
-            yield f"keywords: {term!r}: in the text in another case only: spell it as the text does"
+    yield from _keyword_warnings(row)
 
 
-def joined(segments: Sequence[Segment]) -> str:
-    """Texts of segments as a row's text should have them, white space collapsed."""
+def join_texts(segments: Sequence[Segment]) -> str:
+    """Return the texts of segments as a row's text should have them, white space collapsed."""
     return " ".join(" ".join(segment.text for segment in segments).split())
-
-
-def audio_warnings(row: Row, samples: np.ndarray) -> Iterator[str]:
-    """What may be wrong with a row's audio, once it is heard."""
-    level = np.abs(samples)
-    if (level >= CLIPPED).mean() > CLIPPED_SHARE:
-        share = (level >= CLIPPED).mean()
-        yield f"audio: {share:.1%} of the samples are clipped: record it at a lower level"
-    if row.text.strip() and level.max() < SILENT:
-        yield f"audio: never louder than {level.max():.4f}: is it silence?"
 
 
 def _segment_warnings(row: Row, segments: Sequence[Segment]) -> Iterator[str]:
     if row.text and not row.text.strip():
-        yield "text: only white space: it counts as silence, which is written as an empty text"
-    if joined(segments) != " ".join(row.text.split()):
-        yield "segments: their texts do not join to the text: timestamped visits learn another text"
+        yield "text: only white space: it counts as silence: write an empty text for silence"
+    if join_texts(segments) != " ".join(row.text.split()):
+        yield (
+            "segments: their joined texts are not the text: examples with timestamps learn the "
+            "texts of the segments"
+        )
     if segments[0].start > MAX_FIRST_TIMESTAMP:
         yield (
-            f"segments: the first starts at {segments[0].start} s, and stock decoding writes no "
-            f"first timestamp after {MAX_FIRST_TIMESTAMP:.1f} s: start the row later"
+            f"segments: the first starts at {segments[0].start} s: stock decoding writes no first "
+            f"timestamp after {MAX_FIRST_TIMESTAMP:.1f} s: start the row later"
         )
 
 
 def _prompt_warnings(row: Row, tokenizer: Tokenizer) -> Iterator[str]:
-    n_prompt = len(encode_prompt(tokenizer, row.prompt))
-    if n_prompt > MAX_PROMPT_TOKENS:
-        yield f"prompt: {n_prompt} tokens: the first {n_prompt - MAX_PROMPT_TOKENS} are cut off"
+    n_tokens = len(encode_prompt(tokenizer, row.prompt))
+    if n_tokens > MAX_PROMPT_TOKENS:
+        n_cut = n_tokens - MAX_PROMPT_TOKENS
+        yield f"prompt: {n_tokens} tokens: the first {n_cut} are cut off: shorten the prompt"
     if reveals_text(row.prompt, row.text):
-        yield "prompt: holds the whole text: the model learns to copy it, and hears nothing"
+        yield "prompt: contains the whole text: the model learns to copy it, not to listen"
 
 
 def _text_warnings(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) -> Iterator[str]:
-    ids = encode_segments(tokenizer, segments)
-    if len(ids) > MAX_NEW_TOKENS:
-        yield f"text: {len(ids)} tokens: decoding stops after {MAX_NEW_TOKENS}: split the row"
-    written = dict.fromkeys(encode_text(tokenizer, row.text))
-    never = [i for i in written if i in tokenizer.non_speech_tokens]
-    if never:  # by `DecodingOptions.suppress_tokens`
-        shown = " ".join(tokenizer.decode([i]).strip() for i in never)
-        yield f"text: {shown!r}: stock decoding never writes it: spell it out or leave it out"
-    if (script := _wrong_script(row)) is not None:
-        code = row.language
-        asked = f"is the language {code!r}?" if code == row.written_language else "is it English?"
-        yield f"text: mostly in {script} letters: {asked}"
+    n_tokens = len(encode_segments(tokenizer, segments))
+    if n_tokens > MAX_NEW_TOKENS:
+        yield f"text: {n_tokens} tokens: decoding stops after {MAX_NEW_TOKENS}: split the row"
+    text_tokens = dict.fromkeys(encode_text(tokenizer, row.text))
+    suppressed = [i for i in text_tokens if i in tokenizer.non_speech_tokens]
+    if suppressed:  # by the default of `DecodingOptions.suppress_tokens`
+        symbols = " ".join(tokenizer.decode([i]).strip() for i in suppressed)
+        yield f"text: {symbols!r}: stock decoding never writes it: spell it out or remove it"
+    if (script := _unexpected_script(row)) is not None:
+        is_spoken = row.language == row.written_language
+        question = f"is the language {row.language!r}?" if is_spoken else "is it English?"
+        yield f"text: mostly in {script} letters: {question}"
     elif row.text.strip() and not any(c.isalpha() for c in row.text):
-        yield f"text: {row.text[:40]!r}: no letters: write what is said in words"
+        yield f"text: {row.text[:40]!r}: no letters: write the words that are spoken"
+    if (rate := _implausible_rate(row, segments)) is not None:
+        yield (
+            f"text: {rate:.1f} characters per second: is the text complete, and does it belong to "
+            "this audio?"
+        )
+
+
+def _keyword_warnings(row: Row) -> Iterator[str]:
+    if reveals_text(", ".join(("", *row.keywords)), row.text):
+        yield "keywords: one contains the whole text: they are not used in keyword prompts"
+    for term in row.keywords:
+        if not term_count(term, row.text):
+            yield f"keywords: {term!r}: the text has it in another case: spell it as in the text"
+
+
+def _implausible_rate(row: Row, segments: Sequence[Segment]) -> float | None:
+    """Return the characters per second of a text if nobody speaks at that rate."""
     seconds = sum((s.end or s.start) - s.start for s in segments)
-    slow, fast = RATES[is_unspaced(row.language, row.task)]
-    if row.text.strip() and seconds and not slow <= (rate := len(row.text) / seconds) <= fast:
-        yield f"text: {rate:.1f} characters a second: is it all that is said, and no more?"
-
-
-def _wrong_script(row: Row) -> str | None:
-    """The script of most letters of a text, where its language is not written in it."""
-    right = ("LATIN",) if row.task == "translate" else SCRIPTS_OF.get(row.language, ("LATIN",))
-    names = [_script(c) for c in row.text if c.isalpha()]
-    if not names or sum(name in right for name in names) >= len(names) / 2:
+    if not row.text.strip() or not seconds:
         return None
-    return max(dict.fromkeys(names), key=names.count).capitalize()
+    lowest, highest = SPEECH_RATES[is_unspaced(row.language, row.task)]
+    rate = len(row.text) / seconds
+    return None if lowest <= rate <= highest else rate
+
+
+def _unexpected_script(row: Row) -> str | None:
+    """Return the script of most letters of a text if its language is not written in it."""
+    by_language = SCRIPTS_BY_LANGUAGE.get(row.language, ("LATIN",))
+    expected = ("LATIN",) if row.task == "translate" else by_language
+    scripts = [_script(c) for c in row.text if c.isalpha()]
+    if not scripts or sum(script in expected for script in scripts) >= len(scripts) / 2:
+        return None
+    return max(dict.fromkeys(scripts), key=scripts.count).capitalize()
 
 
 @lru_cache(maxsize=10_000)

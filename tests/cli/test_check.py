@@ -1,0 +1,35 @@
+"""The command `check`."""
+
+import json
+
+from helpers.audio import write_tone
+from helpers.manifests import write_manifest
+
+
+def test_check_writes_json_and_previews_rows(run, tmp_path, model_path):
+    row = {"text": "Call Reid.", "prompt": "Reid, Mohr."}
+    for i in range(3):
+        write_tone(tmp_path / f"{i}.wav", 2.0)
+    path = write_manifest(tmp_path / "m.jsonl", [{"audio": f"{i}.wav", **row} for i in range(3)])
+    report_path = tmp_path / "report.json"
+    argv = ["--model", model_path, "--json", report_path, "--preview", "2", "--prompts", "own=1"]
+    status, output = run("check", path, *argv)
+    assert status == 0
+    report = json.loads(report_path.read_text())
+    (manifest,) = report["manifests"]
+    assert manifest["rows"] == 3 and manifest["problems"] == report["problems"] == []
+    assert manifest["warnings"] == [] and report["prompts"] == {"own": 3}
+    assert output.count("<|startofprev|>| Reid|,| Moh|r|.") == 2
+    assert output.count("learned <|startoftranscript|>") == 2
+    assert output.count("<|endoftext|>") == 2
+
+
+def test_check_fails_only_for_problems(run, tmp_path, model_path):
+    write_tone(tmp_path / "a.wav", 2.0)
+    path = write_manifest(tmp_path / "m.jsonl", [{"audio": "a.wav", "text": "Hi [there]."}])
+    status, output = run("check", path, "--model", model_path, "--all-warnings")
+    assert status == 0 and f"warning: {path}:1: text: '[" in output
+    assert "  0 problems, 1 warnings\n" in output
+    (tmp_path / "a.wav").unlink()
+    status, output = run("check", path, "--model", model_path)
+    assert status == 1 and f"{path}:1: audio: {tmp_path / 'a.wav'}: no such file" in output
