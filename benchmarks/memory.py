@@ -31,8 +31,8 @@ from whisper_ft.training.step import train_step
 
 SETTINGS = {
     "all weights": {},
-    "--gradient-checkpointing": {"recomputed": True},
-    "--freeze-encoder": {"frozen": True},
+    "--gradient-checkpointing": {"gradient_checkpointing": True},
+    "--freeze-encoder": {"frozen_encoder": True},
 }
 MARK = "<!-- memory -->"
 
@@ -47,9 +47,9 @@ def measure(size, name, n_rows):
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.01)  # whisper leaves it as is
     model.to(device)
     use_fast_layers(model)
-    if "frozen" in SETTINGS[name]:
+    if "frozen_encoder" in SETTINGS[name]:
         freeze_encoder(model)
-    if "recomputed" in SETTINGS[name]:
+    if "gradient_checkpointing" in SETTINGS[name]:
         use_activation_checkpointing(model)
     optimizer = make_optimizer(model, 1e-5)
     for group in optimizer.param_groups:

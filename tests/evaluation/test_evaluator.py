@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-import whisper
 from helpers.manifests import write_manifest
 from helpers.models import random_whisper
 from helpers.runs import lines
@@ -17,8 +16,6 @@ from whisper_ft.evaluation.evaluator import evaluate
 from whisper_ft.evaluation.results import EvaluationResult, compare_results
 from whisper_ft.evaluation.samples import CONDITIONS, Sample
 from whisper_ft.evaluation.scoring import Scores, score
-from whisper_ft.models.averaging import average
-from whisper_ft.models.loading import load
 from whisper_ft.runtime import progress
 
 
@@ -224,48 +221,3 @@ def test_a_library_user_gets_results_with_samples_and_nothing_is_printed(
     assert capsys.readouterr() == ("", "")
     with pytest.raises(TypeError, match="beams"):
         evaluate([model_path], [corpus[0]], beams=5)
-
-
-# ---- average
-
-
-def test_the_average_opens_with_whisper_and_lies_between(run, model_path, second, tmp_path):
-    out = tmp_path / "mixed.pt"
-    argv = ("average", model_path, second, "--weights", "0.25", "0.75", "--out", out)
-    status, said = run(*argv)
-    assert status == 0 and f"0.25 {model_path} + 0.75 {second}" in said
-    mixed = whisper.load_model(str(out), device="cpu").state_dict()
-    one, other = (load(str(path)).model.state_dict() for path in (model_path, second))
-    for name, tensor in mixed.items():
-        expected = (0.25 * one[name] + 0.75 * other[name]).half().float()
-        assert torch.equal(tensor, expected), name
-
-
-def test_weights_that_nearly_add_up_are_made_to(run, model_path, second, tmp_path):
-    out = tmp_path / "mixed.pt"
-    assert run("average", model_path, second, "--weights", ".4998", ".4998", "--out", out)[0] == 0
-    mixed, one = load(str(out)).model.state_dict(), load(str(model_path)).model.state_dict()
-    assert torch.equal(mixed["decoder.ln.weight"], one["decoder.ln.weight"])  # ones in both
-
-
-def test_without_weights_the_shares_are_equal(model_path, second):
-    ends = [load(str(path)) for path in (model_path, second)]
-    mixed = average(ends, [0.5, 0.5]).model.encoder.conv1.weight
-    middle = (ends[0].model.encoder.conv1.weight + ends[1].model.encoder.conv1.weight) / 2
-    assert torch.allclose(mixed, middle)
-
-
-def test_what_cannot_be_averaged_is_refused_with_the_remedy(run, model_path, second, tmp_path):
-    status, said = run("average", model_path, "nosuch.pt", "--weights", "1")
-    assert status == 2
-    for words in ("nosuch.pt: neither", "--weights: 1 for 2 checkpoints", "--out: not given"):
-        assert words in said
-    argv = ("average", model_path, second)
-    assert "add up to 1.5" in run(*argv, "--weights", ".5", "1", "--out", tmp_path / "o.pt")[1]
-    assert "also an input or another output" in run(*argv, "--out", second)[1]
-    large = random_whisper(51866)
-    torch.save({"dims": vars(large.dims), "model_state_dict": large.state_dict()},
-               tmp_path / "large.pt")  # fmt: skip
-    said = run("average", model_path, tmp_path / "large.pt", "--out", tmp_path / "o.pt")[1]
-    assert "models of other sizes cannot be averaged" in said
-    assert not (tmp_path / "o.pt").exists()

@@ -93,7 +93,7 @@ def test_an_archive_that_readers_would_read_differently_is_refused(tmp_path, mod
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("archive/Data.pkl", b"\x80\x02].")
-    assert "two entries of a name" in find_damage(path)
+    assert "two entries with one name" in find_damage(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", b"\x80\x02}.")
         archive.writestr("other/data.pkl", b"\x80\x02cposix\nsystem\n.")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
-from whisper_ft.config.commands import (
-    AverageConfig,
-)
+from whisper_ft.config.commands import AverageConfig
 from whisper_ft.config.options import out_of_bounds
 from whisper_ft.models import averaging
 from whisper_ft.models.loading import load, try_load_vocabulary
@@ -16,25 +13,20 @@ from whisper_ft.runtime.files import check_output_paths
 
 
 def average(config: AverageConfig) -> int:
-    """Average checkpoints: between stock and fine-tuned weights lies what forgets less."""
-    n, out = len(config.checkpoints), Path(config.out)
-    shares = config.weights or (1 / n,) * n
+    """Write a checkpoint whose weights are the average of others."""
+    n_models = len(config.checkpoints)
     problems = [p for path in config.checkpoints for p in try_load_vocabulary(path)[1]]
     problems += out_of_bounds(config)
-    if len(shares) != n:
-        problems.append(f"--weights: {len(shares)} for {n} checkpoints: give one a checkpoint")
-    elif not math.isclose(sum(shares), 1, abs_tol=1e-3):
-        problems.append(f"--weights: they add up to {sum(shares):g}: they must add up to 1")
+    if problem := averaging.find_weight_problem(config.weights, n_models):
+        problems.append(f"--weights: {problem}")
     if not config.out:
         problems.append("--out: not given: name the .pt to write")
     if problems:
         raise ValueError("\n".join(problems))
-    shares = tuple(share / sum(shares) for share in shares)
-    mixed = averaging.average([load(path) for path in config.checkpoints], shares)
+    averaged = averaging.average([load(path) for path in config.checkpoints], config.weights)
     check_output_paths([config.out], config.checkpoints)
-    save_weights(mixed.model, out, mixed.alignment_heads)
-    print(
-        f"{out}: "
-        + " + ".join(f"{s:g} {p}" for s, p in zip(shares, config.checkpoints, strict=True))
-    )
+    save_weights(averaged.model, Path(config.out), averaged.alignment_heads)
+    weights = averaging.normalized_weights(config.weights, n_models)
+    parts = [f"{w:g} {path}" for w, path in zip(weights, config.checkpoints, strict=True)]
+    print(f"{config.out}: {' + '.join(parts)}")
     return 0

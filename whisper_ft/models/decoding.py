@@ -1,4 +1,4 @@
-"""Decoding with a prompt per row: whisper's own rules for each, one pass of the model for all."""
+"""Decode with a prompt for each row: whisper's own rules for each, one model pass for all."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ MAX_RECORDINGS, CROSS_ATTENTION_BYTES = 16, 10**9  # of one pass
 
 
 class DecodeRequest(NamedTuple):
-    """One text to decode: of the recording with this index, after this prompt."""
+    """A text to decode: which recording, after which prompt, with which options."""
 
-    recording: int = 0
+    recording: int = 0  # index into the features
     prompt: str | Sequence[int] = ""
     language: str = "en"
     task: str = "transcribe"
@@ -41,149 +41,170 @@ def recordings_per_pass(dims: ModelDimensions, dtype: torch.dtype) -> int:
 def decode(
     model: Whisper,
     features: Tensor,
-    asked: Sequence[DecodeRequest],
+    requests: Sequence[DecodeRequest],
     *,
     beam_size: int | None = None,
 ) -> list[DecodingResult]:
-    """What `whisper.decode` writes for each text alone at temperature 0, all of them at once.
+    """Return what `whisper.decode` returns for each request alone at temperature 0.
 
-    `features` are of recordings [R, n_audio_ctx, n_audio_state]. The initial tokens, suppression,
-    timestamp rules, search and limit of new tokens are whisper's own; only the passes of the model
-    are shared. A prompt goes in as ids, where `<|...|>` is text and white space alone is no prompt.
+    `features` [R, n_audio_ctx, n_audio_state] are the encoder's output for R recordings, which the
+    requests share. The initial tokens, suppression, timestamp rules, search and limit of new tokens
+    are whisper's own; only the model's passes are shared. Without `beam_size` decoding is greedy.
+    Prompts are passed as token ids, so `<|...|>` is plain text and white space alone is no prompt.
+    `audio_features` of the results are empty, since the caller has them.
     """
-    groups = [_Group(one, _task(model, one, features.dtype, beam_size)) for one in asked]
-    steps = KVCache(model.decoder, features, [one.recording for one in asked])
-    prefixes = [group.task.initial_tokens for group in groups]
-    states = steps.begin(prefixes)
-    for group, state in zip(groups, states, strict=True):
-        at_sot = steps.logits(state[group.task.sot_index])
-        group.no_speech_prob = float(at_sot.softmax(-1)[group.task.tokenizer.no_speech])
-    size = beam_size or 1
-    device = features.device
-    everyone = torch.arange(len(groups), device=device)
-    logits = steps.logits(states[everyone, steps.lengths - 1])
-    steps.take(everyone.repeat_interleave(size))
-    logits = logits.repeat_interleave(size, dim=0)
-    # the last token before what is sampled, which whisper's rules count from
-    tokens = torch.tensor([[prefix[-1]] for prefix in prefixes], device=device)
-    tokens = tokens.repeat_interleave(size, dim=0)
-    sums = torch.zeros(len(tokens), device=device)
-    active = groups
+    size = beam_size or 1  # sequences of each request
+    searches = [
+        _Search(request, _task(model, request, features.dtype, beam_size)) for request in requests
+    ]
+    cache = KVCache(model.decoder, features, [request.recording for request in requests])
+    logits = _prefill(cache, searches).repeat_interleave(size, dim=0)
+    cache.select(torch.arange(len(searches), device=features.device).repeat_interleave(size))
+    # Whisper's rules count from the last initial token: the sampled ones come after it.
+    last_initial = [[search.task.initial_tokens[-1]] for search in searches]
+    tokens = torch.tensor(last_initial, device=features.device).repeat_interleave(size, dim=0)
+    sum_logprobs = torch.zeros(len(tokens), device=features.device)
+    active = searches
     while True:
-        _rule(active, logits, tokens, size)
-        tokens, order = _update(active, logits, tokens, sums, beam_size)
+        _apply_rules(active, logits, tokens, size)
+        tokens, sources = _update(active, logits, tokens, sum_logprobs, beam_size)
         n_sampled = tokens.shape[1] - 1
-        for number, group in enumerate(active):
-            if group.completed or n_sampled >= group.n_at_most:
+        for number, search in enumerate(active):
+            if search.completed or n_sampled >= search.max_new_tokens:
                 span = slice(number * size, (number + 1) * size)
-                group.finish(tokens[span], sums[span])
-        going = [number for number, group in enumerate(active) if group.result is None]
-        if not going:
-            return [group.result for group in groups]
-        if len(going) < len(active):
-            active = [active[number] for number in going]
-            kept = [number * size + i for number in going for i in range(size)]
-            tokens, sums = tokens[kept], sums[kept]
-            order = [order[place] for place in kept]
-        if order != list(range(len(steps.lengths))):
-            steps.take(torch.tensor(order, device=device))
-        logits = steps.next(tokens[:, -1])
+                search.finish(tokens[span], sum_logprobs[span])
+        unfinished = [number for number, search in enumerate(active) if search.result is None]
+        if not unfinished:
+            return [search.result for search in searches if search.result is not None]
+        if len(unfinished) < len(active):
+            active = [active[number] for number in unfinished]
+            kept = [number * size + i for number in unfinished for i in range(size)]
+            tokens, sum_logprobs = tokens[kept], sum_logprobs[kept]
+            sources = [sources[place] for place in kept]
+        if sources != list(range(len(cache.lengths))):
+            cache.select(torch.tensor(sources, device=features.device))
+        logits = cache.step(tokens[:, -1])
 
 
 @dataclass
-class _Group:
-    """A text under way: one sequence, or as many as the beam is wide."""
+class _Search:
+    """The search for one request: one sequence, or as many as there are beams."""
 
-    asked: DecodeRequest
+    request: DecodeRequest
     task: DecodingTask
     completed: bool = False
     no_speech_prob: float = 0.0
-    order: list[int] = field(default_factory=lambda: [0])
+    sources: list[int] = field(default_factory=lambda: [0])  # the beam that each beam continues
     result: DecodingResult | None = None
 
     def __post_init__(self) -> None:
         self.task.decoder.reset()
-        self.task.decoder.inference = self  # whose cache a beam search rearranges
+        self.task.decoder.inference = self  # a beam search calls its rearrange_kv_cache
         for rule in self.task.logit_filters:
             if hasattr(rule, "sample_begin"):
                 rule.sample_begin = 1
 
     @property
-    def n_at_most(self) -> int:
-        """New tokens, by whisper's two limits."""
-        return min(self.task.sample_len, self.task.n_ctx + 1 - len(self.task.initial_tokens))
+    def max_new_tokens(self) -> int:
+        """The stricter of whisper's two limits."""
+        task = self.task
+        limit: int = min(task.sample_len, task.n_ctx + 1 - len(task.initial_tokens))
+        return limit
 
     def rearrange_kv_cache(self, source_indices: list[int]) -> None:
-        self.order = source_indices
+        """Note which beams go on; the shared cache is rearranged once for all searches."""
+        self.sources = source_indices
 
-    def finish(self, tokens: Tensor, sums: Tensor) -> None:
+    def finish(self, tokens: Tensor, sum_logprobs: Tensor) -> None:
         """Choose among the sequences, as `DecodingTask.run` does."""
         task = self.task
-        (candidates,), (sums_of,) = task.decoder.finalize(tokens[None], sums[None])
+        (candidates,), (sums,) = task.decoder.finalize(tokens[None], sum_logprobs[None])
         eot = task.tokenizer.eot
         texts = [t[1 : (t == eot).nonzero()[0, 0]] for t in candidates]
-        chosen = task.sequence_ranker.rank([texts], [sums_of])[0]
-        ids = texts[chosen].tolist()
+        best = task.sequence_ranker.rank([texts], [sums])[0]
+        ids = texts[best].tolist()
         self.result = DecodingResult(
-            audio_features=torch.empty(0),  # the caller has them
-            language=self.asked.language,
+            audio_features=torch.empty(0),
+            language=self.request.language,
             tokens=ids,
             text=task.tokenizer.decode(ids).strip(),
-            avg_logprob=sums_of[chosen] / (len(ids) + 1),
+            avg_logprob=sums[best] / (len(ids) + 1),
             no_speech_prob=self.no_speech_prob,
             temperature=0.0,
         )
 
 
 def _task(
-    model: Whisper, one: DecodeRequest, dtype: torch.dtype, beam_size: int | None
+    model: Whisper, request: DecodeRequest, dtype: torch.dtype, beam_size: int | None
 ) -> DecodingTask:
     tokenizer = get_tokenizer(
         model.is_multilingual,
         num_languages=model.num_languages,
-        language=one.language,
-        task=one.task,
+        language=request.language,
+        task=request.task,
     )
     options = DecodingOptions(
-        task=one.task,
-        language=one.language,
+        task=request.task,
+        language=request.language,
         temperature=0.0,
         beam_size=beam_size,
-        prompt=encode_prompt(tokenizer, one.prompt),
-        without_timestamps=not one.timestamps,
+        prompt=encode_prompt(tokenizer, request.prompt),
+        without_timestamps=not request.timestamps,
         fp16=dtype == torch.float16,
     )
     return DecodingTask(model, options)
 
 
-def _rule(active: Sequence[_Group], logits: Tensor, tokens: Tensor, size: int) -> None:
-    """Apply whisper's rules, which are the same for all texts with timestamps, and without."""
+def _prefill(cache: KVCache, searches: Sequence[_Search]) -> Tensor:
+    """Run the initial tokens of all searches and return the logits [N, n_vocab] after them.
+
+    Sets each search's `no_speech_prob`, which whisper reads after the start-of-transcript token.
+    """
+    states = cache.prefill([search.task.initial_tokens for search in searches])
+    for search, state in zip(searches, states, strict=True):
+        logits_at_sot = cache.logits(state[search.task.sot_index])
+        no_speech = search.task.tokenizer.no_speech
+        search.no_speech_prob = float(logits_at_sot.softmax(-1)[no_speech])
+    rows = torch.arange(len(searches), device=states.device)
+    return cache.logits(states[rows, cache.lengths - 1])
+
+
+def _apply_rules(active: Sequence[_Search], logits: Tensor, tokens: Tensor, size: int) -> None:
+    """Apply whisper's logit filters in place: they differ only with and without timestamps."""
     for timestamps in (True, False):
-        numbers = [n for n, group in enumerate(active) if group.asked.timestamps == timestamps]
+        numbers = [n for n, search in enumerate(active) if search.request.timestamps == timestamps]
         if not numbers:
             continue
         places = [number * size + i for number in numbers for i in range(size)]
-        some = logits[places]
+        filtered = logits[places]
         for rule in active[numbers[0]].task.logit_filters:
-            rule.apply(some, tokens[places])
-        logits[places] = some
+            rule.apply(filtered, tokens[places])
+        logits[places] = filtered
 
 
 def _update(
-    active: Sequence[_Group], logits: Tensor, tokens: Tensor, sums: Tensor, beam_size: int | None
+    active: Sequence[_Search],
+    logits: Tensor,
+    tokens: Tensor,
+    sum_logprobs: Tensor,
+    beam_size: int | None,
 ) -> tuple[Tensor, list[int]]:
-    """(tokens with one more of each sequence, the sequence that each goes on from)."""
-    if beam_size is None:  # one search for all: they do not depend on each other
+    """Sample a token for each sequence; add to `sum_logprobs` in place and mark ended searches.
+
+    Returns the tokens, one longer, and for each sequence the place of the one that it continues.
+    """
+    if beam_size is None:  # greedy sequences are independent: one decoder serves them all
         decoder = active[0].task.decoder
-        tokens, _ = decoder.update(tokens, logits, sums)
+        tokens, _ = decoder.update(tokens, logits, sum_logprobs)
         ended = (tokens[:, -1] == decoder.eot).tolist()
-        for group, completed in zip(active, ended, strict=True):
-            group.completed = completed
+        for search, completed in zip(active, ended, strict=True):
+            search.completed = completed
         return tokens, list(range(len(active)))
-    size, parts, order = beam_size, [], []
-    for number, group in enumerate(active):
+    size, parts, sources = beam_size, [], []
+    for number, search in enumerate(active):
         span = slice(number * size, (number + 1) * size)
-        part, group.completed = group.task.decoder.update(tokens[span], logits[span], sums[span])
+        decoder = search.task.decoder
+        part, search.completed = decoder.update(tokens[span], logits[span], sum_logprobs[span])
         parts.append(part)
-        order += [number * size + i for i in group.order]
-    return torch.cat(parts), order
+        sources += [number * size + i for i in search.sources]
+    return torch.cat(parts), sources

@@ -1,4 +1,4 @@
-"""The decoder a token at a time, for sequences of any lengths at once."""
+"""Run the decoder one token at a time, on sequences of different lengths at once."""
 
 from __future__ import annotations
 
@@ -9,38 +9,44 @@ import torch.nn.functional as F
 from torch import Tensor
 from whisper.model import MultiHeadAttention, TextDecoder
 
-ROOM = 64  # positions by which the memory of self attention grows
-COMPACT = 0.75  # of recordings still listened to: above, copying costs more than reading the rest
+GROWTH = 64  # positions by which the self-attention cache grows
+# Drop unused recordings when at most this share is in use: above, copying costs more than it saves.
+MAX_USED_TO_COMPACT = 0.75
+
+KeysAndValues = tuple[Tensor, Tensor]  # each [N, n_heads, n_positions, n_state / n_heads]
 
 
 class KVCache:
-    """Sequences under way: what they have said, and the recordings that they listen to.
+    """The keys and values that the decoder keeps of N sequences over R recordings.
 
-    Keys and values of self attention stand at each token's own position, so that no prompt needs
-    padding before it, and a mask hides what lies after (stock attention would ignore a mask). Those
-    of cross attention, by far the larger, are kept and read once a recording, whichever number of
-    sequences listens to it.
+    Self-attention keys and values stand at each token's own position, so prompts need no padding on
+    their left; a mask hides the positions after a sequence's end (stock attention would ignore a
+    mask). Cross-attention keys and values are by far the larger. They are stored and read once for
+    each recording, however many sequences share it: each sequence has a slot among those of its
+    recording.
     """
 
     def __init__(self, decoder: TextDecoder, features: Tensor, recordings: Sequence[int]) -> None:
-        """For features [R, n_audio_ctx, n_audio_state] and each sequence's recording."""
+        """Cache cross-attention for features [R, n_audio_ctx, n_audio_state].
+
+        `recordings` gives the index of each sequence's recording.
+        """
         self.decoder = decoder
-        self.n_heads = decoder.blocks[0].attn.n_head
+        self.n_heads: int = decoder.blocks[0].attn.n_head
         self.dtype = features.dtype
-        self.said: list[tuple[Tensor, Tensor]] = []  # keys, values [N, n_heads, positions, d]
-        self.heard = [
-            (
-                self._heads(attn.key(features)).contiguous(),
-                self._heads(attn.value(features)).contiguous(),
-            )
-            for attn in (block.cross_attn for block in decoder.blocks)
-        ]
-        self._seat(torch.tensor(recordings, device=features.device))
+        self.self_kv: list[KeysAndValues] = []  # by block; of sequences
+        self.cross_kv: list[KeysAndValues] = []  # by block; of recordings
+        for block in decoder.blocks:
+            keys = self._split_heads(block.cross_attn.key(features)).contiguous()
+            values = self._split_heads(block.cross_attn.value(features)).contiguous()
+            self.cross_kv.append((keys, values))
+        self._assign_slots(torch.tensor(recordings, device=features.device))
 
-    def begin(self, prefixes: Sequence[Sequence[int]]) -> Tensor:
-        """The states [N, longest, n_text_state] of all prefixes, to be projected where needed.
+    def prefill(self, prefixes: Sequence[Sequence[int]]) -> Tensor:
+        """Run all prefixes at once and return the states [N, longest, n_text_state].
 
-        Those after a prefix's end mean nothing.
+        The caller projects the states it needs with `logits`. States after a prefix's end are
+        meaningless.
         """
         device = self.recordings.device
         self.lengths = torch.tensor([len(prefix) for prefix in prefixes], device=device)
@@ -50,88 +56,101 @@ class KVCache:
             row[: len(prefix)] = torch.tensor(prefix)
         tokens = tokens.to(device)
         x = self.decoder.token_embedding(tokens) + self.decoder.positional_embedding[:longest]
-        shape = (len(prefixes), self.n_heads, longest + ROOM, x.shape[-1] // self.n_heads)
+        shape = (len(prefixes), self.n_heads, longest + GROWTH, x.shape[-1] // self.n_heads)
         zeros = torch.zeros(shape, dtype=self.dtype, device=device)
-        self.said = [(zeros.clone(), zeros.clone()) for _ in self.decoder.blocks]
-        return self._through(x.to(self.dtype), first=True)
+        self.self_kv = [(zeros.clone(), zeros.clone()) for _ in self.decoder.blocks]
+        return self._run_blocks(x.to(self.dtype), is_prefill=True)
 
-    def next(self, tokens: Tensor) -> Tensor:
-        """Logits [N, n_vocab] after one more token of each sequence [N]."""
-        if int(self.lengths.max()) == self.said[0][0].shape[2]:
-            more = (0, 0, 0, ROOM)
-            self.said = [(F.pad(keys, more), F.pad(values, more)) for keys, values in self.said]
+    def step(self, tokens: Tensor) -> Tensor:
+        """Append one token to each sequence [N] and return the logits [N, n_vocab] after it."""
+        if int(self.lengths.max()) == self.self_kv[0][0].shape[2]:
+            padding = (0, 0, 0, GROWTH)
+            self.self_kv = [(F.pad(k, padding), F.pad(v, padding)) for k, v in self.self_kv]
         positions = self.decoder.positional_embedding[self.lengths]
         x = (self.decoder.token_embedding(tokens) + positions).to(self.dtype)
-        states = self._through(x[:, None], first=False)
+        states = self._run_blocks(x[:, None], is_prefill=False)
         self.lengths = self.lengths + 1
         return self.logits(states[:, 0])
 
-    def take(self, index: Tensor) -> None:
-        """Go on with the sequences at these places, in this order, some perhaps several times."""
+    def select(self, index: Tensor) -> None:
+        """Keep the sequences at these places, in this order; a place may occur several times."""
         self.lengths = self.lengths[index]
-        self.said = [(keys[index], values[index]) for keys, values in self.said]
+        self.self_kv = [(keys[index], values[index]) for keys, values in self.self_kv]
         used, recordings = torch.unique(self.recordings[index], return_inverse=True)
-        if len(used) <= COMPACT * len(self.heard[0][0]):
-            self.heard = [(keys[used], values[used]) for keys, values in self.heard]
+        if len(used) <= MAX_USED_TO_COMPACT * len(self.cross_kv[0][0]):
+            self.cross_kv = [(keys[used], values[used]) for keys, values in self.cross_kv]
         else:
             recordings = self.recordings[index]
-        self._seat(recordings)
+        self._assign_slots(recordings)
 
     def logits(self, states: Tensor) -> Tensor:
-        """float32 [..., n_vocab] of states."""
-        return (states @ self.decoder.token_embedding.weight.to(states.dtype).T).float()
+        """Project states [..., n_text_state] to float32 logits [..., n_vocab]."""
+        weight: Tensor = self.decoder.token_embedding.weight
+        return (states @ weight.to(states.dtype).T).float()
 
-    def _seat(self, recordings: Tensor) -> None:
-        """Give each sequence a seat among those that listen to its recording."""
-        taken: dict[int, int] = {}
-        seats = []
+    def _assign_slots(self, recordings: Tensor) -> None:
+        """Number the sequences of each recording."""
+        n_taken: dict[int, int] = {}
+        slots = []
         for recording in recordings.tolist():
-            seats.append(taken.get(recording, 0))
-            taken[recording] = seats[-1] + 1
+            slots.append(n_taken.get(recording, 0))
+            n_taken[recording] = slots[-1] + 1
         self.recordings = recordings
-        self.seats = torch.tensor(seats, dtype=torch.long, device=recordings.device)
-        self.n_seats = max(taken.values(), default=0)
+        self.slots = torch.tensor(slots, dtype=torch.long, device=recordings.device)
+        self.n_slots = max(n_taken.values(), default=0)
 
-    def _through(self, x: Tensor, *, first: bool) -> Tensor:
-        """What `TextDecoder.forward` does with embedded tokens [N, T, n_text_state] up to `ln`."""
-        for block, said, heard in zip(self.decoder.blocks, self.said, self.heard, strict=True):
-            x = x + self._speak(block.attn, block.attn_ln(x), *said, first=first)
-            x = x + self._listen(block.cross_attn, block.cross_attn_ln(x), *heard)
+    def _run_blocks(self, x: Tensor, *, is_prefill: bool) -> Tensor:
+        """Run embedded tokens [N, T, n_text_state] through `TextDecoder.forward` up to `ln`."""
+        caches = zip(self.decoder.blocks, self.self_kv, self.cross_kv, strict=True)
+        for block, self_kv, cross_kv in caches:
+            x = x + self._self_attention(
+                block.attn, block.attn_ln(x), self_kv, is_prefill=is_prefill
+            )
+            x = x + self._cross_attention(block.cross_attn, block.cross_attn_ln(x), cross_kv)
             x = x + block.mlp(block.mlp_ln(x))
-        return self.decoder.ln(x)
+        states: Tensor = self.decoder.ln(x)
+        return states
 
-    def _speak(
-        self, attn: MultiHeadAttention, x: Tensor, keys: Tensor, values: Tensor, *, first: bool
+    def _self_attention(
+        self, attn: MultiHeadAttention, x: Tensor, self_kv: KeysAndValues, *, is_prefill: bool
     ) -> Tensor:
-        q, k, v = (self._heads(f(x)) for f in (attn.query, attn.key, attn.value))
-        if first:
+        """Store the keys and values of new tokens, and attend to those of all tokens so far."""
+        keys, values = self_kv
+        q, k, v = (self._split_heads(f(x)) for f in (attn.query, attn.key, attn.value))
+        if is_prefill:
             keys[:, :, : x.shape[1]], values[:, :, : x.shape[1]] = k, v
-            return self._out(attn, F.scaled_dot_product_attention(q, k, v, is_causal=True))
-        every = torch.arange(len(x), device=x.device)
-        keys[every, :, self.lengths], values[every, :, self.lengths] = k[:, :, 0], v[:, :, 0]
-        n = int(self.lengths.max()) + 1
-        mask = torch.arange(n, device=x.device) <= self.lengths[:, None, None, None]
-        read = keys[:, :, :n], values[:, :, :n]
-        return self._out(attn, F.scaled_dot_product_attention(q, *read, attn_mask=mask))
+            return self._project(attn, F.scaled_dot_product_attention(q, k, v, is_causal=True))
+        rows = torch.arange(len(x), device=x.device)
+        keys[rows, :, self.lengths], values[rows, :, self.lengths] = k[:, :, 0], v[:, :, 0]
+        n_positions = int(self.lengths.max()) + 1
+        mask = torch.arange(n_positions, device=x.device) <= self.lengths[:, None, None, None]
+        k, v = keys[:, :, :n_positions], values[:, :, :n_positions]
+        return self._project(attn, F.scaled_dot_product_attention(q, k, v, attn_mask=mask))
 
-    def _listen(self, attn: MultiHeadAttention, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Cross attention of all sequences of a recording in one product, as if one sequence's."""
-        q = self._heads(attn.query(x))  # [N, n_heads, T, d]
+    def _cross_attention(
+        self, attn: MultiHeadAttention, x: Tensor, cross_kv: KeysAndValues
+    ) -> Tensor:
+        """Attend for all sequences of a recording in one product, as if they were one sequence."""
+        keys, values = cross_kv
+        q = self._split_heads(attn.query(x))  # [N, n_heads, T, d]
         _, n_heads, length, d = q.shape
-        seated = q.new_zeros(len(keys), self.n_seats, n_heads, length, d)
-        seated[self.recordings, self.seats] = q
-        together = seated.transpose(1, 2).flatten(2, 3)
+        slotted = q.new_zeros(len(keys), self.n_slots, n_heads, length, d)
+        slotted[self.recordings, self.slots] = q
+        queries = slotted.transpose(1, 2).flatten(2, 3)  # [R, n_heads, n_slots * T, d]
         if length > 1:
-            answers = F.scaled_dot_product_attention(together, keys, values)
+            attended = F.scaled_dot_product_attention(queries, keys, values)
         else:  # a CPU's fused kernel reads bf16 several times slower than its matrix products do
-            weights = (together * d**-0.5) @ keys.transpose(2, 3)
-            answers = weights.softmax(-1, dtype=torch.float32).to(q.dtype) @ values
-        answers = answers.unflatten(2, (self.n_seats, length)).transpose(1, 2)
-        return self._out(attn, answers[self.recordings, self.seats])
+            weights = (queries * d**-0.5) @ keys.transpose(2, 3)
+            attended = weights.softmax(-1, dtype=torch.float32).to(q.dtype) @ values
+        attended = attended.unflatten(2, (self.n_slots, length)).transpose(1, 2)
+        return self._project(attn, attended[self.recordings, self.slots])
 
-    def _heads(self, x: Tensor) -> Tensor:
+    def _split_heads(self, x: Tensor) -> Tensor:
+        """Return x [N, T, n_state] as [N, n_heads, T, n_state / n_heads]."""
         return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
 
     @staticmethod
-    def _out(attn: MultiHeadAttention, x: Tensor) -> Tensor:
-        return attn.out(x.transpose(1, 2).flatten(2))
+    def _project(attn: MultiHeadAttention, x: Tensor) -> Tensor:
+        """Join the heads and apply the output projection."""
+        projected: Tensor = attn.out(x.transpose(1, 2).flatten(2))
+        return projected

@@ -1,4 +1,4 @@
-"""Whisper's weights: official names and checkpoints, fetched and loaded."""
+"""Load official models and checkpoints, and what data code needs to know of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from whisper_ft.models.safe_load import (
 )
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 
-# Of official models: width, heads, layers of the encoder, layers of the decoder.
+# Official sizes: width, attention heads, encoder layers, decoder layers.
 SIZES = {
     "tiny": (384, 6, 4, 4),
     "base": (512, 8, 6, 6),
@@ -34,11 +34,11 @@ SIZES = {
     "large": (1280, 20, 32, 32),
     "turbo": (1280, 20, 32, 4),
 }
-LATEST = ("large", "large-v3", "large-v3-turbo", "turbo")  # 128 mels, a language more
+LATEST = ("large", "large-v3", "large-v3-turbo", "turbo")  # with 128 mels and 100 languages
 
 
 class Vocabulary(NamedTuple):
-    """What of a model decides its ids. Workers and checks need no weights."""
+    """The properties of a model that decide its tokens. Data workers and checks need only these."""
 
     multilingual: bool
     n_languages: int
@@ -46,7 +46,7 @@ class Vocabulary(NamedTuple):
 
     @property
     def tokenizer(self) -> Callable[..., Tokenizer]:
-        """`tokenizer(language=..., task=...)`, whisper's own, cached there and shared."""
+        """`tokenizer(language=..., task=...)` returns whisper's own tokenizer, cached there."""
         return partial(get_tokenizer, self.multilingual, num_languages=self.n_languages)
 
     def language_problem(self, code: str) -> str:
@@ -61,30 +61,70 @@ class Vocabulary(NamedTuple):
 
 
 class LoadedModel(NamedTuple):
-    """A model in float32 and its alignment heads for word timestamps, as whisper writes them."""
+    """A model in float32, and its alignment heads for word timestamps as whisper packs them."""
 
     model: Whisper
     alignment_heads: str | None
 
 
-def load_vocabulary(name: str) -> Vocabulary:
-    """An official name's or a checkpoint's vocabulary, without fetching or keeping weights.
+def load(name: str, device: torch.device | str = "cpu") -> LoadedModel:
+    """Load a model in float32, ready for training or decoding.
 
-    Raises ValueError for a name that is neither, or a file that is no Whisper checkpoint.
+    `name` is an official name, such as "tiny.en", whose weights are downloaded on first use, or the
+    path of a checkpoint: OpenAI's, or a run's `best.pt`. Checkpoints are read as data; no code in
+    them runs. Raises ValueError for a name that is neither, for a file that is not a whole Whisper
+    checkpoint, for weights that are not finite, and if a download fails.
+    """
+    is_official = name in whisper.available_models()
+    checkpoint = _read_checkpoint(str(fetch_weights(name)) if is_official else name)
+    try:
+        model = Whisper(ModelDimensions(**checkpoint["dims"]))
+        model.load_state_dict(plain_dict(checkpoint["model_state_dict"]))
+    except (RuntimeError, TypeError) as error:
+        if is_out_of_memory(error):
+            raise
+        raise ValueError(f"{name}: its weights do not fit its dims ({error})") from None
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise ValueError(f"{name}: some weights are not finite: give an earlier checkpoint")
+    heads = checkpoint.get("alignment_heads")
+    if is_official:
+        heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
+    try:
+        set_alignment_heads(model, heads)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return LoadedModel(model.to(device), heads)
+
+
+def load_vocabulary(name: str) -> Vocabulary:
+    """Return the vocabulary of an official name or a checkpoint, without loading the model.
+
+    Raises ValueError as `load_dims` does.
     """
     return vocabulary_from_dims(load_dims(name))
 
 
 def try_load_vocabulary(name: str) -> tuple[Vocabulary | None, list[str]]:
-    """(vocabulary, no problems), or (None, what is wrong with the name or file)."""
+    """Return (vocabulary, []), or (None, problems) if the name or file cannot be used."""
     try:
         return load_vocabulary(name), []
     except ValueError as error:
         return None, [str(error)]
 
 
+def vocabulary_from_dims(dims: ModelDimensions) -> Vocabulary:
+    """Return the vocabulary that whisper itself derives from a model's dimensions."""
+    shell = Whisper.__new__(Whisper)  # its properties need only dims; its constructor needs memory
+    nn.Module.__init__(shell)
+    shell.dims = dims
+    return Vocabulary(shell.is_multilingual, shell.num_languages, dims.n_text_ctx)
+
+
 def load_dims(name: str) -> ModelDimensions:
-    """An official name's or a checkpoint's dimensions; raises ValueError as `vocabulary` does."""
+    """Return the dimensions of an official name, which is not downloaded, or of a checkpoint.
+
+    Raises ValueError for a name that is neither, or for a file that is no Whisper checkpoint.
+    """
     if name not in whisper.available_models():
         return ModelDimensions(**_read_checkpoint(name)["dims"])
     size = "turbo" if name.endswith("turbo") else name.split(".")[0].split("-")[0]
@@ -104,66 +144,44 @@ def load_dims(name: str) -> ModelDimensions:
     )
 
 
-def vocabulary_from_dims(dims: ModelDimensions) -> Vocabulary:
-    """The vocabulary that whisper itself derives from a model's dimensions."""
-    shell = Whisper.__new__(Whisper)  # its properties need dims alone, its constructor gigabytes
-    nn.Module.__init__(shell)
-    shell.dims = dims
-    return Vocabulary(shell.is_multilingual, shell.num_languages, dims.n_text_ctx)
-
-
-def load(name: str, device: torch.device | str = "cpu") -> LoadedModel:
-    """Load an official name or a `.pt` in float32; raises ValueError with what was tried."""
-    official = name in whisper.available_models()
-    checkpoint = _read_checkpoint(str(fetch_weights(name)) if official else name)
-    try:
-        model = Whisper(ModelDimensions(**checkpoint["dims"]))
-        model.load_state_dict(plain_dict(checkpoint["model_state_dict"]))
-    except (RuntimeError, TypeError) as error:
-        if is_out_of_memory(error):
-            raise
-        raise ValueError(f"{name}: its weights do not fit its dims ({error})") from None
-    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
-        raise ValueError(f"{name}: some weights are not finite: give a checkpoint from before that")
-    heads = checkpoint.get("alignment_heads")
-    if official:
-        heads = whisper._ALIGNMENT_HEADS[name].decode("ascii")
-    try:
-        set_alignment_heads(model, heads)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-    return LoadedModel(model.to(device), heads)
-
-
 def _read_checkpoint(name: str) -> dict[str, Any]:
+    """Read a checkpoint that can be a Whisper model. Raises ValueError with the reason and remedy.
+
+    A run's folder and its state are recognised, and the message names the checkpoint beside them.
+    """
     path = Path(name)
     if (path / "best.pt").is_file():
         raise ValueError(f"{name}: a run's folder: give {path / 'best.pt'}")
     if not path.is_file():
         names = " ".join(whisper.available_models())
         raise ValueError(f"{name}: neither a file nor an official name ({names})")
-    if problem := find_damage(path):
+    if damage := find_damage(path):
         raise ValueError(
-            f"{name}: {problem}: give a native Whisper .pt, or copy it again (Hugging Face's "
-            "safetensors or a CTranslate2 folder must be converted first)"
+            f"{name}: {damage}: give a native Whisper .pt, or copy it again (convert Hugging "
+            "Face's safetensors or a CTranslate2 folder first)"
         )
     checkpoint = load_plain(path)
     if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= set(checkpoint):
-        if isinstance(checkpoint, dict) and {"optimizer", "progress"} <= set(checkpoint):
-            raise ValueError(f"{name}: a run's state: give {path.with_name('best.pt')}")
-        held = (
-            [*map(reprlib.repr, islice(checkpoint, 4))]
-            if isinstance(checkpoint, dict)
-            else (type(checkpoint))
-        )
+        raise ValueError(f"{name}: {_describe_foreign_content(checkpoint, path)}")
+    dims, names_of_dims = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
+    if not isinstance(dims, dict) or set(dims) != names_of_dims:
         raise ValueError(
-            f"{name}: no Whisper checkpoint: it holds {held}, not dims and "
-            "model_state_dict; Hugging Face weights must be converted to OpenAI's names first"
+            f"{name}: its dims are {reprlib.repr(dims)}, not Whisper's: give another file"
         )
-    dims, known = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
-    if not isinstance(dims, dict) or set(dims) != known:
-        what = f"its dims are {reprlib.repr(dims)}, not Whisper's"
-        raise ValueError(f"{name}: {what}: give another file")
-    if problem := find_mismatch(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
-        raise ValueError(f"{name}: {problem}: give another file")
+    if mismatch := find_mismatch(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
+        raise ValueError(f"{name}: {mismatch}: give another file")
     return checkpoint
+
+
+def _describe_foreign_content(content: Any, path: Path) -> str:
+    """Return what a file holds instead of a checkpoint, and what to give instead."""
+    if not isinstance(content, dict):
+        found = type(content).__name__
+    elif {"optimizer", "progress"} <= set(content):
+        return f"a run's state: give {path.with_name('best.pt')}"
+    else:
+        found = ", ".join(map(reprlib.repr, islice(content, 4)))
+    return (
+        f"no Whisper checkpoint: it contains {found}, not dims and model_state_dict; convert "
+        "Hugging Face weights to OpenAI's names first"
+    )

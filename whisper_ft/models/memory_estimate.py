@@ -1,9 +1,8 @@
-"""How much memory a step of training needs, found without taking it."""
+"""Estimate how much memory a training step needs, without allocating it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,35 +16,50 @@ from whisper_ft.models.layers import use_activation_checkpointing, use_fast_laye
 from whisper_ft.models.loss import decoder_states, encode
 from whisper_ft.models.parameters import freeze_encoder, n_parameters
 
-# torch, whisper and what they import, before the first weight: as seen in a process on Linux.
-RUNTIME_BYTES = 0.45e9
+RUNTIME_BYTES = 0.45e9  # torch, whisper and what they import, measured in a process on Linux
 
 
 def estimate_peak_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,
-    frozen: bool = False,
-    recomputed: bool = False,
-    **settings: Any,
+    frozen_encoder: bool = False,
+    gradient_checkpointing: bool = False,
+    amp_dtype: torch.dtype | None = torch.bfloat16,
+    n_tokens: int | None = None,
 ) -> int:
-    """What a step takes at most, in bytes: `held_bytes`, and what a layer works with.
+    """Return the most bytes that a step needs: `estimate_backward_bytes` and a layer's own results.
 
-    Both grow by as much with every layer, so that one and two of each are enough to look at.
+    Both grow by the same amount with every layer, so models of one and two layers are enough to
+    extrapolate from. The arguments are those of `estimate_backward_bytes`.
     """
 
-    def held(n_encoder_layers: int, n_decoder_layers: int, **more: Any) -> int:
-        layers = {"n_audio_layer": n_encoder_layers, "n_text_layer": n_decoder_layers}
-        return estimate_backward_bytes(replace(dims, **layers), batch_size, **more, **settings)
-
-    ways: dict[str, Any] = {"frozen": frozen, "recomputed": recomputed}
-    least = held(1, 1, **ways)
-    of_encoder, of_decoder = held(2, 1, **ways) - least, held(1, 2, **ways) - least
-    total = least + (dims.n_audio_layer - 1) * of_encoder + (dims.n_text_layer - 1) * of_decoder
-    if frozen or recomputed:  # then a layer's own results come and go
-        total += (held(2, 1) - held(1, 1)) - (
-            held(2, 1, recomputed=True) - held(1, 1, recomputed=True)
+    def backward_bytes(
+        n_encoder_layers: int, n_decoder_layers: int, *, frozen: bool, recomputed: bool
+    ) -> int:
+        return estimate_backward_bytes(
+            replace(dims, n_audio_layer=n_encoder_layers, n_text_layer=n_decoder_layers),
+            batch_size,
+            frozen_encoder=frozen,
+            gradient_checkpointing=recomputed,
+            amp_dtype=amp_dtype,
+            n_tokens=n_tokens,
         )
+
+    frozen, recomputed = frozen_encoder, gradient_checkpointing
+    smallest = backward_bytes(1, 1, frozen=frozen, recomputed=recomputed)
+    per_encoder_layer = backward_bytes(2, 1, frozen=frozen, recomputed=recomputed) - smallest
+    per_decoder_layer = backward_bytes(1, 2, frozen=frozen, recomputed=recomputed) - smallest
+    total = smallest
+    total += (dims.n_audio_layer - 1) * per_encoder_layer
+    total += (dims.n_text_layer - 1) * per_decoder_layer
+    if frozen or recomputed:  # then one encoder layer's own results come and go
+        stored, not_stored = (
+            backward_bytes(2, 1, frozen=False, recomputed=r)
+            - backward_bytes(1, 1, frozen=False, recomputed=r)
+            for r in (False, True)
+        )
+        total += stored - not_stored
     return total
 
 
@@ -53,42 +67,45 @@ def estimate_backward_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,
-    frozen: bool = False,
-    recomputed: bool = False,
+    frozen_encoder: bool = False,
+    gradient_checkpointing: bool = False,
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
 ) -> int:
-    """What is held when backward begins, for rows of n_tokens (default: the longest), half learned.
+    """Return the bytes that are allocated when the backward pass of a step begins.
 
-    Weights, gradients and moments are counted; what the forward pass keeps for the backward pass
-    is found by a forward pass on tensors that have shapes and no memory.
+    Rows have `n_tokens` tokens (default: the most that fit), half of them learned. Weights,
+    gradients and the optimiser's moments are counted. The activations that the forward pass stores
+    for the backward pass are found by a forward pass on fake tensors, which have shapes but no
+    memory.
     """
     n_tokens = n_tokens or dims.n_text_ctx
     n_learned = batch_size * n_tokens // 2
-    kept: dict[int, Tensor] = {}
+    stored: dict[int, Tensor] = {}
 
-    def keep(tensor: Tensor) -> Tensor:
+    def store(tensor: Tensor) -> Tensor:
         if not (tensor.is_leaf and tensor.requires_grad):
-            kept[id(tensor.untyped_storage())] = tensor
+            stored[id(tensor.untyped_storage())] = tensor
         return tensor
 
     with FakeTensorMode():
         model = Whisper(dims)
         use_fast_layers(model)
-        if frozen:
+        if frozen_encoder:
             freeze_encoder(model)
-        if recomputed:
+        if gradient_checkpointing:
             use_activation_checkpointing(model)
         mel = torch.zeros(batch_size, dims.n_mels, N_FRAMES)
         tokens = torch.zeros(batch_size, n_tokens, dtype=torch.long)
         with (
-            saved_tensors_hooks(keep, lambda tensor: tensor),
+            saved_tensors_hooks(store, lambda tensor: tensor),
             torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None),
         ):
-            states = decoder_states(model.decoder, tokens, encode(model.encoder, mel)).flatten(0, 1)
+            states = decoder_states(model.decoder, tokens, encode(model.encoder, mel))
             weight = model.decoder.token_embedding.weight
-            logits = F.linear(states[:n_learned], weight.to(states.dtype)).float()
+            logits = F.linear(states.flatten(0, 1)[:n_learned], weight.to(states.dtype)).float()
             F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")
-        activations = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+        activations = sum(tensor.untyped_storage().nbytes() for tensor in stored.values())
         weights = 4 * n_parameters(model) + 12 * n_parameters(model, trainable=True)
-    return weights + activations + 8 * n_learned * dims.n_vocab  # logits and their gradient
+    logits_and_gradient = 8 * n_learned * int(dims.n_vocab)
+    return weights + activations + logits_and_gradient

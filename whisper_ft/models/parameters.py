@@ -1,4 +1,4 @@
-"""A model's parameters: how many, which are trained, in which precision."""
+"""A model's parameters: their number, their precision, and which are trained."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from whisper.model import Whisper
 
 
 def cast_matrices(model: Whisper, dtype: torch.dtype) -> Whisper:
-    """Keep a model's matrices in a dtype, to which whisper casts all but embeddings at every use.
+    """Store a model's matrices in a dtype, and return the model.
 
-    Layer norms and the decoder's positions are added up in float32, as whisper does.
+    Whisper casts all of them but the embeddings at every use, so results stay the same. Layer norms
+    and the decoder's positions stay in float32, in which whisper adds them up.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Embedding):
@@ -19,10 +20,10 @@ def cast_matrices(model: Whisper, dtype: torch.dtype) -> Whisper:
 
 
 def freeze_encoder(model: Whisper) -> None:
-    """Leave the encoder as it is; it then runs without gradients."""
+    """Exclude the encoder from training; it then runs without gradients."""
     model.encoder.requires_grad_(False)
 
 
 def n_parameters(model: nn.Module, *, trainable: bool = False) -> int:
-    """How many numbers a model holds, or trains."""
+    """Return how many numbers a model has, or only those that are trained."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)

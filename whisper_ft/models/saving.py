@@ -11,9 +11,10 @@ from whisper_ft.runtime.torch_files import save_atomically
 
 
 def save_weights(model: Whisper, path: Path, alignment_heads: str | None) -> None:
-    """Write fp16 weights that stock `whisper.load_model(path)` opens, like OpenAI's own files.
+    """Write fp16 weights, like OpenAI's own files, that stock `whisper.load_model(path)` opens.
 
-    `alignment_heads` rides along for this project: whisper sets those of official names only.
+    `alignment_heads` are kept for this project, as whisper packs them: `whisper.load_model` sets
+    only those of official names. Raises OSError if the file cannot be written.
     """
     checkpoint = {
         "dims": dict(vars(model.dims)),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 from whisper.model import ModelDimensions, Whisper
@@ -35,8 +34,8 @@ def fit_batch(
     needs = [
         estimate_peak_bytes(
             *(dims, n),
-            frozen=config.freeze_encoder,
-            recomputed=config.gradient_checkpointing,
+            frozen_encoder=config.freeze_encoder,
+            gradient_checkpointing=config.gradient_checkpointing,
             amp_dtype=amp_dtype,
         )
         for n in (1, 2)
@@ -61,8 +60,14 @@ def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimens
     """What so many rows at once take, and under each setting that takes less."""
 
     def needs(batch_size: int, frozen: bool, recomputed: bool) -> str:
-        ways: dict[str, Any] = {"frozen": frozen, "recomputed": recomputed, "amp_dtype": amp_dtype}
-        return f"{estimate_peak_bytes(dims, batch_size, **ways) / 1e9:.1f} GB"
+        n_bytes = estimate_peak_bytes(
+            dims,
+            batch_size,
+            frozen_encoder=frozen,
+            gradient_checkpointing=recomputed,
+            amp_dtype=amp_dtype,
+        )
+        return f"{n_bytes / 1e9:.1f} GB"
 
     size, frozen, recomputed = (
         config.batch_size,
