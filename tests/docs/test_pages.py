@@ -116,6 +116,15 @@ def test_the_table_is_the_one_that_the_saved_figures_make():
     assert README.split(MARK)[1].strip() == markdown_table(results)
 
 
+def test_the_readmes_figures_are_those_of_the_tables():
+    (drills,) = re.findall(
+        r"^\| all \| (\d+) \| 0 \|$", TEXTS["docs/explanation/durability.md"], re.M
+    )
+    assert f"{drills} drills" in README
+    (memory,) = re.findall(r"^\| `small` \| ([\d.]+) ", TEXTS["docs/how-to/out-of-memory.md"], re.M)
+    assert f"One row of `small` needs {memory} GB" in README
+
+
 def test_the_clip_is_a_row_of_the_test_set():
     clip = load_script("clip")
     row, block = clip.read_clip(), README.split(clip.MARK)[1]
@@ -141,6 +150,14 @@ def test_the_drawing_is_what_build_example_does():
 def test_every_mixture_of_prompts_that_a_page_names_can_be_given(page):
     for mixture in re.findall(r"\b((?:[a-z]+=0?\.\d+,?)+)", TEXTS[page]):
         assert sum(vars(parse_policy(mixture, (0, 1)))[kind] for kind in KINDS) > 0
+
+
+def test_the_readmes_mixtures_are_those_of_the_page_of_prompts():
+    ours, theirs = (
+        set(re.findall(r"\| `((?:[a-z]+=[\d.]+,?)+)` \|", TEXTS[page]))
+        for page in ("README.md", "docs/reference/prompts.md")
+    )
+    assert len(ours) == 4 and ours == theirs
 
 
 def test_the_readmes_links_lead_to_files():
