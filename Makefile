@@ -4,9 +4,11 @@
 PYTHON ?= python3
 RUNS ?= runs
 INPUTS ?= 10000
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONSTRAINTS ?= constraints.txt
 PARALLEL := --numprocesses 2 --dist loadfile
-PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.
 TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
@@ -22,13 +24,13 @@ help:
 	@echo "make matrix  make check with other versions of Python and torch"
 	@echo "make fuzz    10,000 spoiled inputs for every reader (Linux)"
 	@echo "make docs    build the documentation in site/, readable without a network"
-	@echo "make clean   remove .venv and the runs of demo and table"
+	@echo "make clean   remove .venv, build, site and the runs of demo and table"
 
-install: .venv/installed
+install: $(VENV)/installed
 
 # torch goes first and pinned: an open range pulls the CUDA build of several GB.
-.venv/installed: constraints.txt setup.cfg pyproject.toml
-	$(PYTHON) -m venv .venv
+$(VENV)/installed: $(CONSTRAINTS) setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch setuptools wheel
 	$(PIP) --no-build-isolation --editable ".[dev,docs,prepare,augment,plot]"
 	@touch $@
@@ -95,4 +97,4 @@ docs: install
 	@echo "open site/index.html"
 
 clean:
-	rm -rf .venv site $(RUNS)/demo $(RUNS)/demo.*.json $(RUNS)/table-with $(RUNS)/table-without
+	rm -rf .venv build site $(RUNS)/demo $(RUNS)/demo.*.json $(RUNS)/table-with $(RUNS)/table-without

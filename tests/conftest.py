@@ -28,6 +28,12 @@ from whisper_ft.validation.checks import check_manifest
 pytest_plugins = ["drill"]
 
 
+def pytest_itemcollected(item):
+    """A test that trains a whole run or opens a browser is slow: `make check` leaves it out."""
+    if {"argv", "material", "run_folder", "browser"} & {*item.fixturenames}:
+        item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True)
 def one_thread():
     """Word timestamps start numba's threads, after which torch uses as many: other sums."""

@@ -65,6 +65,7 @@ def test_help_imports_nothing_that_is_slow(command):
     assert not imported & {"torch", "whisper", "numpy", "soundfile"}
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(corpus, model_path):
     command = [sys.executable, "-m", "whisper_ft", "check", *corpus, "--model", model_path]
     process = subprocess.Popen(

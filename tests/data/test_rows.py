@@ -143,6 +143,7 @@ def varied(tmp_path):
     return read_manifest(write_manifest(tmp_path / "varied.jsonl", written)).rows
 
 
+@pytest.mark.slow
 def test_prompts_drawn_from_packed_rows_are_those_drawn_from_plain_rows(varied):
     tokenizer = get_tokenizer(True)
     plain = list(varied)

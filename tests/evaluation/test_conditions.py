@@ -1,5 +1,6 @@
 """The prompts under which an evaluation decodes."""
 
+import pytest
 from helpers.manifests import NAMED_ROWS, NAMES, row
 from whisper.tokenizer import get_tokenizer
 
@@ -64,6 +65,7 @@ def test_without_another_prompt_there_is_no_wrong_one():
     assert chosen.wrong_prompts[0] == "REID!" and chosen.wrong_prompts[1] in ("Reid.", "REID!")
 
 
+@pytest.mark.slow
 def test_prompts_are_the_same_whichever_vocabulary_a_model_has(english):
     long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
     multilingual = get_tokenizer(True)

@@ -78,6 +78,7 @@ def test_a_multilingual_model_decodes_each_row_in_its_language(tmp_path):
         assert sample.outputs["none"].text == whisper.decode(model, mel, options).text
 
 
+@pytest.mark.slow
 def test_a_beam_is_whispers_beam(model, prompted):
     sample = next(decode_rows(model, prompted, beam_size=3))
     mel = log_mel(read_audio(prompted.rows[sample.number].audio), 80)
@@ -85,6 +86,7 @@ def test_a_beam_is_whispers_beam(model, prompted):
     assert sample.outputs["none"].text == whisper.decode(model, mel, options).text
 
 
+@pytest.mark.slow
 def test_the_longest_texts_come_first_and_all_come_in_the_rows_order(model, prompted):
     numbers = [sample.number for sample in decode_rows(model, prompted)]
     texts = [len(prompted.rows[number].text) for number in numbers]
@@ -94,6 +96,7 @@ def test_the_longest_texts_come_first_and_all_come_in_the_rows_order(model, prom
     assert decode_all(model, prompted, "decoding", stop=lambda: True) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_matrices_kept_in_half_write_what_casts_at_every_use_write(model, prompted, dtype):
     mel = log_mel(read_audio(prompted.rows[0].audio), 80)[None]
@@ -107,6 +110,7 @@ def test_matrices_kept_in_half_write_what_casts_at_every_use_write(model, prompt
     assert len(samples) == 5 and all(sample.outputs["none"].loss.part > 0 for sample in samples)
 
 
+@pytest.mark.slow
 def test_rows_decoded_together_score_as_they_do_alone(model, prompted, monkeypatch):
     together = list(decode_rows(model, prompted))
     monkeypatch.setattr(evaluate, "MAX_ROWS_PER_PASS", 1)

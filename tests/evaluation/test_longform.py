@@ -122,6 +122,7 @@ def test_a_boundary_that_no_segment_has_is_told_and_none_is_no_zero():
     assert "boundaries" not in format_longform(scores)
 
 
+@pytest.mark.slow
 def test_the_command_writes_scores_and_transcripts(rows, model_path, tmp_path, monkeypatch, capsys):
     soundfile.write(tmp_path / "s.wav", np.zeros(16000), 16000)
     lines = [{"audio": r.audio.name, "text": r.text, "recording": "r"} for r in rows]

@@ -49,6 +49,7 @@ def asked(draw, multilingual):
     return draw(st.lists(one, min_size=1, max_size=4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_vocab", "beam_size"),
     [(51864, None), (51865, None), (51866, None), (51864, 3), (51865, 3), (51866, 1)],
@@ -72,6 +73,7 @@ def test_all_at_once_write_what_each_writes_alone(n_vocab, beam_size):
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beam_size", [None, 2])
 def test_a_text_that_never_ends_stops_where_whispers_does(beam_size):
     """After 224 tokens, or, with a prompt of 223, where the model's memory ends."""

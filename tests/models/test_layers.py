@@ -101,6 +101,7 @@ def steps(model, batches, amp_dtype):
         yield train_step(PromptedLoss(model), [one], optimizer, scaler, amp_dtype)["loss"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("amp_dtype", "tolerance"), [(None, 1e-5), (torch.bfloat16, 5e-3)])
 def test_the_losses_of_20_steps_are_those_of_the_plain_path(amp_dtype, tolerance):
     batches = [batch(seed=i % 3) for i in range(20)]

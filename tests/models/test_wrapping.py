@@ -164,6 +164,7 @@ def test_cached_features_give_the_loss_of_the_mel_they_were_computed_from():
         assert loss(known).item() == pytest.approx(loss(one).item(), rel=1e-3)
 
 
+@pytest.mark.slow
 def test_compile_can_trace_it():
     model = random_whisper()
     use_fast_layers(model)
@@ -240,6 +241,7 @@ def gradients_of_two_processes(tmp_path_factory):
     return torch.load(folder / "gradients.pt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "frozen"), WRAPPERS)
 def test_two_processes_have_the_gradients_of_one_on_the_joined_batch(
     gradients_of_two_processes, kind, frozen

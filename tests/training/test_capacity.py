@@ -20,6 +20,7 @@ from whisper_ft.training.loop import train
 from whisper_ft.training.setup import SetupError
 
 
+@pytest.mark.slow
 def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
     dims = replace(load_dims("tiny"), n_audio_layer=2, n_text_layer=2)
     one, two, three = (estimate_backward_bytes(dims, n) for n in (1, 2, 3))
@@ -30,6 +31,7 @@ def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
     assert estimate_backward_bytes(dims, 3, n_tokens=50) < three
 
 
+@pytest.mark.slow
 def test_it_grows_by_as_much_with_every_layer():
     dims = replace(load_dims("tiny"), n_audio_layer=3, n_text_layer=4)
     assert estimate_peak_bytes(dims, 1) == estimate_backward_bytes(dims, 1)

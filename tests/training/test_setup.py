@@ -25,6 +25,7 @@ def test_a_full_disk_is_seen_before_the_first_step(argv, monkeypatch, tmp_path):
         plan_of(argv)
 
 
+@pytest.mark.slow
 def test_the_door_says_problems_in_words_with_status_2(tmp_path):
     command = [sys.executable, str(ROOT / "train.py"), "--model", "nope", "--out", str(tmp_path)]
     done = subprocess.run([*command, "--batch-size", "0"], capture_output=True, text=True)

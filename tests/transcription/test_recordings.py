@@ -32,6 +32,7 @@ def clips(tmp_path):
 PROMPTS = ["Kathryn Smyth.", "", "Zalvexo, Reid", "Geoff Mohr", "naïve 東京"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("timestamps", [True, False])
 @pytest.mark.parametrize("beam_size", [None, 2])
 def test_a_short_recording_is_what_whisper_decodes_with_its_prompt(
