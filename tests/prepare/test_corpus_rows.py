@@ -2,7 +2,11 @@
 
 import json
 
+import pytest
 from helpers.audio import write_tone
+
+from whisper_ft.prepare.corpus_files import Skipped
+from whisper_ft.prepare.corpus_rows import CorpusRow, to_manifest_row
 
 
 def test_what_prepare_writes_check_can_read_and_the_rest_is_noted(tmp_path, prepare):
@@ -38,3 +42,40 @@ def test_numbers_and_names_beyond_all_sense_are_skipped(tmp_path, prepare):
     _, rows, said = prepare("nemo", "m.json")
     assert len(rows) == 1 and "m.json:1: not a line of a NeMo manifest" in said
     assert "m.json:3:" in said and "no such file" in said
+
+
+def test_values_are_converted_to_the_types_of_the_manifest(tmp_path):
+    write_tone(tmp_path / "a.wav")
+    row = CorpusRow(
+        "t:1", tmp_path / "a.wav", " Hi. ", start="0.5", end="1", channel="0", speaker=92, prompt=""
+    )
+    converted = to_manifest_row(row, language="en", lowercase=True)
+    assert converted.to_json() == {
+        "audio": str(tmp_path / "a.wav"),
+        "text": "hi.",
+        "start": 0.5,
+        "end": 1.0,
+        "channel": 0,
+        "language": "en",
+        "speaker": "92",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"text": 5}, "text: 5: no transcript: add one"),
+        ({"text": " "}, "text: ' ': no transcript: give --empty-is-silence"),
+        ({"start": "x"}, "start: 'x': not a number of seconds"),
+        ({"end": "-1"}, "end: '-1': not a number of seconds"),
+        ({"duration": float("nan")}, "duration: nan: not a number of seconds"),
+        ({"channel": float("inf")}, "channel: inf: not a number"),
+        ({"start": "2", "end": "1"}, "-1.00 s: a row may last 30 s"),
+        ({"duration": 31}, "31.00 s: a row may last 30 s: split it"),
+        ({}, "gone.wav: no such file"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_skipped_with_the_reason(tmp_path, fields, reason):
+    row = CorpusRow("t:1", tmp_path / "gone.wav", **{"text": "Hi."} | fields)
+    skipped = to_manifest_row(row)
+    assert isinstance(skipped, Skipped) and skipped.place == "t:1" and reason in skipped.reason

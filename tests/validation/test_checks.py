@@ -4,7 +4,7 @@ from helpers.validation import ENGLISH, write_and_check
 
 
 def checked(folder, *rows, vocabulary=ENGLISH):
-    rows = [{"audio": "a.wav", "text": "Call Reid.", **row} for row in rows]
+    rows = [{"audio": "a.wav", "text": "Call Reid.", **fields} for fields in rows]
     return write_and_check(folder, *rows, vocabulary=vocabulary)
 
 

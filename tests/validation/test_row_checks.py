@@ -9,7 +9,7 @@ from whisper_ft.models.loading import Vocabulary
 
 
 def checked(folder, *rows, vocabulary=ENGLISH):
-    rows = [{"audio": "a.wav", "text": "Call Reid.", **row} for row in rows]
+    rows = [{"audio": "a.wav", "text": "Call Reid.", **fields} for fields in rows]
     return write_and_check(folder, *rows, vocabulary=vocabulary)
 
 

@@ -62,7 +62,7 @@ def test_a_usual_row_has_no_warning(fields):
 
 
 def checked(folder, *rows, vocabulary=ENGLISH):
-    rows = [{"audio": "a.wav", "text": "Call Reid.", **row} for row in rows]
+    rows = [{"audio": "a.wav", "text": "Call Reid.", **fields} for fields in rows]
     return write_and_check(folder, *rows, vocabulary=vocabulary)
 
 

@@ -16,8 +16,8 @@ class SubtitlesConfig:
     )
     out: str = option(
         "",
-        "Output folder (required). It gets manifest.jsonl and notes on what was repaired or "
-        "left out.",
+        "Output folder (required). It gets manifest.jsonl and notes on what was changed or "
+        "skipped.",
     )
     channels: bool = option(
         False,
@@ -69,6 +69,6 @@ class CorpusConfig:
     language: str = option("", "Language of rows without one.")
     empty_is_silence: bool = option(
         False,
-        "Treat an empty text as silence. (default: as not transcribed, and the row is left out)",
+        "Treat an empty text as silence. (default: as not transcribed, and the row is skipped)",
     )
     lowercase: bool = option(False, "Write texts in lower case, for corpora in capitals.")

@@ -84,4 +84,5 @@ class KeyValueFile:
         return str(result[0]) if result else ""
 
     def close(self) -> None:
+        """Delete the database."""
         self._database.close()

@@ -107,10 +107,10 @@ def _is_empty(value: Any) -> bool:
 
 
 def _parse_seconds(value: Any) -> float:
-    seconds = round(float(value), 4)
-    if not math.isfinite(seconds) or seconds < 0:
+    rounded = round(float(value), 4)
+    if not math.isfinite(rounded) or rounded < 0:
         raise ValueError(value)
-    return seconds
+    return rounded
 
 
 def _is_file(path: Path) -> bool:

@@ -70,6 +70,7 @@ class _AudioIndex:
         self._resolve = cache(Path.resolve)
 
     def add(self, rows: Sequence[Row]) -> None:
+        """Add the stretches of checked rows."""
         for row in rows:
             end = row.start + (row.duration or 0.0)
             stretch = _Stretch(row.start, end, row.channel, row.place)
