@@ -50,10 +50,11 @@ def to_manifest_row(
     numbers = _parse_numbers(row)
     if isinstance(numbers, Skipped):
         return numbers
-    if numbers.seconds is not None and not 0.0 < numbers.seconds <= MAX_SECONDS:
-        return Skipped(
-            row.place, f"{numbers.seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: split it"
-        )
+    seconds = numbers.length
+    if seconds is not None and seconds <= 0.0:
+        return Skipped(row.place, f"{seconds:.2f} s: too short: correct its start, end or duration")
+    if seconds is not None and seconds > MAX_SECONDS:
+        return Skipped(row.place, f"{seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: split it")
     if not _is_file(row.audio):
         return Skipped(row.place, f"{row.audio}: no such file")
     return ManifestRow(
@@ -82,8 +83,8 @@ class _Numbers:
     channel: int | None
 
     @property
-    def seconds(self) -> float | None:
-        """The length of the row, None if its numbers do not give it."""
+    def length(self) -> float | None:
+        """The seconds of the row, None if its numbers do not give them."""
         return self.duration if self.end is None else self.end - (self.start or 0.0)
 
 
