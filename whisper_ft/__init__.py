@@ -14,14 +14,18 @@ if TYPE_CHECKING:
     from whisper_ft.config.commands import EvaluateConfig
     from whisper_ft.config.train import TrainConfig
     from whisper_ft.data.manifest import read_manifest
+    from whisper_ft.evaluation.evaluator import evaluate
+    from whisper_ft.evaluation.results import EvaluationResult
     from whisper_ft.models.loading import load
     from whisper_ft.transcription.recordings import Transcript, transcribe
 
 __all__ = [
     "EvaluateConfig",
+    "EvaluationResult",
     "TrainConfig",
     "Transcript",
     "__version__",
+    "evaluate",
     "load",
     "read_manifest",
     "transcribe",
@@ -29,8 +33,10 @@ __all__ = [
 
 _MODULES = {
     "EvaluateConfig": "config.commands",
+    "EvaluationResult": "evaluation.results",
     "TrainConfig": "config.train",
     "Transcript": "transcription.recordings",
+    "evaluate": "evaluation.evaluator",
     "load": "models.loading",
     "read_manifest": "data.manifest",
     "transcribe": "transcription.recordings",

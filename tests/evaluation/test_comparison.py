@@ -1,12 +1,14 @@
 """What changed, with paired intervals."""
 
-import json
-
 import pytest
 from helpers.samples import sample
 
-from whisper_ft.cli.main import main
-from whisper_ft.evaluation.comparison import compare_evaluations, compare_prompts
+from whisper_ft.evaluation.comparison import (
+    Side,
+    compare_evaluations,
+    compare_prompts,
+    most_different,
+)
 from whisper_ft.evaluation.tables import changes_table
 
 
@@ -46,26 +48,6 @@ def test_other_rows_are_refused():
         compare_evaluations([row(1, FULL, FULL, FULL)], [row(2, FULL, FULL, FULL)], "wer")
 
 
-def test_the_command_reads_samples_and_says_what_is_none(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "a.jsonl"
-    path.write_text(
-        "".join(json.dumps(row(i, FULL, LACKING, FULL).to_json()) + "\n" for i in range(3))
-    )
-
-    def status(*argv):
-        monkeypatch.setattr("sys.argv", ["whisper_ft", "compare", *map(str, argv)])
-        return main()
-
-    assert status(path) == 0 and "no prompt -> right" in capsys.readouterr().out
-    assert status(path, path, "--score", "raw_wer") == 0
-    assert "+0.0   [+0.0, +0.0]" in capsys.readouterr().out
-    path.write_text("")
-    assert status(path) == 2 and "a.jsonl: holds no samples" in capsys.readouterr().err
-    path.write_text("{}\n")
-    assert status(path) == 2
-    assert "a.jsonl: not a file of evaluate --samples" in capsys.readouterr().err
-
-
 def verdicts(n, name="wer", keywords=(), better=LACKING, worse=FULL, recordings=()):
     rows = [
         row(i, better, worse, worse, keywords=keywords, recording=(recordings or [""] * n)[i])
@@ -102,3 +84,20 @@ def test_where_no_row_has_a_wrong_prompt_nothing_is_compared():
 def test_one_row_shows_its_change_without_an_interval():
     said = changes_table(compare_prompts([row(1, FULL, LACKING, FULL)], "wer"), "wer")
     assert "25.0%      0.0%     -25.0\n" in said
+
+
+def test_rows_whose_errors_differ_most_come_first():
+    def side(name, *texts):
+        references = ("a b c", "a b c", "a")
+        samples = [
+            sample(reference, *[text] * 3, place=f"m:{number}")
+            for number, (reference, text) in enumerate(zip(references, texts, strict=True), start=1)
+        ]
+        return Side(samples, "right", name)
+
+    sides = side("one", "a b c", "a", "a"), side("two", "a b", "a b c", "a")
+    assert most_different(*sides, 5) == [
+        *("m:2: 2 -> 0 word errors", "  reference: a b c", "  one: a", "  two: a b c"),
+        *("m:1: 0 -> 1 word errors", "  reference: a b c", "  one: a b c", "  two: a b"),
+    ]
+    assert len(most_different(*sides, 1)) == 4

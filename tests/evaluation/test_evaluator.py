@@ -6,11 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers.manifests import write_manifest
-from helpers.models import random_whisper
+from helpers.models import random_whisper, save_whisper
 from helpers.runs import lines
-from helpers.samples import sample
 
-from whisper_ft.evaluation.comparison import Side, most_different
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.evaluator import evaluate
 from whisper_ft.evaluation.results import EvaluationResult, compare_results
@@ -22,10 +20,7 @@ from whisper_ft.runtime import progress
 @pytest.fixture
 def second(tmp_path):
     """Another random model's checkpoint, of the same size."""
-    model = random_whisper(seed=1)
-    torch.save({"dims": vars(model.dims), "model_state_dict": model.state_dict()},
-               tmp_path / "second.pt")  # fmt: skip
-    return tmp_path / "second.pt"
+    return save_whisper(random_whisper(seed=1), tmp_path / "second.pt")
 
 
 def test_checkpoints_are_scored_on_the_same_rows_and_compared(run, corpus, model_path, second,
@@ -151,32 +146,6 @@ def test_what_is_no_model_and_no_manifest_is_named_for_what_it_was_meant(
     )
 
 
-def test_compare_keeps_the_domains_of_a_file_apart(run, corpus, model_path, second, tmp_path):
-    files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
-    argv = ("evaluate", model_path, second, corpus[0], "--others", corpus[1], "--samples", *files)
-    evaluated = run(*argv)[1]
-    compared = run("compare", *files)[1].strip().split("\n", 1)[1]
-    assert compared in evaluated
-    assert [line.split()[:2] for line in compared.splitlines()[1:4]] == [
-        ["right", "5"], ["none", "5"], ["wrong", "5"]
-    ]  # fmt: skip
-    alone = run("compare", files[0])[1]
-    assert f"{corpus[1].name} no prompt -> right" in alone and "5" in alone.splitlines()[2]
-
-
-def test_compare_reads_any_line_separator_in_a_text_and_a_runs_last_step(run, tmp_path):
-    def line(step, text):
-        return {"step": step, **sample("a", *[text] * 3, prompts=[text] * 3).to_json()}
-
-    path = tmp_path / "samples.jsonl"
-    path.write_text("".join(json.dumps(line(step, "b\u2028c"), ensure_ascii=False) + "\n"
-                            for step in (0, 5)))  # fmt: skip
-    status, said = run("compare", path)
-    assert status == 0 and "no prompt -> right         1    200.0%    200.0%" in said
-    path.write_text(json.dumps({**line(0, "b"), "reference": None}) + "\n")
-    assert "not a file of evaluate --samples" in run("compare", path)[1]
-
-
 def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, tmp_path):
     rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
     write_manifest(corpus[0], [{"audio": row["audio"], "text": row["text"]} for row in rows])
@@ -187,23 +156,6 @@ def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, 
     (result,) = json.loads(out.read_text())["evaluations"]
     assert result["scores"]["wrong"]["n_rows"] == 0 and result["beam_size"] == 1
     assert run("compare", samples)[0] == 0
-
-
-def test_rows_whose_errors_differ_most_come_first():
-    def side(name, *texts):
-        references = ("a b c", "a b c", "a")
-        samples = [
-            sample(reference, *[text] * 3, place=f"m:{number}")
-            for number, (reference, text) in enumerate(zip(references, texts, strict=True), start=1)
-        ]
-        return Side(samples, "right", name)
-
-    sides = side("one", "a b c", "a", "a"), side("two", "a b", "a b c", "a")
-    assert most_different(*sides, 5) == [
-        *("m:2: 2 -> 0 word errors", "  reference: a b c", "  one: a", "  two: a b c"),
-        *("m:1: 0 -> 1 word errors", "  reference: a b c", "  one: a b c", "  two: a b"),
-    ]
-    assert len(most_different(*sides, 1)) == 4
 
 
 def test_a_library_user_gets_results_with_samples_and_nothing_is_printed(

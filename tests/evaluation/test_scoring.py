@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 from helpers.samples import sample
 
-from whisper_ft.evaluation.samples import CONDITIONS, by_part
+from whisper_ft.evaluation.samples import CONDITIONS
 from whisper_ft.evaluation.scoring import SCORES, Scores, ScoreValue, score
-from whisper_ft.evaluation.tables import MARK, insert_table, markdown_table, score_table
 from whisper_ft.text.tokens import Segment
 
 SAMPLES = [
@@ -65,21 +64,6 @@ def test_intervals_resample_recordings_where_there_are_several():
     assert several[1] - several[0] > one[1] - one[0] > 0
 
 
-def test_a_table_has_a_line_for_each_evaluation():
-    scores = score(SAMPLES)
-    lines = markdown_table([("stock", scores), ("stock", scores)]).splitlines()
-    assert len(lines) == 4
-    assert lines[2] == "| stock | 0.0 % | 33.3 % | 50.0 % | 100.0 % | 0.0 % | 0.0 % |"
-    assert "[0.0, 0.0]" in score_table(scores)
-
-
-def test_a_document_gets_its_table_between_the_marks():
-    document = f"# Title\n{MARK}\nold\n{MARK}\nrest"
-    assert insert_table(document, "new") == f"# Title\n{MARK}\nnew\n{MARK}\nrest"
-    with pytest.raises(ValueError, match="two lines"):
-        insert_table("# Title", "new")
-
-
 def test_a_checkpoint_that_copies_its_prompt_is_caught_by_the_leak_score():
     prompts = ("Reid Mohr Quill Zalvexo Smyth", "", "Vandel Geoff Neill Kathryn Brandt")
     honest = sample("Call her now.", *["Call her now."] * 3, prompts=prompts)
@@ -127,22 +111,6 @@ def test_times_are_compared_where_a_row_has_segments_of_its_own():
     assert scores["wrong"]["timestamp_error"].rate is None
     recalls = [scores[c]["timestamp_recall"].rate for c in CONDITIONS]
     assert recalls == [1, 0.5, 0]  # a time that the output lacks counts here alone
-
-
-def test_languages_and_corpora_are_scored_apart_each_with_its_own_case():
-    english = sample("Call Reid.", *["Call reid."] * 3, keywords=["Reid"])
-    lower = replace(english, reference="call reid", keywords=("reid",), place="n.jsonl:1")
-    german = replace(english, language="de", reference="Ruf Reid.")
-    assert by_part([english, english]) == {}
-    assert set(by_part([english, german])) == {"en", "de"}
-    translated = replace(german, task="translate")
-    by_name = by_part([english, lower, translated])
-    assert list(by_name) == ["en", "de to en", "m.jsonl", "n.jsonl"]
-    assert [len(some) for some in by_name.values()] == [2, 1, 2, 1]
-    both = score([english, lower])["none"]["keyword_recall"]  # case counts where it is mixed
-    assert (both.part, both.total) == (1, 2)
-    few = [replace(lower, reference=text) for text in ("call reid", "ask reid", "I saw reid")]
-    assert score(few)["none"]["keyword_recall"].rate == 1.0  # one capital makes no cased corpus
 
 
 def test_every_score_that_is_named_is_counted_and_nothing_else():

@@ -12,13 +12,11 @@ from helpers.audio import tone
 from helpers.manifests import write_manifest
 from helpers.models import random_whisper
 from helpers.runs import plan_of
-from helpers.samples import sample
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
-from whisper_ft.evaluation.highlighting import pieces
 from whisper_ft.reporting.rows import audio_data_uri
 from whisper_ft.training.loop import train
 
@@ -133,34 +131,6 @@ def test_it_fits_a_phone_and_prints(page):
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert len(page.print_page()) > 10_000
-
-
-def test_words_are_told_apart_and_those_of_the_prompt_marked():
-    one = sample("Ask Smyth and Reid now please.", "so ask Smith Reid now", "", None,
-                 prompts=("Smyth, Reid", "", None),
-                 prompt_terms=("Smyth", "Reid", "Mohr"))  # fmt: skip
-    assert pieces(one, "right") == [
-        ("insert", "", "so", False),
-        ("spelling", "Ask", "ask", False),
-        ("substitute", "Smyth", "Smith", False),
-        ("delete", "and", "", False),
-        ("equal", "Reid", "Reid", True),
-        ("equal", "now", "now", False),
-        ("delete", "please.", "", False),
-    ]
-    assert {piece.kind for piece in pieces(one, "none")} == {"delete"}
-    assert pieces(one, "wrong") == []
-
-
-def test_without_keywords_the_prompts_longer_words_are_marked_and_japanese_goes_by_character():
-    prompts = ("vandelmohr", "", "")
-    one = sample("東京 都", "東都", "", "", language="ja", prompts=prompts)
-    assert [p.kind for p in pieces(one, "right")] == ["equal", "delete", "equal"]
-    one = sample("東京 都", "the Vandelmohr", "", "", prompts=prompts)
-    assert [p.in_prompt for p in pieces(one, "right") if p.output] == [False, True]
-
-
-# ---- what is not there
 
 
 def test_a_row_whose_audio_is_gone_has_no_sound(run, run_folder, tmp_path, page):
