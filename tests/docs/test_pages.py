@@ -165,6 +165,13 @@ def test_the_readmes_links_lead_to_files():
         assert (ROOT / link).exists(), link
 
 
+def test_the_tests_that_the_page_on_security_names_exist():
+    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) >= 5
+    for name in named:
+        assert (ROOT / name).exists(), name
+
+
 def test_numbers_have_their_leading_zero():
     for page, text in TEXTS.items():
         prose = re.sub(r"`[^`]*`", "", text)
