@@ -56,7 +56,7 @@ def ours(model, batches, done):
         keep_freed_memory()
     optimizer, scaler = make_optimizer(model, LR), GradScaler(device.type, enabled=fp16)
     for batch in batches:
-        done(train_step(PromptedLoss(model), [batch], optimizer, scaler, amp)["loss"])
+        done(train_step(PromptedLoss(model), [batch], optimizer, scaler, amp).loss)
 
 
 def cached(model, batches, done):
@@ -75,7 +75,7 @@ def before(model, batches, done):
     optimizer = AdamW(parameter_groups(model, WEIGHT_DECAY), lr=LR, betas=BETAS, eps=EPS)
     loss, scaler = PromptedLoss(model), GradScaler(enabled=False)
     for batch in batches:
-        done(train_step(loss, [batch], optimizer, scaler, amp)["loss"])
+        done(train_step(loss, [batch], optimizer, scaler, amp).loss)
 
 
 def plain(model, batches, done):

@@ -94,6 +94,19 @@ def argv(corpus, model_path, tmp_path):
 
 
 @pytest.fixture
+def logged(caplog):
+    """Return a function that returns and clears what the package has logged."""
+    caplog.set_level("INFO", logger="whisper_ft")
+
+    def text() -> str:
+        lines = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return "\n".join(lines)
+
+    return text
+
+
+@pytest.fixture
 def run(monkeypatch, capsys):
     """Run a command and return (status, output and errors)."""
 

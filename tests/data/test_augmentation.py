@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 from helpers.audio import tone
-from helpers.runs import plan_of
+from helpers.runs import plan_of, train_until_signal
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import log_mel
@@ -296,8 +296,10 @@ def test_a_run_with_all_of_them_resumes_to_the_same_floats(argv, folders, tmp_pa
 
     with monkeypatch.context() as patch:
         patch.setattr(running, "train_step", stopping)
-        train(plan_of([*argv, *flags]))
-    assert train(plan_of(["--resume", str(tmp_path / "run"), "--workers", "1"])) == 0
+        train_until_signal(plan_of([*argv, *flags]))
+    assert (
+        train(plan_of(["--resume", str(tmp_path / "run"), "--workers", "1"])).reason == "finished"
+    )
     assert_same_run(tmp_path / "whole", tmp_path / "run")
     assert all("n_fallbacks" in line for line in lines(tmp_path / "run") if line["kind"] == "step")
 

@@ -28,7 +28,7 @@ from whisper_ft.text.tokens import Segment
 from whisper_ft.training import encoder_pass as encoding
 from whisper_ft.training.encoder_pass import encode_rows
 from whisper_ft.training.loop import train
-from whisper_ft.training.setup import SetupError
+from whisper_ft.training.plan import SetupError
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def test_a_resumed_run_tells_of_its_cache_and_takes_another(frozen, tmp_path):
     resume = ["--resume", str(tmp_path / "run")]
     with pytest.raises(SetupError, match=r"--feature-cache: .*cannot be written"):
         plan_of(resume)
-    assert not plan_of([*resume, "--feature-cache", str(tmp_path / "moved")]).unencoded
-    with pytest.raises(SetupError, match=r"need 0\.\d+ GB, and 0\.000 may"):
+    assert not plan_of([*resume, "--feature-cache", str(tmp_path / "moved")]).missing_features
+    with pytest.raises(SetupError, match=r"need 0\.\d+ GB, and 0\.000 GB may"):
         plan_of([*resume, "--feature-cache", str(tmp_path / "n"), "--feature-cache-gb", "1e-6"])
 
 
@@ -80,14 +80,14 @@ def test_the_losses_are_those_without_a_cache(frozen, tmp_path, amp):
     assert cached == pytest.approx(plain, rel=1e-4)
 
 
-def test_a_second_run_computes_nothing_anew(frozen, tmp_path, capsys):
+def test_a_second_run_computes_nothing_anew(frozen, tmp_path, logged):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     train(plan_of(frozen("first", *cache)))
-    assert "5 stretches of audio, 5 of them to be written" in capsys.readouterr().out
+    assert "5 audio segments, 5 of them to be encoded" in logged()
     before = kept(tmp_path)
     next(iter(before)).write_bytes(b"cut off")
     train(plan_of(frozen("second", *cache)))
-    assert "5 stretches of audio, 1 of them to be written" in capsys.readouterr().out
+    assert "5 audio segments, 1 of them to be encoded" in logged()
     after = kept(tmp_path)
     assert sum(after[path] != before[path] for path in before) == 1 and set(after) == set(before)
     assert {path.stat().st_size for path in after} == {feature_bytes(random_whisper().dims)}
@@ -144,32 +144,32 @@ def test_stopped_it_leaves_whole_files_alone(frozen, tmp_path):
     plan = plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
     asked = iter([False, True])
     encode_rows(
-        *(plan.loaded.model, plan.examples, plan.unencoded),
+        *(plan.loaded.model, plan.examples, plan.missing_features),
         amp_dtype=None, batch_size=2, workers=0, stop=lambda: next(asked),
     )  # fmt: skip
     assert len(kept(tmp_path)) == 2
     assert all(np.load(path).shape == (1500, 32) for path in kept(tmp_path))
 
 
-def test_augmented_audio_is_heard_anew_said_aloud(frozen, tmp_path, capsys):
+def test_augmented_audio_is_heard_anew_said_aloud(frozen, tmp_path, logged):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     plan = plan_of(frozen("run", *cache, "--spec-augment"))
-    assert plan.examples.feature_paths is None and not plan.unencoded
-    assert "--feature-cache is not used: augmentation" in capsys.readouterr().out
+    assert plan.examples.feature_paths is None and not plan.missing_features
+    assert "--feature-cache is not used: augmentation" in logged()
 
 
-def test_features_that_cannot_be_kept_end_the_run_in_words(frozen, tmp_path, monkeypatch, capsys):
+def test_features_that_cannot_be_written_end_the_run(frozen, tmp_path, monkeypatch):
     plan = plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(encoding, "write_features", full)
-    assert train(plan) == 1
-    said = capsys.readouterr().out
-    assert "cache: No space left on device: make room" in said and "--resume" in said
+    result = train(plan)
+    assert result.reason == "failed" and "whisper-ft train --resume" in result.message
+    assert "cache: No space left on device: free disk space" in result.message
     monkeypatch.undo()
-    assert train(plan_of(["--resume", str(tmp_path / "run")])) == 0
+    assert train(plan_of(["--resume", str(tmp_path / "run")])).reason == "finished"
 
 
 def test_a_folder_that_cannot_be_a_cache_is_refused(frozen, tmp_path):
@@ -182,7 +182,7 @@ def test_a_cache_needs_a_frozen_encoder_and_room(frozen, argv, tmp_path):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     with pytest.raises(SetupError, match="add --freeze-encoder"):
         plan_of([*argv, *cache])
-    with pytest.raises(SetupError, match=r"5 rows need 0\.000 GB, and 0\.000 may be written"):
+    with pytest.raises(SetupError, match=r"5 rows need 0\.000 GB, and 0\.000 GB may be written"):
         plan_of(frozen("run", *cache, "--feature-cache-gb", "1e-6"))
 
 

@@ -60,7 +60,7 @@ def test_a_full_disk_leaves_the_state_before(material, whole, small_disk, number
     wait_until(lambda: n_steps(folder) >= step, process)
     with full(small_disk):
         assert finished(process) == 1
-        assert "No space left on device" in process.said and "is whole" in process.said
+        assert "No space left on device" in process.said and "is intact" in process.said
         assert f"--resume {folder}" in process.said
         assert_nothing_half_written(folder)
     assert go_on(folder).returncode == 0
@@ -76,7 +76,7 @@ def test_a_folder_that_turns_read_only_leaves_the_state_before(material, whole, 
     wait_until(lambda: n_steps(folder) >= 2, process)
     folder.chmod(0o500)
     assert finished(process) == 1
-    assert "Permission denied" in process.said and "is whole" in process.said
+    assert "Permission denied" in process.said and "is intact" in process.said
     refused = go_on(folder, stderr=-1, prefix=prefix)
     assert refused.returncode == 2 and "cannot be written" in refused.complained
     folder.chmod(0o700)
@@ -97,7 +97,7 @@ def test_a_write_that_fails_leaves_the_state_before(material, whole, folder):
 
     process = go_on(folder, "--workers", "0", preexec_fn=limit)  # workers hand over by files
     assert process.returncode == 1
-    assert ".pt: File too large" in process.said and "is whole" in process.said
+    assert ".pt: File too large" in process.said and "is intact" in process.said
     assert_nothing_half_written(folder)
     assert go_on(folder).returncode == 0
 
@@ -150,7 +150,7 @@ def test_a_damaged_state_is_noticed_and_the_one_before_goes_on(
     state.write_bytes(DAMAGES[damage](state.read_bytes(), random.Random(f"{damage} {number}")))
     process = go_on(folder)
     assert process.returncode == 0, process.said
-    assert "going on from the state before it" in process.said or damage == "bit-flipped"
+    assert "resuming from the state before it" in process.said or damage == "bit-flipped"
     assert_same_run(whole, folder)
 
 
@@ -179,7 +179,7 @@ def test_without_a_whole_state_best_pt_is_offered(stopped, folder):
         (folder / name).write_bytes(b"")
     process = go_on(folder, stderr=-1)
     assert process.returncode == 2
-    assert "no whole state is left: start a new run, with --model" in process.complained
+    assert "no intact state is left: start a new run with --model" in process.complained
 
 
 @pytest.mark.fault("two runs in one folder")

@@ -81,7 +81,9 @@ def test_a_signal_saves_says_so_and_leaves_no_worker(material, whole, folder, nu
     assert len(workers) == 1
     (os.killpg if to_group else os.kill)(process.pid, number)
     assert finished(process) == 128 + number
-    assert f"{number.name}: step" in process.said and f"--resume {folder}" in process.said
+    assert (
+        f"{number.name}: the state of step" in process.said and f"--resume {folder}" in process.said
+    )
     assert gone(workers)
     assert go_on(folder).returncode == 0
     assert_same_run(whole, folder)

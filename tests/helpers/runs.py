@@ -10,6 +10,9 @@ from whisper_ft.cli.main import main
 from whisper_ft.config.options import parse
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.loader import Batch
+from whisper_ft.runtime.signals import stop_on_signals
+from whisper_ft.training.loop import train
+from whisper_ft.training.result import TrainResult
 from whisper_ft.training.resume import resume_plan
 from whisper_ft.training.setup import make_plan
 
@@ -34,7 +37,7 @@ def lines(folder, name="metrics.jsonl"):
 
 def trajectory(folder):
     """Return everything that a run logged except durations."""
-    times = ("seconds", "waited")
+    times = ("step_seconds", "data_seconds")
     return [{k: v for k, v in line.items() if k not in times} for line in lines(folder)]
 
 
@@ -57,3 +60,9 @@ def assert_same_run(one, other):
 def poisoned(batch: Batch) -> Batch:
     """Return the batch with a mel that is not a number."""
     return dataclasses.replace(batch, mel=batch.mel * math.nan)
+
+
+def train_until_signal(plan) -> TrainResult:
+    """Train as the command does: a signal stops the run, saved."""
+    with stop_on_signals() as stop:
+        return train(plan, stop=stop, command="python train.py")

@@ -98,7 +98,7 @@ def steps(model, batches, amp_dtype):
     use_fast_layers(model)
     optimizer, scaler = make_optimizer(model, 1e-3), GradScaler("cpu", enabled=False)
     for one in batches:
-        yield train_step(PromptedLoss(model), [one], optimizer, scaler, amp_dtype)["loss"]
+        yield train_step(PromptedLoss(model), [one], optimizer, scaler, amp_dtype).loss
 
 
 @pytest.mark.slow

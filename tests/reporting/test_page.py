@@ -37,7 +37,10 @@ def run_folder(tmp_path_factory):
     manifest = str(write_manifest(folder / "rows.jsonl", rows))
     argv = ["--model", str(folder / "m.pt"), "--train", manifest, "--dev", manifest]
     argv += ["--lr", "1e-3", "--max-steps", "2", "--batch-size", "2", "--workers", "0"]
-    assert train(plan_of([*argv, "--eval-every", "1", "--out", str(folder / "run")])) == 0
+    assert (
+        train(plan_of([*argv, "--eval-every", "1", "--out", str(folder / "run")])).reason
+        == "finished"
+    )
     return folder / "run"
 
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.runs import plan_of, train_command
 
 from whisper_ft.runtime.signals import stop_on_signals
-from whisper_ft.training import setup as plan_module
+from whisper_ft.training import setup
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,11 +24,11 @@ def test_stopped_at_once_it_tells_whether_there_is_a_run_to_go_on_with(
 
     if begun:
         plan_of(argv)
-    monkeypatch.setattr(plan_module, "read_rows", stopped)
+    monkeypatch.setattr(setup, "read_rows", stopped)
     assert train_command(argv) == 130
     said = capsys.readouterr().err
     assert (f"python train.py --resume {tmp_path / 'run'}" in said) == begun
-    assert ("no run began" in said) != begun
+    assert ("no run was started" in said) != begun
 
 
 def test_a_first_ctrl_c_says_what_a_second_would_do(capfd):

@@ -15,9 +15,9 @@ from whisper_ft.models.layers import use_activation_checkpointing, use_fast_laye
 from whisper_ft.models.loading import load_dims
 from whisper_ft.models.memory_estimate import estimate_backward_bytes, estimate_peak_bytes
 from whisper_ft.runtime.out_of_memory import describe_out_of_memory, free_bytes, is_out_of_memory
-from whisper_ft.training import capacity as room
+from whisper_ft.training import capacity
 from whisper_ft.training.loop import train
-from whisper_ft.training.setup import SetupError
+from whisper_ft.training.plan import SetupError
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_weights_gradients_and_moments_are_counted():
 def with_room_for(monkeypatch, n_rows, dims):
     sizes = [estimate_peak_bytes(dims, n, amp_dtype=None) for n in (1, 2)]
     needed = sizes[0] + (n_rows - 1) * (sizes[1] - sizes[0]) + 1
-    monkeypatch.setattr(room, "free_bytes", lambda _: needed)
+    monkeypatch.setattr(capacity, "free_bytes", lambda _: needed)
 
 
 @pytest.mark.parametrize(("n_fit", "size"), [(100, 16), (15, 8), (7, 4), (1, 1)])
@@ -62,19 +62,19 @@ def test_the_batch_is_the_largest_part_of_a_step_that_fits(argv, monkeypatch, n_
     assert (plan.config.batch_size, plan.step_size) == (size, 16)
 
 
-def test_a_run_with_a_batch_that_was_found_is_saved_with_its_size(argv, tmp_path, capsys):
+def test_a_run_with_a_batch_that_was_found_is_saved_with_its_size(argv, tmp_path, logged):
     argv[argv.index("--batch-size") + 1] = "auto"
-    assert train(plan_of([*argv, "--max-steps", "1"])) == 0
-    assert (
-        "--batch-size auto: 16 rows at once, 1 times a step, in at most" in capsys.readouterr().out
-    )
+    assert train(plan_of([*argv, "--max-steps", "1"])).reason == "finished"
+    assert "--batch-size auto: 16 rows per pass, 1 passes per step, in at most" in logged()
     assert '"batch_size": 16' in (tmp_path / "run" / "config.json").read_text()
 
 
-def test_where_not_one_row_fits_the_words_tell_what_takes_less(argv, monkeypatch):
-    monkeypatch.setattr(room, "free_bytes", lambda _: 1e6)
+def test_where_not_one_row_fits_the_message_names_what_needs_less(argv, monkeypatch):
+    monkeypatch.setattr(capacity, "free_bytes", lambda _: 1e6)
     argv[argv.index("--batch-size") + 1] = "auto"
-    with pytest.raises(SetupError, match=r"one row takes .* are free: --gradient-checkpointing"):
+    with pytest.raises(
+        SetupError, match=r"one row needs .* are free: add --gradient-checkpointing"
+    ):
         plan_of(argv)
 
 

@@ -55,7 +55,7 @@ def test_the_state_before_stays_and_steps_in_when_the_newest_is_damaged(tmp_path
     newest.write_bytes(b"")
     (tmp_path / "state.previous.pt").write_bytes(b"")
     with pytest.raises(
-        ValueError, match=r"state.pt: .*state.previous.pt: .*no whole state is left"
+        ValueError, match=r"state.pt: .*state.previous.pt: .*no intact state is left"
     ):
         find_state(tmp_path)
 

@@ -45,9 +45,9 @@ def test_accumulation_over_uneven_batches_is_the_step_of_one_large_batch(example
     whole, model = one_step(examples, 5)
     for sizes in ((1, 4), (3, 1, 1)):
         parts, other = one_step(examples, *sizes)
-        assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-5)
-        assert parts["grad_norm"] == pytest.approx(whole["grad_norm"], rel=1e-4)
-        assert parts["n_targets"] == whole["n_targets"] and parts["n_rows"] == 5
+        assert parts.loss == pytest.approx(whole.loss, rel=1e-5)
+        assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-4)
+        assert parts.n_targets == whole.n_targets and parts.n_rows == 5
         for p, q in zip(model.parameters(), other.parameters(), strict=True):
             assert torch.allclose(p, q, atol=1e-6)
 
@@ -57,14 +57,14 @@ def test_the_loss_is_the_mean_over_learned_tokens(examples):
     (batch,) = batches(examples, 3)
     logits = random_whisper()(batch.mel, batch.tokens)
     expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), batch.targets.flatten())
-    assert numbers["loss"] == pytest.approx(expected.item(), rel=1e-5)
+    assert numbers.loss == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_the_gradient_is_clipped_to_norm_1(examples):
     numbers, model = one_step(examples, 3)
     moved = [p - q for p, q in zip(model.parameters(), random_whisper().parameters(), strict=True)]
     norm = math.sqrt(sum(d.pow(2).sum().item() for d in moved)) / 0.1
-    assert numbers["grad_norm"] > 1 and norm == pytest.approx(1.0, rel=1e-3)
+    assert numbers.grad_norm > 1 and norm == pytest.approx(1.0, rel=1e-3)
 
 
 @pytest.mark.parametrize("amp_dtype", [None, torch.bfloat16, torch.float16])
@@ -87,13 +87,13 @@ def test_an_fp16_overflow_skips_the_step_and_lowers_the_scale(examples):
     numbers = train_step(
         PromptedLoss(model), batches(examples, 2), optimizer, scaler, torch.float16
     )
-    assert numbers["skipped"] and scaler.get_scale() == 2.0**99
+    assert numbers.skipped and scaler.get_scale() == 2.0**99
     for p, q in zip(model.parameters(), random_whisper().parameters(), strict=True):
         assert torch.equal(p, q)
     scaler = GradScaler("cpu", init_scale=1024.0)
     assert not train_step(
         PromptedLoss(model), batches(examples, 2), optimizer, scaler, torch.float16
-    )["skipped"]
+    ).skipped
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.02), (torch.float16, 0.005)])
@@ -103,8 +103,8 @@ def test_mixed_precision_has_float32s_loss_and_float32_weights(examples, dtype, 
     optimizer = SGD(parameter_groups(model, 0.0), lr=0.1)
     scaler = GradScaler("cpu", init_scale=128.0, enabled=dtype == torch.float16)
     numbers = train_step(PromptedLoss(model), batches(examples, 3), optimizer, scaler, dtype)
-    assert numbers["loss"] == pytest.approx(control["loss"], rel=tolerance)
-    assert numbers["grad_norm"] == pytest.approx(control["grad_norm"], rel=5 * tolerance)
+    assert numbers.loss == pytest.approx(control.loss, rel=tolerance)
+    assert numbers.grad_norm == pytest.approx(control.grad_norm, rel=5 * tolerance)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 

@@ -1,6 +1,7 @@
 """Stopping and resuming is the same run, whatever stops it."""
 
 import gc
+import json
 import multiprocessing
 import os
 import signal
@@ -12,12 +13,20 @@ import pytest
 import soundfile
 import torch
 from helpers.audio import tone
-from helpers.runs import assert_same_run, lines, plan_of, poisoned, trajectory
+from helpers.runs import (
+    assert_same_run,
+    lines,
+    plan_of,
+    poisoned,
+    train_until_signal,
+    trajectory,
+)
 
 from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.runtime import devices
 from whisper_ft.training import run as running
 from whisper_ft.training.loop import train
+from whisper_ft.training.plan import SetupError
 from whisper_ft.training.step import OutOfMemoryError
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +67,11 @@ def test_three_steps_resume_and_four_more_are_the_floats_of_seven(
     monkeypatch.setenv("STEPS", "0")
     with monkeypatch.context() as patch:
         patch.setattr(running, "train_step", stopping)
-        assert train(plan_of(whole_run)) == 128 + signal.SIGTERM
+        result = train_until_signal(plan_of(whole_run))
+    assert (result.reason, result.signal) == ("stopped", signal.SIGTERM)
     folder = tmp_path / "run"
     assert torch.load(folder / "state.pt")["progress"]["step"] == stop_after
-    assert train(resumed(folder)) == 0
+    assert train(resumed(folder)).reason == "finished"
     assert_same_run(tmp_path / "whole", folder)
 
 
@@ -81,20 +91,51 @@ def test_a_stop_in_an_evaluation_leaves_it_due(argv, tmp_path, monkeypatch, n_de
 
     with monkeypatch.context() as patch:
         patch.setattr(evaluate, "decode_rows", interrupted)
-        assert train(plan_of(argv)) == 128 + signal.SIGINT
+        assert train_until_signal(plan_of(argv)).signal == signal.SIGINT
     folder = tmp_path / "run"
     assert max(s["step"] for s in lines(folder, "samples.jsonl")) == last_whole
-    assert train(resumed(folder)) == 0
+    assert train(resumed(folder)).reason == "finished"
     assert_same_run(tmp_path / "whole", folder)
 
 
-def test_a_state_of_another_version_is_refused_in_words(argv, tmp_path):
+@pytest.mark.parametrize("name", ["config.json", "state.pt"])
+def test_a_run_of_an_earlier_format_is_refused_and_its_best_checkpoint_opens(argv, tmp_path, name):
+    """Format 1 had no number."""
+    folder = tmp_path / "run"
+    train(plan_of(argv))
+    if name == "config.json":
+        config = json.loads((folder / name).read_text())
+        assert config.pop("format") == 2
+        (folder / name).write_text(json.dumps(config))
+    else:
+        state = torch.load(folder / name, weights_only=True)
+        assert state.pop("format") == 2
+        torch.save(state, folder / name)
+    with pytest.raises(SetupError) as refused:
+        resumed(folder)
+    words = f"{folder / name} was written by an earlier version (format 1); this version resumes "
+    words += f"format 2: start a new run with --model {folder / 'best.pt'}"
+    assert str(refused.value).removeprefix("--resume: ") == words
+    argv[argv.index("--model") + 1] = str(folder / "best.pt")
+    argv[argv.index("--out") + 1] = str(tmp_path / "new")
+    assert train(plan_of(argv)).reason == "finished"
+
+
+def test_a_run_of_a_later_format_is_refused(argv, tmp_path):
+    plan_of(argv)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "format": 3}))
+    with pytest.raises(SetupError, match=r"by another version \(format 3\).* resumes format 2"):
+        resumed(tmp_path / "run")
+
+
+def test_a_state_with_other_fields_is_refused(argv, tmp_path):
     train(plan_of(argv))
     state = torch.load(tmp_path / "run" / "state.pt", weights_only=True)
     state["progress"]["best_wer"] = state["progress"].pop("best_score")
     torch.save(state, tmp_path / "run" / "state.pt")
-    with pytest.raises(ValueError, match=r"state.pt: of another version .* from best.pt"):
-        train(resumed(tmp_path / "run"))
+    with pytest.raises(SetupError, match=r"state.pt: not a run's state .*: start a new run with"):
+        resumed(tmp_path / "run")
 
 
 def test_a_second_ctrl_c_does_not_wait(argv, tmp_path, monkeypatch):
@@ -104,13 +145,13 @@ def test_a_second_ctrl_c_does_not_wait(argv, tmp_path, monkeypatch):
 
     monkeypatch.setattr(running, "train_step", twice)
     with pytest.raises(KeyboardInterrupt):
-        train(plan_of(argv))
+        train_until_signal(plan_of(argv))
 
 
-def test_killed_before_anything_was_saved_the_run_begins_again(argv, tmp_path, capsys):
+def test_killed_before_anything_was_saved_the_run_begins_again(argv, tmp_path, logged):
     plan_of(argv)  # config.json is written, and no more
-    assert train(resumed(tmp_path / "run")) == 0
-    assert "nothing was saved yet" in capsys.readouterr().out
+    assert train(resumed(tmp_path / "run")).reason == "finished"
+    assert "no state was saved yet" in logged()
 
 
 def test_more_workers_give_the_same_run(argv, tmp_path):
@@ -150,15 +191,18 @@ def test_a_resumed_run_keeps_its_noises(argv, corpus, tmp_path):
 def test_a_run_that_left_rows_out_resumes_only_with_the_same_ones(argv, corpus, tmp_path):
     train(plan_of([*argv, "--skip-bad-rows"]))
     (corpus[0].parent / "2.wav").unlink()
-    with pytest.raises(ValueError, match=r"other rows .*'train': 5.*'train': 4.*restore"):
+    with pytest.raises(
+        ValueError, match=r"usable rows changed .*5 for training.*4 for training.*restore"
+    ):
         resumed(tmp_path / "run")
 
 
-def test_a_finished_run_resumed_says_so_and_changes_nothing(argv, tmp_path, capsys):
+def test_a_finished_run_resumed_says_so_and_changes_nothing(argv, tmp_path, logged):
     train(plan_of(argv))
     before = (tmp_path / "run" / "state.pt").read_bytes()
-    assert train(resumed(tmp_path / "run")) == 0
-    assert "best.pt is of step" in capsys.readouterr().out
+    logged()
+    assert train(resumed(tmp_path / "run")).message.startswith("best.pt is from step")
+    assert "already finished, at step 7" in logged()
     assert (tmp_path / "run" / "state.pt").read_bytes() == before
 
 
@@ -181,28 +225,28 @@ def test_a_damaged_config_and_an_empty_name_are_refused(argv, tmp_path):
     assert done.returncode == 2 and "holds no run" in done.stderr
 
 
-def test_a_state_of_another_precision_resumes_with_a_word(argv, tmp_path, bf16, capsys):
+def test_a_state_of_another_precision_resumes_with_a_warning(argv, tmp_path, bf16, logged):
     """As when a run of a CPU goes on on a GPU whose `auto` is fp16."""
     train(plan_of([*argv, "--amp", "bf16"]))
     config = tmp_path / "run" / "config.json"
     config.write_text(config.read_text().replace('"amp": "bf16"', '"amp": "fp16"'))
-    assert train(resumed(tmp_path / "run")) == 0
-    assert "precision was torch.bfloat16, is torch.float16" in capsys.readouterr().out
+    assert train(resumed(tmp_path / "run")).reason == "finished"
+    assert "precision was torch.bfloat16, is torch.float16" in logged()
 
 
-def test_lack_of_memory_names_the_settings_that_help(argv, monkeypatch, capsys):
+def test_lack_of_memory_names_the_settings_that_help(argv, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(running, "train_step", full)
-    assert train(plan_of(argv)) == 1
-    said = capsys.readouterr().out
-    assert "stopped in step 1" in said and "nothing was saved yet" in said
-    assert "--batch-size 1 --accumulate 4" in said
+    result = train(plan_of(argv))
+    assert result.reason == "failed" and (result.best, result.last) == (None, None)
+    assert "Stopped in step 1" in result.message and "Nothing was saved yet" in result.message
+    assert "--batch-size 1 --accumulate 4" in result.message
 
 
 def test_where_memory_runs_short_the_same_steps_are_taken_in_smaller_parts(
-    argv, tmp_path, monkeypatch, capsys
+    argv, tmp_path, monkeypatch, logged
 ):
     real, sizes = running.train_step, []
 
@@ -215,12 +259,11 @@ def test_where_memory_runs_short_the_same_steps_are_taken_in_smaller_parts(
     train(plan_of(argv))
     argv[argv.index("--out") + 1] = str(tmp_path / "short")
     monkeypatch.setattr(running, "train_step", short)
-    assert train(plan_of(argv)) == 0
+    assert train(plan_of(argv)).reason == "finished"
     assert sizes[2:4] == [[2, 2], [1, 1, 1, 1]] and sizes[-1] == [1, 1, 1, 1]
-    said = capsys.readouterr()
     assert (
-        "step 3: out of memory (no room): 2 rows at once do not fit in memory, so 1"
-        in said.out + said.err
+        "step 3: out of memory (no room) with 2 rows per pass; continuing with 1 (effective batch "
+        "unchanged)" in logged()
     )
     logs = [trajectory(tmp_path / out) for out in ("run", "short")]
     losses = [[line["loss"] for line in log if line["kind"] == "step"] for log in logs]
@@ -228,22 +271,23 @@ def test_where_memory_runs_short_the_same_steps_are_taken_in_smaller_parts(
 
 
 @pytest.mark.parametrize("more", [[], ["--freeze-encoder", "--feature-cache"]])
-def test_audio_that_vanishes_in_mid_run_stops_it_saved_and_named(argv, tmp_path, capsys, more):
+def test_audio_that_vanishes_in_mid_run_stops_it_saved_and_named(argv, tmp_path, more):
     plan = plan_of([*argv, "--workers", "1", *more, *[str(tmp_path / "cache")] * bool(more)])
     plan.examples.rows[2].audio.unlink()
     gc.disable()  # no worker may wait for it: the process would not end
     try:
-        assert train(plan) == 1
+        result = train(plan, command="python train.py")
         assert not multiprocessing.active_children()
     finally:
         gc.enable()
-    said = capsys.readouterr().out
-    assert "train.jsonl:3: " in said and "2.wav" in said and "--resume" in said
+    assert result.reason == "failed"
+    assert "train.jsonl:3: " in result.message and "2.wav" in result.message
+    assert f"python train.py --resume {tmp_path / 'run'}" in result.message
     assert (tmp_path / "run" / "state.pt").exists()
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
-    argv, tmp_path, monkeypatch, capsys
+    argv, tmp_path, monkeypatch
 ):
     real, calls = running.train_step, []
 
@@ -252,11 +296,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
         return real(model, [poisoned(b) for b in batches] if len(calls) == 4 else batches, *rest)
 
     monkeypatch.setattr(running, "train_step", fails_on_fourth)
-    assert train(plan_of(argv)) == 1
-    said = capsys.readouterr().out
-    assert (
-        "stopped in step 4: the loss is not a finite number on" in said and "train.jsonl:" in said
-    )
+    result = train(plan_of(argv))
+    assert result.reason == "failed" and "train.jsonl:" in result.message
+    assert "Stopped in step 4: the loss is not a finite number on" in result.message
+    assert "The state of step 3 is intact" in result.message
     state = torch.load(tmp_path / "run" / "state.pt")
     assert state["progress"]["step"] == 3  # saved with the evaluation
     assert all(

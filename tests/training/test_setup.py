@@ -21,12 +21,12 @@ def test_an_out_folder_that_cannot_be_made_is_refused(argv, tmp_path):
 def test_a_full_disk_is_seen_before_the_first_step(argv, monkeypatch, tmp_path):
     usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    with pytest.raises(ValueError, match=r"0.0 GB are free and the run needs 0.1"):
+    with pytest.raises(ValueError, match=r"0.0 GB are free and the run needs 0.1 GB"):
         plan_of(argv)
 
 
 @pytest.mark.slow
-def test_the_door_says_problems_in_words_with_status_2(tmp_path):
+def test_the_command_prints_problems_with_status_2(tmp_path):
     command = [sys.executable, str(ROOT / "train.py"), "--model", "nope", "--out", str(tmp_path)]
     done = subprocess.run([*command, "--batch-size", "0"], capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr

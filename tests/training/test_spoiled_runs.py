@@ -151,11 +151,11 @@ def progress(**changes):
         progress(step=-3),
         progress(step=10**9),
         progress(step=1.5),
-        progress(updates=-(10**9)),
-        progress(evaluated_at=None),
+        progress(n_updates=-(10**9)),
+        progress(evaluated_step=None),
         progress(best_loss="x"),
-        progress(at_once=-1),
-        progress(n_worse=True),
+        progress(rows_per_pass=-1),
+        progress(n_without_improvement=True),
         progress(unknown=1),
         lambda state: state.update(rng={"cpu": torch.zeros(3), "cuda": None}),
         lambda state: state.pop("rng"),
@@ -169,7 +169,7 @@ def test_a_spoiled_state_is_refused(folder, resumed, spoil):
     torch.save(state, folder / "state.pt")
     status, said = resumed()
     assert status == 2, said
-    assert "of another version" in said or "not a run's state" in said or "not weights" in said
+    assert "not a run's state" in said or "not weights" in said
 
 
 def test_the_settings_of_an_optimiser_are_the_programs_own(folder, resumed):
@@ -188,7 +188,7 @@ def test_links_and_pipes_among_a_runs_files_are_refused(folder, resumed, tmp_pat
             (folder / name).rename(kept)
         (folder / name).symlink_to(precious)
         status, said = resumed()
-        assert status == 2 and f"{name}: no plain file" in said
+        assert status == 2 and f"{name}: not a plain file" in said
         (folder / name).unlink()
         if kept.exists():
             kept.rename(folder / name)

@@ -48,6 +48,7 @@ def run_with(argv, tmp_path):
     return start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--freeze-encoder", "--feature-cache"]])
 def test_a_bug_in_a_worker_ends_the_run_saved_with_the_row_named(run_with, tmp_path, more):
     done = run_with(BUG, *more, *[str(tmp_path / "cache")] * bool(more))
@@ -75,6 +76,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_bug_in_a_step_ends_the_process_with_its_traceback(run_with):
     done = run_with(BUG_IN_A_STEP)
     assert done.returncode == 1 and "TypeError: an unexpected type" in done.stderr

@@ -72,7 +72,7 @@ def test_a_state_with_code_is_refused_and_inert(argv, tmp_path, mark):
         state = torch.load(path, weights_only=True)
         for name in ("state.pt", "state.previous.pt"):
             torch.save({**state, place: Payload(mark)}, tmp_path / "run" / name)
-        with pytest.raises(ValueError, match=r"not weights: it names .* no whole state is left"):
+        with pytest.raises(ValueError, match=r"not weights: it names .* no intact state is left"):
             train(plan_of(["--resume", str(tmp_path / "run")]))
         torch.save(state, path)
     assert not mark.exists()
@@ -261,7 +261,7 @@ def test_any_name_is_a_name(argv, corpus, tmp_path, model_path, monkeypatch):
     for i, name in enumerate(ODD):
         soundfile.write(tmp_path / name, tone(1.0, hertz=300 + i), 16000)
     write_manifest(corpus[0], [{"audio": name, "text": "Call now."} for name in ODD])
-    assert train(plan_of(argv)) == 0
+    assert train(plan_of(argv)).reason == "finished"
     assert not (tmp_path / "ran").exists()
     assert [line["n_rows"] for line in lines(tmp_path / "run") if line["kind"] == "step"] == [4] * 7
 

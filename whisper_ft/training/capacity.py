@@ -1,8 +1,9 @@
-"""What the machine has room for: rows at once, a frozen encoder's features, a run's folder."""
+"""What fits: rows in a pass through the model, and a run's folder on its disk."""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from whisper_ft.models.parameters import n_parameters
 from whisper_ft.runtime.out_of_memory import free_bytes
 from whisper_ft.training.checkpoint import state_bytes
 
-ROWS_A_STEP = TrainConfig.batch_size  # times --accumulate, where the batch's size is found
+LOGGER = logging.getLogger("whisper_ft")
+ROWS_PER_STEP = TrainConfig.batch_size  # times --accumulate, with --batch-size auto
 
 
 def fit_batch(
@@ -24,14 +26,15 @@ def fit_batch(
     amp_dtype: torch.dtype | None,
     dims: ModelDimensions,
 ) -> TrainConfig:
-    """Settings whose batch has a size: for auto, the largest part of a step's rows that fits.
+    """Return settings in which `--batch-size auto` is the largest divisor of a step that fits.
 
-    Raises ValueError where not even one row does.
+    The rows of a step stay the same. Other settings are returned as they are. Raises ValueError
+    if not even one row fits.
     """
     if config.batch_size != AUTO:
         return config
-    n_rows = ROWS_A_STEP * config.accumulate
-    needs = [
+    n_rows = ROWS_PER_STEP * config.accumulate
+    one_row, two_rows = (
         estimate_peak_bytes(
             *(dims, n),
             frozen_encoder=config.freeze_encoder,
@@ -39,25 +42,28 @@ def fit_batch(
             amp_dtype=amp_dtype,
         )
         for n in (1, 2)
-    ]
-    room = free_bytes(device)
-    n_fit = min(n_rows, 1 + int((room - needs[0]) // (needs[1] - needs[0])))
+    )
+    per_row, free = two_rows - one_row, free_bytes(device)
+    n_fit = min(n_rows, 1 + int((free - one_row) // per_row))
     if n_fit < 1:
         raise ValueError(
-            f"--batch-size: auto: one row takes {needs[0] / 1e9:.1f} GB and {room / 1e9:.1f} are "
-            "free: --gradient-checkpointing and --freeze-encoder take less, or a smaller model"
+            f"--batch-size: auto: one row needs {one_row / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
+            "free: add --gradient-checkpointing or --freeze-encoder, or use a smaller model"
         )
-    size = max(n for n in range(1, n_fit + 1) if n_rows % n == 0)
-    taken = needs[0] + (size - 1) * (needs[1] - needs[0])
-    print(
-        f"--batch-size auto: {size} rows at once, {n_rows // size} times a step, in at most "
-        f"{taken / 1e9:.1f} GB of the {room / 1e9:.1f} that are free"
+    batch_size = max(n for n in range(1, n_fit + 1) if n_rows % n == 0)
+    n_passes = n_rows // batch_size
+    needed = one_row + (batch_size - 1) * per_row
+    LOGGER.info(
+        f"--batch-size auto: {batch_size} rows per pass, {n_passes} passes per step, in at most "
+        f"{needed / 1e9:.1f} GB of the {free / 1e9:.1f} GB that are free"
     )
-    return dataclasses.replace(config, batch_size=size, accumulate=n_rows // size)
+    return dataclasses.replace(config, batch_size=batch_size, accumulate=n_passes)
 
 
-def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions) -> str:
-    """What so many rows at once take, and under each setting that takes less."""
+def describe_memory_needs(
+    config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions
+) -> str:
+    """Return what a step needs, and what it needs with each setting that takes less."""
 
     def needs(batch_size: int, frozen: bool, recomputed: bool) -> str:
         n_bytes = estimate_peak_bytes(
@@ -75,23 +81,26 @@ def advice(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimens
         config.gradient_checkpointing,
     )
     rows = "1 row" if size == 1 else f"{size} rows"
-    ways = [f"a step takes about {needs(size, frozen, recomputed)} with {rows} at once"]
+    ways = [f"a step needs about {needs(size, frozen, recomputed)} with {rows} per pass"]
     if not recomputed:
         ways.append(f"{needs(size, frozen, True)} with --gradient-checkpointing")
     if not frozen:
         ways.append(f"{needs(size, True, recomputed)} with --freeze-encoder")
     if size > 1:
-        less = f"--batch-size {size // 2} --accumulate {2 * config.accumulate}"
-        ways.append(f"{needs(size // 2, frozen, recomputed)} with {less}")
+        smaller = f"--batch-size {size // 2} --accumulate {2 * config.accumulate}"
+        ways.append(f"{needs(size // 2, frozen, recomputed)} with {smaller}")
     return ", ".join(ways)
 
 
-def refuse_full_disk(folder: Path, model: Whisper) -> None:
-    """A run holds two states and writes a third before it drops one, and two fp16 checkpoints."""
+def check_disk_space(folder: Path, model: Whisper) -> None:
+    """Raise ValueError if a run's files would not fit.
+
+    A run keeps two states and writes a third before it drops one; so with two fp16 checkpoints.
+    """
     needed = 3 * state_bytes(model) + 3 * 2 * n_parameters(model)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ValueError(
             f"--out: {folder}: {free / 1e9:.1f} GB are free and the run needs "
-            f"{needed / 1e9:.1f}: make room, choose another disk, or --freeze-encoder"
+            f"{needed / 1e9:.1f} GB: free disk space, choose another disk, or use --freeze-encoder"
         )

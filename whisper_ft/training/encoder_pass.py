@@ -1,10 +1,10 @@
-"""Before a run with a frozen encoder: each row encoded once, what others did taken over."""
+"""Encode each row once before a run with a frozen encoder, into the feature cache."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,11 @@ from whisper_ft.data.feature_cache import FeatureCache, FeatureKey, feature_byte
 from whisper_ft.data.loader import init_worker, next_batch, open_batches
 from whisper_ft.data.row import Row
 from whisper_ft.models.loss import encode
+from whisper_ft.runtime.progress import progress_bar
+
+
+class FeatureWriteError(Exception):
+    """Encoder output that could not be written to the feature cache."""
 
 
 def encode_rows(
@@ -34,42 +39,50 @@ def encode_rows(
     workers: int,
     stop: Callable[[], bool],
 ) -> None:
-    """Encode what is missing, until asked to stop; what is written stays for the next run.
+    """Write the encoder output that is missing, until `stop()`; what is written stays.
 
-    Raises RowError for unreadable audio, WorkerError for a process that died, OSError for features
-    that cannot be written.
+    Raises RowError for unreadable audio, WorkerError for a worker process that died, and
+    FeatureWriteError.
     """
     assert examples.feature_paths is not None
     wanted = {path: key for key, path in examples.feature_paths.items() if path in missing}
-    sounds = _Sounds(examples, list(wanted.items()))
     loader = DataLoader(
-        sounds,
+        _RowMels(examples, list(wanted.items())),
         batch_size=batch_size,
         num_workers=workers,
         collate_fn=list,
         worker_init_fn=init_worker,
     )
-    bar = tqdm(total=len(wanted), desc="encoding rows once", unit="row")
+    bar: tqdm[None] = progress_bar(total=len(wanted), description="encoding audio", unit="row")
     with bar, torch.no_grad(), open_batches(loader) as batches:
         for _ in range(len(loader)):
             if stop():
                 return
-            sound = next_batch(batches)
-            for one in sound:
-                if isinstance(one, RowError):
-                    raise one
-            paths, mels, seconds = zip(*sound, strict=True)
-            device = model.device
-            with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
-                features = encode(model.encoder, torch.stack(mels).to(device))
-            for path, feature, n_seconds in zip(paths, features, seconds, strict=True):
-                write_features(path, feature, n_seconds)
-            bar.update(len(paths))
+            batch = next_batch(batches)
+            for row_mel in batch:
+                if isinstance(row_mel, RowError):
+                    raise row_mel
+            _encode_batch(model, batch, amp_dtype)
+            bar.update(len(batch))
+
+
+def _encode_batch(
+    model: Whisper, batch: Sequence[tuple[Path, Tensor, float]], amp_dtype: torch.dtype | None
+) -> None:
+    paths, mels, durations = zip(*batch, strict=True)
+    device = model.device
+    with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
+        features = encode(model.encoder, torch.stack(mels).to(device))
+    for path, feature, seconds in zip(paths, features, durations, strict=True):
+        try:
+            write_features(path, feature, seconds)
+        except OSError as error:
+            raise FeatureWriteError(error.strerror or str(error)) from error
 
 
 @dataclass(frozen=True)
-class _Sounds(Dataset):
-    """What there is to encode: (path, mel [n_mels, 3000], seconds), or the error of a row."""
+class _RowMels(Dataset):
+    """(path of the features, mel [n_mels, 3000], seconds) of each row, or the error of a row."""
 
     examples: Examples
     wanted: list[tuple[Path, FeatureKey]]
@@ -89,16 +102,25 @@ class _Sounds(Dataset):
             return row_error(row.place, error)
 
 
+@dataclass(frozen=True)
+class CachedFeatures:
+    """Where the encoder output of each row is kept, and which of it is still to be computed."""
+
+    paths: dict[FeatureKey, Path] | None = None  # None: the cache is not used
+    missing: frozenset[Path] = frozenset()
+
+
 def find_features(
     config: TrainConfig,
     amp_dtype: torch.dtype | None,
     model: Whisper,
     rows: Sequence[Row],
-    visited: Sequence[int],
-) -> tuple[dict[FeatureKey, Path], frozenset[Path]]:
-    """(where the features of visited rows are kept, those that are not yet there).
+    sampled: Iterable[int],
+) -> CachedFeatures:
+    """Find the cached encoder output of the rows of these indices.
 
-    Raises ValueError for more than may be written.
+    Raises ValueError for a folder that cannot be written, audio that cannot be read, and features
+    that would take more space than there is or than `--feature-cache-gb` allows.
     """
     root = Path(config.feature_cache)
     cache = FeatureCache(root, model.encoder, str(amp_dtype))
@@ -111,18 +133,22 @@ def find_features(
             f"--feature-cache: {root}: cannot be written ({error.strerror}): choose another folder"
         ) from None
     try:
-        known = cache.paths(rows, visited)
+        paths = cache.paths(rows, sorted(set(sampled)))
     except OSError as error:
         raise ValueError(
             f"{error.filename}: cannot be read ({error.strerror}): correct it, or remove its rows"
         ) from None
-    unencoded = frozenset(cache.find_missing(set(known.values())))
-    size, free = len(unencoded) * feature_bytes(model.dims), shutil.disk_usage(root).free
-    room = min(config.feature_cache_gb * 1e9, free)
-    if size > room:
+    missing = frozenset(cache.find_missing(set(paths.values())))
+    _check_cache_space(config, len(missing), len(missing) * feature_bytes(model.dims))
+    return CachedFeatures(paths, missing)
+
+
+def _check_cache_space(config: TrainConfig, n_missing: int, n_bytes: int) -> None:
+    free = shutil.disk_usage(config.feature_cache).free
+    allowed = min(config.feature_cache_gb * 1e9, free)
+    if n_bytes > allowed:
         raise ValueError(
-            f"--feature-cache: {root}: {len(unencoded)} rows need {size / 1e9:.3f} GB, and "
-            f"{room / 1e9:.3f} may be written ({free / 1e9:.1f} are free): raise "
+            f"--feature-cache: {config.feature_cache}: {n_missing} rows need {n_bytes / 1e9:.3f} "
+            f"GB, and {allowed / 1e9:.3f} GB may be written ({free / 1e9:.1f} GB are free): raise "
             "--feature-cache-gb, choose another disk, or leave the cache out"
         )
-    return known, unencoded

@@ -1,160 +1,130 @@
-"""The loop: steps, evaluations, savings, and the ways to stop."""
+"""The training loop: steps, evaluations and saves, until the end or a request to stop."""
 
 from __future__ import annotations
 
-import shlex
+import dataclasses
+import logging
 import time
 from contextlib import closing
-from dataclasses import replace
 
 from tqdm import tqdm
 
-from whisper_ft.data.dataset import RowError
-from whisper_ft.data.loader import WorkerError
+from whisper_ft.config.train import TrainConfig
 from whisper_ft.runtime.devices import use_deterministic_algorithms
-from whisper_ft.runtime.out_of_memory import is_out_of_memory, keep_freed_memory
-from whisper_ft.runtime.signals import StopRequest, stop_on_signals
-from whisper_ft.training.capacity import advice
+from whisper_ft.runtime.out_of_memory import keep_freed_memory
+from whisper_ft.runtime.progress import progress_bar
+from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.encoder_pass import encode_rows
+from whisper_ft.training.endings import end_run, fail_run
+from whisper_ft.training.log import StepLog
+from whisper_ft.training.plan import Plan, describe_plan
+from whisper_ft.training.result import TrainResult
+from whisper_ft.training.resume import resume_plan
 from whisper_ft.training.run import Run
-from whisper_ft.training.setup import Plan
-from whisper_ft.training.state import told
-from whisper_ft.training.step import NonFiniteError, OutOfMemoryError
+from whisper_ft.training.setup import make_plan
+
+LOGGER = logging.getLogger("whisper_ft")
 
 
-def train(plan: Plan) -> int:
-    """Train to the end, or to a signal, and say how to go on; returns the exit status.
+def train(
+    config: TrainConfig | Plan,
+    *,
+    stop: StopRequest | None = None,
+    command: str = "whisper-ft train",
+) -> TrainResult:
+    """Train, and return how it ended and what it left. Prints nothing and handles no signals.
 
-    A signal, an unreadable row and a dead worker come between steps: the position is saved. A
-    loss that is not finite and a lack of memory come within one, and where the disk is full there
-    is nothing to save to: the last saved state stays.
+    With `config.resume`, every setting that differs from its default is a change to the resumed
+    run. A true `stop` ends the run after the step under way, saved: see
+    `runtime.signals.stop_on_signals`. `command` begins the command line in messages that say how
+    to resume. Progress is logged to the logger `whisper_ft`.
+
+    Raises SetupError for anything wrong with settings, rows or the folder, before the first step.
+    Lack of memory or disk space, unreadable rows and a loss that is not finite are results, with
+    the reason "failed". Any other exception is raised once the worker processes have ended.
+
+    Two effects outlast the call: torch's random state changes, and with `deterministic` torch
+    keeps to deterministic algorithms. On a CPU, glibc keeps freed memory for reuse.
     """
+    plan = config if isinstance(config, Plan) else _plan(config)
+    stop = StopRequest() if stop is None else stop  # one that nobody has made yet is false
+    with plan.lock:
+        _prepare_process(plan)
+        run = Run(plan)
+        _log_start(run)
+        try:
+            _encode_missing(plan, stop)
+            _train_steps(run, stop)
+            run.save()
+        except Exception as error:
+            return fail_run(run, error, command)
+        return end_run(run, stop, command)
+
+
+def _train_steps(run: Run, stop: StopRequest) -> None:
+    """Train, evaluate and save until the run is finished or asked to stop."""
+    total_steps, save_every = run.plan.schedule.total_steps, run.plan.config.save_every
+    bar: tqdm[None] = progress_bar(
+        total=total_steps, initial=run.progress.step, unit="step", smoothing=0.1
+    )
+    with bar, closing(run.steps()) as steps:
+        while not stop:
+            if run.evaluation_due():
+                run.evaluate(stop)
+                if run.progress.step and not stop:
+                    run.save()
+            if stop or run.finished():
+                return
+            start = time.perf_counter()
+            batches = next(steps)
+            log = run.step(batches, time.perf_counter() - start)
+            bar.update()
+            bar.set_postfix_str(_speed(log))
+            if log.step % save_every == 0:
+                run.save()
+
+
+def _speed(log: StepLog) -> str:
+    seconds = log.step_seconds + log.data_seconds
+    return (
+        f"loss {log.loss:.3f}, {log.n_rows / seconds:.1f} rows/s, "
+        f"{log.n_targets / seconds:.0f} tokens/s"
+    )
+
+
+def _plan(config: TrainConfig) -> Plan:
+    """Plan a new run, or resume one with the settings that differ from their defaults."""
+    if not config.resume:
+        return make_plan(config)
+    fields = dataclasses.fields(config)
+    given = {field.name for field in fields if getattr(config, field.name) != field.default}
+    return resume_plan(config, given)
+
+
+def _prepare_process(plan: Plan) -> None:
     if plan.device.type == "cpu":
         keep_freed_memory()
     if plan.config.deterministic:
         use_deterministic_algorithms()
-    run = Run(plan)
-    print(_opening(run))
-    resume = f"python train.py --resume {shlex.quote(str(plan.folder))}"
-    with stop_on_signals() as stop:
-        try:
-            try:
-                if plan.unencoded:
-                    _encode(plan, stop)
-                _loop(run, stop)
-            except (RowError, WorkerError) as error:
-                run.save()
-                print(f"stopped after step {run.progress.step}, which is saved: {error}")
-                print(f"mend that, then: {resume}")
-                return 1
-            run.save()
-        except _NotKept as error:
-            print(f"--feature-cache: {plan.config.feature_cache}: {error}: make room, then go on:")
-            print(f"  {resume}")
-            return 1
-        except OSError as error:
-            what = f"{error.filename or plan.folder}: {error.strerror or error}"
-            print(f"stopped after step {run.progress.step}: {what}")
-            print(f"{_left(run)}; make room, or mend that, then: {resume}")
-            return 1
-        except (NonFiniteError, OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not is_out_of_memory(error):
-                raise
-            print(f"stopped in step {run.progress.step + 1}: {error}")
-            print(f"{_left(run)}; {_remedy(run, error)}")
-            return 1
-    if stop.signal is not None and not run.finished():
-        print(f"\n{stop.signal.name}: step {run.progress.step} is saved; go on with:\n  {resume}")
-        return 128 + stop.signal
-    print(_farewell(run))
-    return 0
 
 
-def _opening(run: Run) -> str:
-    said = run.plan.summary()
+def _log_start(run: Run) -> None:
+    LOGGER.info(describe_plan(run.plan))
     if run.saved and run.finished():
-        said += f"\nfinished already, at step {run.saved.step}"
+        LOGGER.info(f"already finished, at step {run.saved.step}")
     elif run.saved:
-        said += f"\ngoing on from step {run.saved.step} of {run.plan.total_steps}"
-    return said
+        LOGGER.info(f"resuming from step {run.saved.step} of {run.plan.schedule.total_steps}")
 
 
-def _left(run: Run) -> str:
-    return f"the state of step {run.saved.step} is whole" if run.saved else "nothing was saved yet"
-
-
-def _remedy(run: Run, error: Exception) -> str:
-    """What to do after a step that could not be taken."""
-    if isinstance(error, NonFiniteError):
-        return "look at these rows first, then start a new run with a lower --lr, or --amp off"
-    plan = run.plan
-    tried = replace(plan.config, batch_size=run.progress.at_once or plan.config.batch_size)
-    try:
-        needs = advice(tried, plan.amp_dtype, plan.loaded.model.dims)
-    except (ImportError, MemoryError, RuntimeError):  # there may be too little even for that
-        needs = "--gradient-checkpointing, --freeze-encoder and a smaller --batch-size take less"
-    return f"{needs}: start a new run, in another --out, with one of these or a smaller model"
-
-
-class _NotKept(Exception):
-    """Features that could not be written."""
-
-
-def _encode(plan: Plan, stop: StopRequest) -> None:
-    try:
+def _encode_missing(plan: Plan, stop: StopRequest) -> None:
+    """Fill the feature cache with what this run reads from it."""
+    if plan.missing_features:
         encode_rows(
             plan.loaded.model,
             plan.examples,
-            plan.unencoded,
+            plan.missing_features,
             amp_dtype=plan.amp_dtype,
             batch_size=plan.config.batch_size,
             workers=plan.config.workers,
             stop=lambda: bool(stop),
         )
-    except OSError as error:
-        raise _NotKept(error.strerror or str(error)) from error
-
-
-def _loop(run: Run, stop: StopRequest) -> None:
-    plan, progress = run.plan, run.progress
-    steps = run.steps()
-    bar = tqdm(total=plan.total_steps, initial=progress.step, unit="step", smoothing=0.1)
-    with bar, closing(steps):
-        while not stop:
-            if run.evaluation_due():
-                run.evaluate(stop)
-                if progress.step and not stop:
-                    run.save()
-            if stop or run.finished():
-                return
-            began = time.perf_counter()
-            batches = next(steps)
-            done = run.step(batches, time.perf_counter() - began)
-            seconds = done["seconds"] + done["waited"]
-            bar.update()
-            bar.set_postfix_str(
-                f"loss {done['loss']:.3f}, {done['n_rows'] / seconds:.1f} rows/s, "
-                f"{done['n_targets'] / seconds:.0f} tokens/s"
-            )
-            if progress.step % plan.config.save_every == 0:
-                run.save()
-
-
-def _farewell(run: Run) -> str:
-    folder, progress, heads = run.plan.folder, run.progress, run.plan.loaded.alignment_heads
-    if run.plan.dev.rows:
-        best = f"best.pt is of step {progress.best_step}: "
-        best += told(progress, run.plan.dev, run.plan.config.best_by)
-    else:
-        best = (
-            f"best.pt is the last, of step {progress.step}: there were no --dev rows to choose by"
-        )
-    word_times = f'    model.set_alignment_heads(b"{heads}")  # for word_timestamps=True\n'
-    return (
-        f"{best}. Use it with stock openai-whisper:\n"
-        f'    model = whisper.load_model("{folder / "best.pt"}")\n'
-        f"{word_times if heads else ''}"
-        '    model.transcribe("call.wav", initial_prompt="Kathryn Smyth, Jon Reid.")\n'
-        f"    $ whisper call.wav --model {shlex.quote(str(folder / 'best.pt'))} "
-        '--initial_prompt "Kathryn Smyth."'
-    )

@@ -1,120 +1,128 @@
-"""Going on with a run: its settings and state found again, and whatever changed since refused."""
+"""Resume a run: find its settings and state, and refuse what changed since."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
+import logging
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-from whisper_ft.config.options import flag, from_json
+from whisper_ft.config.options import flag
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.models.loading import load, vocabulary_from_dims
 from whisper_ft.runtime.files import fingerprint
-from whisper_ft.training.checkpoint import find_state, load_state_model, lock_folder, new_run
-from whisper_ft.training.setup import Plan, SetupError, assemble, decide_settings, read_rows
+from whisper_ft.training.checkpoint import find_state, lock_folder, new_run
+from whisper_ft.training.plan import Plan, SetupError
+from whisper_ft.training.rows import read_rows
+from whisper_ft.training.run_config import RunConfig, read_run_config
+from whisper_ft.training.settings import resolve_settings
+from whisper_ft.training.setup import assemble, raise_problems, setup_errors
+from whisper_ft.training.state import load_state_model
 
-# The rest would be another run.
+LOGGER = logging.getLogger("whisper_ft")
+# A run with any other setting changed would be another run.
 MAY_CHANGE = ("workers", "device", "save_every", "feature_cache", "feature_cache_gb")
-ABOUT = ("resume", "strict_resume")  # what is no setting of the run
-EXACT = ("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile")  # compute floats
+RESUME_FLAGS = ("resume", "strict_resume")  # which are no settings of the run
 
 
-def resume_plan(changes: TrainConfig, given: set[str]) -> Plan:
-    """Plan to go on with a run. Raises Refused with all that stands in the way."""
+def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
+    """Plan to resume the run in `changes.resume`; `given` names the settings to take from there.
+
+    Raises SetupError with all problems at once.
+    """
     folder = Path(changes.resume)
-    config, saved = _saved_config(folder, changes, given)
+    saved = find_run(folder)
+    config = changed_settings(saved.settings, changes, given)
+    raise_problems(
+        config.problems(), changed_flag_problems(folder, given), changed_file_problems(saved)
+    )
+    lock = lock_run(folder)
+    with setup_errors(lock):
+        state_path = newest_state(folder)
+        loaded = load(config.model) if state_path is None else load_state_model(state_path)
+        rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
+        resolved = resolve_settings(config)
+        raise_problems(rows.problems, resolved.problems)
+        plan = assemble(config, resolved, loaded, rows, lock)
+        check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
+    return dataclasses.replace(plan, state_path=state_path)
+
+
+def find_run(folder: Path) -> RunConfig:
+    """Read the run's `config.json`. Raises SetupError."""
     try:
-        lock = lock_folder(folder)
+        return read_run_config(folder)
+    except ValueError as error:
+        raise SetupError([str(error)]) from None
+
+
+def changed_settings(
+    saved: TrainConfig, changes: TrainConfig, given: Collection[str]
+) -> TrainConfig:
+    """Return the run's settings with those that are given and may change."""
+    allowed = {name: getattr(changes, name) for name in MAY_CHANGE if name in given}
+    return dataclasses.replace(saved, **allowed, out=changes.resume).resolved()
+
+
+def changed_flag_problems(folder: Path, given: Collection[str]) -> list[str]:
+    """Return a problem for each setting that may not change."""
+    return [
+        f"{flag(name)}: a resumed run keeps its settings: leave it out, or {new_run(folder)}"
+        for name in sorted(set(given) - {*MAY_CHANGE, *RESUME_FLAGS})
+    ]
+
+
+def changed_file_problems(saved: RunConfig) -> list[str]:
+    """Return a problem for each manifest or folder of sounds that changed since the run began."""
+    problems = []
+    for path, known in (*saved.manifests.items(), *saved.folders.items()):
+        exists = Path(path).is_dir() if path in saved.folders else Path(path).is_file()
+        if exists and fingerprint(path) != known:
+            problems.append(f"{path}: changed since the run began: restore it, or start a new run")
+    return problems
+
+
+def lock_run(folder: Path) -> IO[str]:
+    """Lock the run's folder. Raises SetupError."""
+    try:
+        return lock_folder(folder)
     except ValueError as error:
         raise SetupError([f"--resume: {folder}: {error}"]) from None
     except OSError as error:
         raise SetupError([f"--resume: {folder}: cannot be written ({error.strerror})"]) from None
-    try:
-        state_path, wrong = find_state(folder)
-        loaded = load(config.model) if state_path is None else load_state_model(state_path)
-    except ValueError as error:
-        raise SetupError([str(error)]) from None
-    for line in wrong:
-        print(f"warning: {line}; going on from the state before it (this one is kept as .damaged)")
-    if state_path is None:
-        print(f"{folder}: nothing was saved yet, so the run begins again, from step 0")
-    train, dev, problems = read_rows(config, vocabulary_from_dims(loaded.model.dims))
-    decided = decide_settings(config, problems)
-    try:
-        plan = assemble(config, decided, loaded, train, dev)
-    except ValueError as error:
-        raise SetupError([str(error)]) from None
-    now = plan.record()
-    if now["usable"] != saved["usable"]:
+
+
+def newest_state(folder: Path) -> Path | None:
+    """Return the newest intact state, None if none was saved; log what is unusual.
+
+    Raises ValueError if all are damaged.
+    """
+    path, problems = find_state(folder)
+    for problem in problems:
+        LOGGER.warning(
+            f"{problem}; resuming from the state before it (this one is renamed to .damaged)"
+        )
+    if path is None:
+        LOGGER.info(f"{folder}: no state was saved yet, so the run starts again from step 0")
+    return path
+
+
+def check_unchanged(folder: Path, saved: RunConfig, now: RunConfig, *, strict: bool) -> None:
+    """Raise SetupError for other rows, and if `strict` for whatever may change a float.
+
+    Otherwise warn about the latter.
+    """
+    if now.usable_rows != saved.usable_rows:
         raise SetupError(
             [
-                f"--resume: {folder}: other rows are usable than when the run began "
-                f"({saved['usable']} then, {now['usable']} now): restore their audio, or start a "
-                "new run"
+                f"--resume: {folder}: the usable rows changed since the run began "
+                f"({saved.usable_rows} then; {now.usable_rows} now): restore their audio, or "
+                "start a new run"
             ]
         )
-    if differing := _differing(saved, now):
-        if changes.strict_resume:
-            raise SetupError([f"--strict-resume: {what}" for what in differing])
-        print(f"warning: floats may differ from here on: {'; '.join(differing)}")
-    return dataclasses.replace(plan, state_path=state_path, lock=lock)
-
-
-def _differing(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What computes otherwise than when the run began."""
-    pairs = [
-        (name, then[part].get(name), now[part][name])
-        for part, names in (("versions", EXACT), ("machine", ("device", "threads")))
-        for name in names
-    ]
-    pairs.append(("precision", then["amp_dtype"], now["amp_dtype"]))
-    pairs.append(("a hash of audio files' sizes and times", then["audio"], now["audio"]))
-    return [f"{name} was {before}, is {here}" for name, before, here in pairs if before != here]
-
-
-def _saved_config(
-    folder: Path, changes: TrainConfig, given: set[str]
-) -> tuple[TrainConfig, dict[str, Any]]:
-    """A run's settings with the changes that are allowed, and all that its `config.json` says."""
-    if not folder.is_dir():
-        raise SetupError([f"--resume: {folder}: no such folder: give the one that --out named"])
-    if not (folder / "config.json").is_file():
-        raise SetupError(
-            [f"--resume: {folder}: holds no run (no config.json): give a run's folder"]
-        )
-    try:
-        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = _config_of(saved)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        what = f"damaged, or of another version: restore it, or {new_run(folder)}"
-        raise SetupError([f"--resume: {folder / 'config.json'}: {what}"]) from None
-    allowed = {name: getattr(changes, name) for name in given & set(MAY_CHANGE)}
-    config = dataclasses.replace(config, **allowed, out=str(folder)).resolved()
-    problems = config.problems()
-    for name in sorted(given - set(MAY_CHANGE) - set(ABOUT)):
-        problems.append(
-            f"{flag(name)}: a resumed run keeps its settings: leave it out, or {new_run(folder)}"
-        )
-    for path, known in (*saved["manifests"].items(), *saved["folders"].items()):
-        there = Path(path).is_dir() if path in saved["folders"] else Path(path).is_file()
-        if there and fingerprint(path).to_json() != known:
-            problems.append(f"{path}: changed since the run began: restore it, or start a new run")
-    if problems:
-        raise SetupError(problems)
-    return config, saved
-
-
-def _config_of(saved: dict[str, Any]) -> TrainConfig:
-    """The settings that a `config.json` tells. Raises what Python does for one that is none."""
-    config = from_json(TrainConfig, saved["settings"])
-    parts = ("manifests", "folders", "usable", "versions", "machine")
-    if not all(isinstance(saved[name], dict) for name in parts):
-        raise TypeError
-    if not all(isinstance(saved[name], str) for name in ("amp_dtype", "audio")):
-        raise TypeError
-    if set(saved["manifests"]) != {*config.train, *config.dev}:
-        raise ValueError
-    if set(saved["folders"]) != {config.noise, config.reverb} - {""}:
-        raise ValueError
-    return config
+    changes = saved.environment_changes(now)
+    if changes and strict:
+        raise SetupError([f"--strict-resume: {change}" for change in changes])
+    if changes:
+        LOGGER.warning(f"floats may differ from here on: {'; '.join(changes)}")

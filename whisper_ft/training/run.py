@@ -1,162 +1,170 @@
-"""A run under way: its steps, its evaluations, and what of it is saved."""
+"""A run in progress: its steps, its evaluations, and what of it is saved."""
 
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import random
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.amp import GradScaler
-from tqdm import tqdm
 
 from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import Batch, make_loader, next_batch, open_batches
 from whisper_ft.data.sampler import batch_indices
 from whisper_ft.evaluation.decode_rows import decode_all
-from whisper_ft.evaluation.scoring import SCORES, score
+from whisper_ft.evaluation.scoring import SCORES, Scores, score
 from whisper_ft.evaluation.tables import score_table
 from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.models.parameters import cast_matrices
-from whisper_ft.models.safe_load import load_plain
 from whisper_ft.models.saving import save_weights
 from whisper_ft.runtime.devices import pick_dtype
 from whisper_ft.runtime.files import append_json_lines, filter_json_lines
 from whisper_ft.runtime.out_of_memory import is_out_of_memory, release_memory
 from whisper_ft.runtime.signals import StopRequest
-from whisper_ft.training.checkpoint import save_state
+from whisper_ft.training.checkpoint import BEST, LAST, save_state
+from whisper_ft.training.log import METRICS, SAMPLES, EvaluationLog, StepLog
 from whisper_ft.training.optimizer import learning_rate, make_optimizer, restore_moments
-from whisper_ft.training.setup import Plan, SetupError
-from whisper_ft.training.state import Progress, restored
-from whisper_ft.training.step import NonFiniteError, OutOfMemoryError, train_step
+from whisper_ft.training.plan import Plan, SetupError
+from whisper_ft.training.state import Progress, RunState, not_a_state
+from whisper_ft.training.step import NonFiniteError, OutOfMemoryError, StepResult, train_step
+
+LOGGER = logging.getLogger("whisper_ft")
 
 
 class Run:
-    """A run under way: its plan, and all that changes while it goes."""
+    """A run in progress: its plan, and everything that changes with its steps."""
 
     def __init__(self, plan: Plan) -> None:
+        """Start, or restore the plan's state. Raises SetupError for a state of another run."""
         self.plan = plan
         self.model = plan.loaded.model
         self.prompted_loss = PromptedLoss(self.model)
-        self.optimizer = make_optimizer(self.model, plan.peak_lr)
+        self.optimizer = make_optimizer(self.model, plan.schedule.peak_lr)
         self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
         self.progress = Progress()
-        self.saved: Progress | None = None
+        self.saved: Progress | None = None  # as the newest state has it
         if plan.state_path is not None:
             self._restore(plan.state_path)
         self._drop_later_lines()
 
     def _restore(self, path: Path) -> None:
-        """Take up where a saved state stopped; the plan loaded the model's weights from it."""
+        """Continue from a saved state; the plan loaded the model's weights from it."""
         try:
-            state = load_plain(path)
-            restore_moments(self.optimizer, state["optimizer"]["state"])
-            if self.scaler.is_enabled() and state["scaler"]:  # the device, and so fp16, may differ
-                self.scaler.load_state_dict(state["scaler"])
-            self.progress = restored(state["progress"])
-            self._refuse_elsewhere()
-            torch.set_rng_state(state["rng"]["cpu"].clone())
-            if self.plan.device.type == "cuda" and state["rng"]["cuda"] is not None:
-                torch.cuda.set_rng_state(state["rng"]["cuda"].clone(), self.plan.device)
+            state = RunState.read(path)
+            if state.progress.step > self.plan.schedule.total_steps:
+                raise ValueError(f"step {state.progress.step} of {self.plan.schedule.total_steps}")
+            restore_moments(self.optimizer, state.optimizer["state"])
+            if self.scaler.is_enabled() and state.scaler:  # the precision may have changed
+                self.scaler.load_state_dict(state.scaler)
+            torch.set_rng_state(state.cpu_rng.clone())
+            if self.plan.device.type == "cuda" and state.cuda_rng is not None:
+                torch.cuda.set_rng_state(state.cuda_rng.clone(), self.plan.device)
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             if is_out_of_memory(error):
                 raise
-            what = f"of another version ({error}): resume with that, or start anew from best.pt"
-            raise SetupError([f"{path}: {what}"]) from None
+            raise SetupError([not_a_state(path, error)]) from None
+        self.progress = state.progress
         self.saved = replace(self.progress)
-
-    def _refuse_elsewhere(self) -> None:
-        """Raises ValueError for a position that this run cannot have reached."""
-        if self.progress.step > self.plan.total_steps:
-            raise ValueError(f"step {self.progress.step} of {self.plan.total_steps}")
 
     def _drop_later_lines(self) -> None:
-        """Forget what was logged after the state was saved: it will be computed again."""
-        step, evaluated_at = self.progress.step, self.progress.evaluated_at
+        """Remove what was logged after the state was saved: it will be computed again."""
+        step, evaluated = self.progress.step, self.progress.evaluated_step
         filter_json_lines(
-            self.plan.folder / "metrics.jsonl",
-            lambda line: line["step"] <= (step if line["kind"] == "step" else evaluated_at),
+            self.plan.folder / METRICS,
+            lambda line: line["step"] <= (step if line["kind"] == "step" else evaluated),
         )
-        filter_json_lines(
-            self.plan.folder / "samples.jsonl", lambda line: line["step"] <= evaluated_at
-        )
+        filter_json_lines(self.plan.folder / SAMPLES, lambda line: line["step"] <= evaluated)
 
     def save(self) -> None:
-        """Write last.pt, then the state; without dev rows the last is also the best."""
+        """Write last.pt and the state, if anything changed; without dev rows best.pt too."""
         if self.saved == self.progress:
             return
-        self._refuse_spoiled()
+        self._check_finite()
         folder, heads = self.plan.folder, self.plan.loaded.alignment_heads
-        for name in ("last.pt",) if self.plan.dev.rows else ("last.pt", "best.pt"):
+        for name in (LAST,) if self.plan.dev.rows else (LAST, BEST):
             save_weights(self.model, folder / name, heads)
         on_gpu = self.plan.device.type == "cuda"
-        cuda = torch.cuda.get_rng_state(self.plan.device) if on_gpu else None
-        state = {
-            "dims": dict(vars(self.model.dims)),
-            "alignment_heads": heads,
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "progress": asdict(self.progress),
-            "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
-        }
-        save_state(folder, state)
+        state = RunState(
+            dims=self.model.dims,
+            alignment_heads=heads,
+            model=self.model.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(),
+            progress=self.progress,
+            cpu_rng=torch.get_rng_state(),
+            cuda_rng=torch.cuda.get_rng_state(self.plan.device) if on_gpu else None,
+        )
+        save_state(folder, state.to_dict())
         self.saved = replace(self.progress)
 
-    def _refuse_spoiled(self) -> None:
-        """Raises NonFiniteError for weights that a checkpoint's fp16 cannot hold."""
+    def _check_finite(self) -> None:
+        """Raise NonFiniteError for weights that a checkpoint's fp16 cannot hold."""
         for name, tensor in self.model.state_dict().items():
             if not tensor.half().isfinite().all():
-                raise NonFiniteError(f"{name} is not a finite number in fp16 any more")
+                raise NonFiniteError(f"{name} is no longer a finite number in fp16")
 
     def steps(self) -> Generator[list[Batch], None, None]:
-        """The batches of each step from here to the end, read ahead by the workers."""
-        plan, start = self.plan, self.progress.step * self.plan.step_size
-        size = plan.config.batch_size
+        """Yield the batches of each step from here to the end, read ahead by the workers.
+
+        Raises RowError for a row that cannot be read and WorkerError for a worker that died. No
+        worker is left when the generator is closed.
+        """
+        plan, total = self.plan, self.plan.schedule.total_examples
+        batch_size, start = plan.config.batch_size, self.progress.step * plan.step_size
         loader = make_loader(
             plan.examples,
-            batch_indices(plan.order, start, plan.total_visits, size, plan.step_size),
+            batch_indices(plan.sampler, start, total, batch_size, plan.step_size),
             workers=plan.config.workers,
             pin_memory=plan.device.type == "cuda",
         )
         with open_batches(loader) as batches:
-            for first in range(start, plan.total_visits, plan.step_size):
-                n_rows = min(plan.step_size, plan.total_visits - first)
-                yield [_next(batches) for _ in range(math.ceil(n_rows / size))]
+            for first in range(start, total, plan.step_size):
+                n_rows = min(plan.step_size, total - first)
+                yield [_next_batch(batches) for _ in range(math.ceil(n_rows / batch_size))]
 
-    def step(self, batches: Sequence[Batch], waited: float) -> dict[str, Any]:
-        """Train one step and log it; `waited` is the seconds that its batches took to come."""
-        plan, progress, began = self.plan, self.progress, time.perf_counter()
-        lr = learning_rate(progress.updates, plan.total_steps, plan.warmup, plan.peak_lr)
+    def step(self, batches: Sequence[Batch], data_seconds: float) -> StepLog:
+        """Train one step and log it; `data_seconds` is how long its batches took to come."""
+        schedule, progress, start = self.plan.schedule, self.progress, time.perf_counter()
+        lr = learning_rate(
+            progress.n_updates, schedule.total_steps, schedule.warmup, schedule.peak_lr
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        numbers = self._taken(batches)
+        done = self._train_step(batches)
         if self.scaler.is_enabled() and self.scaler.get_scale() < 1:
-            raise NonFiniteError("fp16 gradients overflow at every scale, so use --amp bf16 or off")
+            raise NonFiniteError("fp16 gradients overflow at every scale: use --amp bf16 or off")
         progress.step += 1
-        progress.updates += not numbers["skipped"]
-        if not math.isfinite(numbers["grad_norm"]):
-            numbers["grad_norm"] = None  # of a step that fp16 skipped; JSON has no infinity
-        seconds = time.perf_counter() - began
-        times = {"seconds": seconds, "waited": waited}
-        record = {"kind": "step", "step": progress.step, "lr": lr, **numbers, **times}
-        append_json_lines(plan.folder / "metrics.jsonl", [record])
-        return record
+        progress.n_updates += not done.skipped
+        log = StepLog(
+            step=progress.step,
+            lr=lr,
+            loss=done.loss,
+            grad_norm=done.grad_norm if math.isfinite(done.grad_norm) else None,
+            n_targets=done.n_targets,
+            n_rows=done.n_rows,
+            n_fallbacks=done.n_fallbacks,
+            skipped=done.skipped,
+            step_seconds=time.perf_counter() - start,
+            data_seconds=data_seconds,
+        )
+        append_json_lines(self.plan.folder / METRICS, [log.to_json()])
+        return log
 
-    def _taken(self, batches: Sequence[Batch]) -> dict[str, Any]:
-        """What a step gives; from where memory is too short on, the same in smaller parts."""
-        plan = self.plan
+    def _train_step(self, batches: Sequence[Batch]) -> StepResult:
+        """Take a step; where memory runs out, take the same in smaller batches from here on."""
+        plan, progress = self.plan, self.progress
         while True:
-            if plan.config.stochastic_depth:  # its chance is the step's, wherever it is taken
-                seed = random.Random(f"{plan.config.seed} {self.progress.step}").getrandbits(63)
+            if plan.config.stochastic_depth:  # the layers skipped depend on the step alone
+                seed = random.Random(f"{plan.config.seed} {progress.step}").getrandbits(63)
                 torch.manual_seed(seed)
-            at_once = self.progress.at_once or plan.config.batch_size
-            parts = [part for batch in batches for part in batch.split(at_once)]
+            n_rows = progress.rows_per_pass or plan.config.batch_size
+            parts = [part for batch in batches for part in batch.split(n_rows)]
             try:
                 return train_step(
                     self.prompted_loss, parts, self.optimizer, self.scaler, plan.amp_dtype
@@ -164,63 +172,71 @@ class Run:
             except OutOfMemoryError as error:
                 if error.n_rows == 1:
                     raise
-                what, n_rows = str(error), error.n_rows
-            self.optimizer.zero_grad(set_to_none=True)  # now that the error holds nothing any more
+                message, n_rows = str(error), error.n_rows
+            self.optimizer.zero_grad(set_to_none=True)  # only now does the error keep no tensor
             release_memory(plan.device)
-            self.progress.at_once = n_rows // 2
-            tqdm.write(
-                f"step {self.progress.step + 1}: {what}: {n_rows} rows at once do not fit in "
-                f"memory, so {self.progress.at_once} from here on, of the same steps"
+            progress.rows_per_pass = n_rows // 2
+            LOGGER.warning(
+                f"step {progress.step + 1}: {message} with {n_rows} rows per pass; continuing with "
+                f"{progress.rows_per_pass} (effective batch unchanged)"
             )
 
     def evaluation_due(self) -> bool:
-        step = self.progress.step
-        due = step % self.plan.eval_every == 0 or step == self.plan.total_steps
-        return bool(self.plan.dev.rows) and due and self.progress.evaluated_at < step
+        """Return whether this step is to be evaluated before the next one."""
+        step, schedule = self.progress.step, self.plan.schedule
+        due = step % schedule.eval_every == 0 or step == schedule.total_steps
+        return bool(self.plan.dev.rows) and due and self.progress.evaluated_step < step
 
     def evaluate(self, stop: StopRequest) -> None:
-        """Decode and score the dev rows with the weights as they would be saved; log and keep.
+        """Decode and score the dev rows with the weights as a checkpoint has them; log the scores.
 
-        Asked to stop, it leaves without a trace: the evaluation stays due for a resumed run.
+        Writes best.pt if they are the best. When asked to stop it leaves no trace, and the
+        evaluation stays due for the resumed run.
         """
-        plan, progress, dev = self.plan, self.progress, self.plan.dev
-        self._refuse_spoiled()
-        self.optimizer.zero_grad(set_to_none=True)  # room for the copy
+        plan, progress = self.plan, self.progress
+        self._check_finite()
+        self.optimizer.zero_grad(set_to_none=True)  # frees memory for the copy
         as_saved = copy.deepcopy(self.model).half().float()
         samples = decode_all(
             cast_matrices(as_saved, pick_dtype("auto", plan.device)),
-            dev,
+            plan.dev,
             f"evaluating step {progress.step}",
             stop=lambda: bool(stop),
         )
         if samples is None:
             return
         scores = score(samples)
-        print(f"\nstep {progress.step}{' (stock)' * (not progress.step)}\n{score_table(scores)}\n")
-        progress.evaluated_at = progress.step
-        name, right = plan.config.best_by, scores["right"]
-        reached, higher = right[name].rate, SCORES[name].higher_is_better
-        best = False
-        if progress.step:
-            best = progress.better(reached, right["loss"].rate or 0.0, higher=higher)
-        else:
-            progress.stock_score = reached
+        title = f"step {progress.step}{'' if progress.step else ' (stock)'}"
+        LOGGER.info(f"\n{title}\n{score_table(scores)}\n")
+        best = self._compare_with_best(scores)
         if best:
-            save_weights(self.model, plan.folder / "best.pt", plan.loaded.alignment_heads)
+            save_weights(self.model, plan.folder / BEST, plan.loaded.alignment_heads)
         lines = [{"step": progress.step, **sample.to_json()} for sample in samples]
-        append_json_lines(plan.folder / "samples.jsonl", lines)
-        record = {"kind": "evaluation", "step": progress.step, "best": best}
-        record["scores"] = scores.to_json()
-        append_json_lines(plan.folder / "metrics.jsonl", [record])
+        append_json_lines(plan.folder / SAMPLES, lines)
+        log = EvaluationLog(step=progress.step, best=best, scores=scores)
+        append_json_lines(plan.folder / METRICS, [log.to_json()])
+
+    def _compare_with_best(self, scores: Scores) -> bool:
+        """Note an evaluation's score; return whether it is the best. Stock weights never are."""
+        progress, name = self.progress, self.plan.config.best_by
+        progress.evaluated_step = progress.step
+        value = scores["right"][name].rate
+        loss = scores["right"]["loss"].rate or 0.0  # None without a word in the dev rows
+        if progress.step:
+            higher_is_better = SCORES[name].higher_is_better
+            return progress.update_best(value, loss, higher_is_better=higher_is_better)
+        progress.stock_score = value
+        return False
 
     def finished(self) -> bool:
-        patience = self.plan.config.patience
-        worn_out = bool(patience) and self.progress.n_worse >= patience
-        at_end = self.progress.step >= self.plan.total_steps
-        return worn_out or (at_end and not self.evaluation_due())
+        """Return whether nothing is left to do."""
+        patience, progress = self.plan.config.patience, self.progress
+        if patience and progress.n_without_improvement >= patience:
+            return True
+        return progress.step >= self.plan.schedule.total_steps and not self.evaluation_due()
 
 
-def _next(batches: Iterator[Batch | RowError]) -> Batch:
+def _next_batch(batches: Iterator[Batch | RowError]) -> Batch:
     batch = next_batch(batches)
     if isinstance(batch, RowError):
         raise batch

@@ -1,44 +1,150 @@
-"""What a run's `config.json` tells of it: settings, surroundings, and what it reads."""
+"""A run's `config.json`: its settings, the files it reads, and what computes."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from whisper_ft.config.options import from_json
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import JoinedRows, audio_stamps, row_places, total_seconds
-from whisper_ft.runtime.environment import describe_environment
-from whisper_ft.runtime.files import fingerprint
+from whisper_ft.runtime.environment import Environment, describe_environment
+from whisper_ft.runtime.files import Fingerprint, fingerprint
+from whisper_ft.training.checkpoint import RUN_FORMAT, format_problem, new_run
+
+CONFIG = "config.json"
+# Packages whose version may change a float.
+EXACT_PACKAGES = ("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile")
+# What `from_json` raises for the content of another file.
+_ODD = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
-def record(
+@dataclass(frozen=True)
+class UsableRows:
+    """Which rows a run uses: two runs with equal values read the same rows."""
+
+    n_train: int
+    n_dev: int
+    seconds: float  # of audio in all of them
+    sha256: str  # of their places
+
+    def __str__(self) -> str:
+        return f"{self.n_train} for training, {self.n_dev} for dev, {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """All that a resumed run must find again."""
+
+    settings: TrainConfig
+    manifests: dict[str, Fingerprint]  # by path
+    folders: dict[str, Fingerprint]  # of noises and impulse responses, by path
+    usable_rows: UsableRows
+    audio_sha256: str  # of audio files' sizes and times
+    environment: Environment
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of `config.json`."""
+        return {
+            "format": RUN_FORMAT,
+            "settings": dataclasses.asdict(self.settings),
+            "manifests": {path: known.to_json() for path, known in self.manifests.items()},
+            "folders": {path: known.to_json() for path, known in self.folders.items()},
+            "usable_rows": dataclasses.asdict(self.usable_rows),
+            "audio_sha256": self.audio_sha256,
+            **self.environment.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> RunConfig:
+        """Read what `to_json` returned.
+
+        Raises AttributeError, KeyError, TypeError or ValueError for anything else.
+        """
+        settings = from_json(TrainConfig, content["settings"])
+        manifests, folders = (
+            {path: Fingerprint(**known) for path, known in dict(content[name]).items()}
+            for name in ("manifests", "folders")
+        )
+        if set(manifests) != {*settings.train, *settings.dev}:
+            raise ValueError("manifests differ from the settings")
+        if set(folders) != {settings.noise, settings.reverb} - {""}:
+            raise ValueError("folders differ from the settings")
+        return cls(
+            settings=settings,
+            manifests=manifests,
+            folders=folders,
+            usable_rows=UsableRows(**content["usable_rows"]),
+            audio_sha256=str(content["audio_sha256"]),
+            environment=Environment(
+                versions=dict(content["versions"]),
+                device=content["machine"]["device"],
+                n_threads=content["machine"]["threads"],
+                amp_dtype=content["amp_dtype"],
+            ),
+        )
+
+    def environment_changes(self, now: RunConfig) -> list[str]:
+        """Return what may make floats differ between a run then and `now`, one text each."""
+        old, new = self.environment, now.environment
+        pairs: list[tuple[str, object, object]] = [
+            *((name, old.versions.get(name), new.versions[name]) for name in EXACT_PACKAGES),
+            ("device", old.device, new.device),
+            ("threads", old.n_threads, new.n_threads),
+            ("precision", old.amp_dtype, new.amp_dtype),
+            ("hash of audio files' sizes and times", self.audio_sha256, now.audio_sha256),
+        ]
+        return [
+            f"{name} was {before}, is {after}" for name, before, after in pairs if before != after
+        ]
+
+
+def make_run_config(
     config: TrainConfig,
     device: torch.device,
     amp_dtype: torch.dtype | None,
     train: Sequence[Row],
     dev: Sequence[Row],
-) -> dict[str, Any]:
-    """All that a resumed run must find again."""
-    return {
-        "settings": dataclasses.asdict(config),
-        "manifests": {path: fingerprint(path).to_json() for path in (*config.train, *config.dev)},
-        "folders": {
-            path: fingerprint(path).to_json() for path in (config.noise, config.reverb) if path
-        },
-        "usable": usable(train, dev),
-        "audio": hashlib.sha256(b"".join(audio_stamps([train, dev]))).hexdigest()[:16],
-        **describe_environment(device, amp_dtype).to_json(),
-    }
+) -> RunConfig:
+    """Describe a run of these settings and checked rows on this machine."""
+    return RunConfig(
+        settings=config,
+        manifests={path: fingerprint(path) for path in (*config.train, *config.dev)},
+        folders={path: fingerprint(path) for path in (config.noise, config.reverb) if path},
+        usable_rows=_usable_rows(train, dev),
+        audio_sha256=hashlib.sha256(b"".join(audio_stamps([train, dev]))).hexdigest()[:16],
+        environment=describe_environment(device, amp_dtype),
+    )
 
 
-def usable(train: Sequence[Row], dev: Sequence[Row]) -> dict[str, Any]:
-    """Which rows a run trains and is evaluated on: counts, length, and a hash of their places."""
+def _usable_rows(train: Sequence[Row], dev: Sequence[Row]) -> UsableRows:
     rows = JoinedRows([train, dev])
     digest = hashlib.sha256("\n".join(row_places(rows)).encode()).hexdigest()
-    seconds = round(total_seconds(rows), 3)
-    return {"train": len(train), "dev": len(dev), "seconds": seconds, "sha256": digest}
+    return UsableRows(len(train), len(dev), round(total_seconds(rows), 3), digest)
+
+
+def read_run_config(folder: Path) -> RunConfig:
+    """Read a run's `config.json`. Raises ValueError, with a remedy, if it cannot be resumed."""
+    path = folder / CONFIG
+    if not folder.is_dir():
+        raise ValueError(f"--resume: {folder}: no such folder: give the one that --out named")
+    if not path.is_file():
+        raise ValueError(f"--resume: {folder}: holds no run (no {CONFIG}): give a run's folder")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content["settings"], dict):
+            raise TypeError("settings is not an object")
+        problem = format_problem(content.get("format", 1), path)
+        if not problem:
+            return RunConfig.from_json(content)
+    except _ODD:
+        problem = f"{path}: damaged: restore it, or {new_run(folder)}"
+    raise ValueError(f"--resume: {problem}")

@@ -126,7 +126,7 @@ def _training(model: Whisper) -> None:
     scaler = GradScaler(device.type, enabled=amp == torch.float16)
     prompted_loss = PromptedLoss(model)
     first, *_, last = (
-        train_step(prompted_loss, [batch], optimizer, scaler, amp)["loss"] for _ in range(4)
+        train_step(prompted_loss, [batch], optimizer, scaler, amp).loss for _ in range(4)
     )
     if not last < first:
         raise ValueError(f"the loss went from {first} to {last}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from whisper_ft.training.optimizer import MAX_GRAD_NORM
 
 
 class NonFiniteError(Exception):
-    """A loss or gradient that is not a finite number; its words name the rows."""
+    """A loss, gradient or weight that is not a finite number; the message names the rows."""
 
 
 class OutOfMemoryError(Exception):
@@ -28,13 +28,24 @@ class OutOfMemoryError(Exception):
         self.n_rows = n_rows
 
 
+class StepResult(NamedTuple):
+    """The numbers of one optimiser step."""
+
+    loss: float  # nats per target token
+    grad_norm: float  # before clipping; not finite if fp16's scaler skipped the step
+    n_targets: int
+    n_rows: int
+    n_fallbacks: int
+    skipped: bool
+
+
 def train_step(
     prompted_loss: nn.Module,
     batches: Sequence[Batch],
     optimizer: Optimizer,
     scaler: GradScaler,
     amp_dtype: torch.dtype | None = None,
-) -> dict[str, Any]:
+) -> StepResult:
     """Take one optimiser step over several batches, in which every learned token weighs the same.
 
     `prompted_loss` maps a batch to its summed loss: `models.loss.PromptedLoss`, or a wrapper of it.
@@ -69,14 +80,14 @@ def train_step(
     scale = scaler.get_scale()
     scaler.step(optimizer)
     scaler.update()
-    return {
-        "loss": sum(values),
-        "grad_norm": grad_norm,
-        "n_targets": n_targets,
-        "n_rows": sum(len(batch.places) for batch in batches),
-        "n_fallbacks": sum(batch.n_fallbacks for batch in batches),
-        "skipped": scaler.get_scale() < scale,
-    }
+    return StepResult(
+        loss=sum(values),
+        grad_norm=grad_norm,
+        n_targets=n_targets,
+        n_rows=sum(len(batch.places) for batch in batches),
+        n_fallbacks=sum(batch.n_fallbacks for batch in batches),
+        skipped=scaler.get_scale() < scale,
+    )
 
 
 def _places(batches: Sequence[Batch]) -> str:

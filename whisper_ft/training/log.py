@@ -1,0 +1,68 @@
+"""The lines of a run's `metrics.jsonl`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from whisper_ft.evaluation.scoring import Scores
+from whisper_ft.runtime.files import read_json_lines
+
+METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
+
+
+@dataclass(frozen=True)
+class StepLog:
+    """One optimiser step."""
+
+    step: int  # from 1
+    lr: float
+    loss: float  # nats per target token
+    grad_norm: float | None  # before clipping; None for a step that fp16 skipped
+    n_targets: int
+    n_rows: int
+    n_fallbacks: int  # augmented variants that did not fit, so that the plain one was used
+    skipped: bool  # by fp16's gradient scaler, after an overflow
+    step_seconds: float
+    data_seconds: float  # that the step waited for its batches
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line as JSON has it."""
+        return {"kind": "step", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, line: dict[str, Any]) -> StepLog:
+        """Read what `to_json` returned. Raises KeyError or TypeError for anything else."""
+        return cls(**{name: line[name] for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class EvaluationLog:
+    """One evaluation of the dev rows."""
+
+    step: int  # 0: before the first step
+    best: bool  # the best so far
+    scores: Scores
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the line as JSON has it."""
+        return {
+            "kind": "evaluation",
+            "step": self.step,
+            "best": self.best,
+            "scores": self.scores.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, line: dict[str, Any]) -> EvaluationLog:
+        """Read what `to_json` returned. Raises KeyError for anything else."""
+        return cls(step=line["step"], best=line["best"], scores=Scores.from_json(line["scores"]))
+
+
+def evaluation_of(folder: Path, step: int) -> EvaluationLog | None:
+    """Return a run's evaluation of a step, None if it has none."""
+    for line in read_json_lines(folder / METRICS):
+        if line["kind"] == "evaluation" and line["step"] == step:
+            return EvaluationLog.from_json(line)
+    return None

@@ -1,0 +1,108 @@
+"""The rows that a run trains and is evaluated on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from whisper_ft.config.train import TrainConfig
+from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.packing import format_packing, pack_rows
+from whisper_ft.data.row import Row
+from whisper_ft.data.rows import JoinedRows
+from whisper_ft.data.sampler import Sampler, language_groups
+from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
+from whisper_ft.models.loading import Vocabulary
+from whisper_ft.validation.checks import CheckedManifest, check_manifest
+
+LOGGER = logging.getLogger("whisper_ft")
+MAX_WARNINGS = 5  # of each manifest that are shown
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """Checked manifests, and the problems that stop the run."""
+
+    train: tuple[CheckedManifest, ...]
+    dev: tuple[CheckedManifest, ...]
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """Rows as they are trained on, all manifests' joined, and the order of sampling them."""
+
+    rows: Sequence[Row]
+    sampler: Sampler
+
+
+def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
+    """Read and check the manifests for training and dev.
+
+    With `--skip-bad-rows` a bad row is left out and is no problem unless no row is left. Warnings
+    and the rows left out are logged.
+    """
+    problems: list[str] = []
+    checked: dict[str, list[CheckedManifest]] = {"train": [], "dev": []}
+    for split, paths in (("train", config.train), ("dev", config.dev)):
+        for path in paths:
+            manifest = read_manifest(path, language=config.language, task=config.task)
+            found = check_manifest(manifest, vocabulary)
+            checked[split].append(found)
+            _log_warnings(found)
+            if config.skip_bad_rows and found.rows:
+                _log_skipped(path, found)
+            else:
+                problems += map(str, found.problems)
+    return RunRows(tuple(checked["train"]), tuple(checked["dev"]), problems)
+
+
+def _log_warnings(checked: CheckedManifest) -> None:
+    for warning in checked.warnings[:MAX_WARNINGS]:
+        LOGGER.warning("%s", warning)
+    if (n_warnings := len(checked.warnings)) > MAX_WARNINGS:
+        LOGGER.warning(f"{n_warnings} warnings in all: `python -m whisper_ft check` shows them")
+
+
+def _log_skipped(path: str, checked: CheckedManifest) -> None:
+    for problem in checked.problems:
+        LOGGER.info("left out: %s", problem)
+    if checked.problems:
+        n_left_out = len({problem.place for problem in checked.problems})
+        LOGGER.info(f"left out {n_left_out} rows of {path}, {len(checked.rows)} remain")
+
+
+def order_training_rows(
+    config: TrainConfig, checked: Sequence[CheckedManifest], vocabulary: Vocabulary
+) -> TrainingRows:
+    """Pack the rows where `--pack` asks for it, and order them by weight and language."""
+    manifests: list[Sequence[Row]] = []
+    languages: list[tuple[str, ...]] = []
+    for manifest in checked:
+        if config.pack == "off":
+            manifests.append(manifest.rows)
+            languages.append(manifest.languages)
+        else:
+            packed = pack_rows(manifest.rows, config.pack, vocabulary.tokenizer, config.seed)
+            LOGGER.info(format_packing(manifest.rows, packed))
+            manifests.append(packed)
+            languages.append(tuple(row.language for row in packed))
+    weights = config.train_weights or (1.0,) * len(manifests)
+    groups, group_weights = language_groups(languages, weights, config.language_temperature)
+    return TrainingRows(JoinedRows(manifests), Sampler(groups, group_weights, config.seed))
+
+
+def dev_rows(config: TrainConfig, checked: Sequence[CheckedManifest]) -> PromptedRows:
+    """Draw the rows of every evaluation, with their prompts.
+
+    Raises ValueError if `--best-by` names a score that these rows do not have.
+    """
+    rows = [row for manifest in checked for row in manifest.rows]
+    prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.eval_rows)
+    needs_keywords = config.best_by in ("keyword_recall", "b_wer")
+    if rows and needs_keywords and not any(row.keywords for row in prompted.rows):
+        raise ValueError(
+            f"--best-by: {config.best_by}: no dev row has keywords: add some, or use wer"
+        )
+    return prompted
