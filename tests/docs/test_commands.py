@@ -89,9 +89,9 @@ def test_the_commands_run_in_the_order_of_the_pages(workplace, monkeypatch):
         assert (workplace / "runs" / run / "best.pt").exists()
 
 
-def test_the_example_of_the_python_page_runs(workplace, monkeypatch, capsys):
+@pytest.mark.parametrize("code", blocks_of("docs/reference/python.md", "python"))
+def test_the_examples_of_the_python_page_run(code, workplace, monkeypatch, capsys):
     monkeypatch.chdir(workplace)
-    (code,) = blocks_of("docs/reference/python.md", "python")
     exec(code, {})
     assert capsys.readouterr().out.strip()
 
