@@ -138,3 +138,12 @@ def prepare(tmp_path, monkeypatch, capsys):
         return status, rows, captured.out + captured.err
 
     return run_prepare
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user's folder whose name must not be shown, with a cache of weights."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kathryn" / "cache"))
+    (tmp_path / "kathryn" / "cache" / "whisper").mkdir(parents=True)
+    (tmp_path / "kathryn" / "cache" / "whisper" / "tiny.en.pt").write_bytes(bytes(2_000_000))
+    return tmp_path

@@ -33,3 +33,18 @@ def test_check_fails_only_for_problems(run, tmp_path, model_path):
     (tmp_path / "a.wav").unlink()
     status, output = run("check", path, "--model", model_path)
     assert status == 1 and f"{path}:1: audio: {tmp_path / 'a.wav'}: no such file" in output
+
+
+def test_check_says_what_is_wrong_with_model_and_manifests_at_once(run, tmp_path, corpus):
+    status, said = run("check", tmp_path / "no.jsonl", corpus[0], "--model", "nosuch")
+    assert status == 1
+    assert "nosuch: neither a file nor an official name" in said
+    assert "no.jsonl: cannot be read" in said
+    assert "train.jsonl: 5 rows, 0.00 h; 2 with prompt, 5 with keywords" in said
+    assert run("check", *corpus, "--model", "tiny.en")[0] == 0
+
+
+def test_check_writes_problems_of_settings_too_and_makes_the_reports_folder(run, tmp_path, corpus):
+    report = tmp_path / "new" / "report.json"
+    assert run("check", corpus[0], "--model", "nosuch", "--json", report)[0] == 1
+    assert "nosuch: neither a file" in json.loads(report.read_text())["problems"][0]

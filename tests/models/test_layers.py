@@ -8,7 +8,12 @@ from torch.nn import functional as F
 from whisper.model import MultiHeadAttention, disable_sdpa
 
 from whisper_ft.data.loader import Batch
-from whisper_ft.models.layers import HeadwiseAttention, use_fast_layers
+from whisper_ft.models.layers import (
+    HeadwiseAttention,
+    use_activation_checkpointing,
+    use_fast_layers,
+    use_stochastic_depth,
+)
 from whisper_ft.models.loss import PromptedLoss, decoder_states
 from whisper_ft.training.optimizer import (
     BETAS,
@@ -153,3 +158,51 @@ def test_gradients_are_as_near_to_those_in_float64_as_the_plain_path_s(amp_dtype
     )
     assert here < 1.1 * plain + 1e-6
     assert here < at_most
+
+
+def test_at_depth_0_all_layers_stay_and_without_gradients_too(model):
+    x, features = torch.tensor([[50257, 100, 200]]), torch.randn(1, 1500, 32)
+    plain = model.decoder(x, features)
+    use_stochastic_depth(model, 0.9)
+    with torch.no_grad():
+        assert torch.equal(model.decoder(x, features), plain)
+    differ = [not torch.equal(model.decoder(x, features), plain) for _ in range(20)]
+    assert any(differ)
+
+
+def test_a_dropped_layer_passes_its_input_on_and_a_kept_one_is_scaled(model):
+    block = model.encoder.blocks[0]
+    x = torch.randn(400, 5, 32)
+    full = block(x)
+    use_stochastic_depth(model, 0.25)
+    torch.manual_seed(0)
+    dropped = block(x)
+    kept = x + (full - x) / 0.75
+    passed = torch.tensor([torch.equal(a, b) for a, b in zip(dropped, x, strict=True)])
+    assert 70 < passed.sum() < 130
+    assert torch.allclose(dropped[~passed], kept[~passed], atol=1e-5)
+
+
+def saved_bytes(model):
+    kept = {}
+
+    def keep(tensor):
+        if not (tensor.is_leaf and tensor.requires_grad):
+            kept[tensor.data_ptr()] = tensor
+        return tensor
+
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", dtype=torch.bfloat16),
+    ):
+        model.encoder(torch.zeros(1, 80, 3000))
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def test_backward_keeps_less_than_stock_layers_do():
+    stock, lean, again = (random_whisper() for _ in range(3))
+    use_fast_layers(lean)
+    use_fast_layers(again)
+    use_activation_checkpointing(again)
+    assert saved_bytes(lean) < 0.8 * saved_bytes(stock)
+    assert saved_bytes(again) < 0.7 * saved_bytes(lean)

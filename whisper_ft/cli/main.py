@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
 
 from whisper_ft.config.commands import SETTINGS
 from whisper_ft.config.options import parse
@@ -14,22 +13,23 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.runtime.progress import enable_output
 from whisper_ft.version import __version__
 
-PREPARE = "Turn corpora, or long recordings with subtitles, into manifests."
+PREPARE_SUMMARY = "Turn corpora, or long recordings with subtitles, into manifests."
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "whisper-ft") -> int:
     """Run a command and return its exit status: 0, 1 for a failure, 2 for wrong input.
 
-    Wrong input is reported as a message, never as a traceback.
+    Wrong input is reported as a message on standard error, never as a traceback. `prog` is how the
+    program was called, for the help and for messages that name a command line.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv[:1] == ["--version"]:
         print(f"whisper_ft {__version__}")
         return 0
-    about = {name: config.__doc__ for name, config in SETTINGS.items()}
-    about |= {"prepare": PREPARE, "train": TrainConfig.__doc__}
-    if not argv or argv[0] not in about:
-        return _usage(argv, about, prog)
+    summaries = {name: config.__doc__ or "" for name, config in SETTINGS.items()}
+    summaries |= {"prepare": PREPARE_SUMMARY, "train": TrainConfig.__doc__ or ""}
+    if not argv or argv[0] not in summaries:
+        return _print_usage(argv, summaries, prog)
     enable_output()
     try:
         return _run(argv[0], argv[1:], prog)
@@ -44,11 +44,11 @@ def main(argv: Sequence[str] | None = None, prog: str = "whisper-ft") -> int:
         return 130
 
 
-def _usage(argv: list[str], about: dict[str, Any], prog: str) -> int:
+def _print_usage(argv: list[str], summaries: dict[str, str], prog: str) -> int:
     if argv and argv[0] not in ("-h", "--help"):
         print(f"{argv[0]}: no such command", file=sys.stderr)
-    lines = [f"  {name:10}{words}" for name, words in sorted(about.items())]
-    print(f"usage: {prog} COMMAND ... (COMMAND --help tells more)", *lines, sep="\n")
+    lines = [f"  {name:10}{summary}" for name, summary in sorted(summaries.items())]
+    print(f"usage: {prog} COMMAND ... ({prog} COMMAND --help explains its flags)", *lines, sep="\n")
     return 0 if argv[:1] in (["-h"], ["--help"]) else 2
 
 
@@ -65,7 +65,8 @@ def _run(name: str, argv: list[str], prog: str) -> int:
     from whisper_ft.runtime.out_of_memory import is_out_of_memory, out_of_memory_message
 
     try:
-        return int(getattr(import_module(f"whisper_ft.cli.{name}"), name)(config))
+        command = getattr(import_module(f"whisper_ft.cli.{name}"), name)
+        return int(command(config))
     except RowError as error:
         raise ValueError(str(error)) from None
     except (MemoryError, RuntimeError) as error:
@@ -76,8 +77,8 @@ def _run(name: str, argv: list[str], prog: str) -> int:
 
 
 def _train(argv: list[str], prog: str) -> int:
-    command = f"{prog} train" if prog == "whisper-ft" else prog
-    config, given = parse(TrainConfig, argv, command)
+    command_line = f"{prog} train" if prog == "whisper-ft" else prog
+    config, given = parse(TrainConfig, argv, command_line)
     from whisper_ft.cli.train import train
 
-    return train(config, given, command)
+    return train(config, given, command_line)

@@ -33,7 +33,7 @@ def recordings_per_pass(dims: ModelDimensions, dtype: torch.dtype) -> int:
 
     The keys and values of cross-attention, the largest part of decoding's memory, set the limit.
     """
-    n_values = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state
+    n_values: int = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state
     return min(MAX_RECORDINGS, max(1, CROSS_ATTENTION_BYTES // (n_values * dtype.itemsize)))
 
 

@@ -147,7 +147,8 @@ class KVCache:
 
     def _split_heads(self, x: Tensor) -> Tensor:
         """Return x [N, T, n_state] as [N, n_heads, T, n_state / n_heads]."""
-        return x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2)
+        return heads
 
     @staticmethod
     def _project(attn: MultiHeadAttention, x: Tensor) -> Tensor:

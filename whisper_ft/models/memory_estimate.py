@@ -51,8 +51,8 @@ def estimate_peak_bytes(
     per_encoder_layer = backward_bytes(2, 1, frozen=frozen, recomputed=recomputed) - smallest
     per_decoder_layer = backward_bytes(1, 2, frozen=frozen, recomputed=recomputed) - smallest
     total = smallest
-    total += (dims.n_audio_layer - 1) * per_encoder_layer
-    total += (dims.n_text_layer - 1) * per_decoder_layer
+    total += (int(dims.n_audio_layer) - 1) * per_encoder_layer
+    total += (int(dims.n_text_layer) - 1) * per_decoder_layer
     if frozen or recomputed:  # then one encoder layer's own results come and go
         stored, not_stored = (
             backward_bytes(2, 1, frozen=False, recomputed=r)

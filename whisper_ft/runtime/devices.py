@@ -6,9 +6,12 @@ import os
 
 import torch
 
+AMP_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16, "off": None}
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
 
 def pick_device(name: str) -> torch.device:
-    """The device of a flag's value. Raises ValueError for one that is not there."""
+    """Return the device that `--device` names. Raises ValueError if it cannot be used."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -17,8 +20,8 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"--device: {name}: no such device: give auto, cpu or cuda:N") from None
     if device.type == "mps":
         raise ValueError(
-            "--device: mps: refused: whisper keeps its alignment heads in a sparse tensor, which "
-            "MPS cannot hold, and training there is untested: use cpu"
+            "--device: mps: not supported: whisper keeps its alignment heads in a sparse tensor, "
+            "which MPS cannot store, and training on it is untested: use cpu"
         )
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"--device: {name}: not supported: give auto, cpu or cuda:N")
@@ -29,9 +32,10 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_amp(name: str, device: torch.device) -> torch.dtype | None:
-    """The dtype of a flag's value, None for float32. Raises ValueError for one not to be had.
+    """Return the autocast dtype that `--amp` names, or None for float32.
 
-    auto: bf16 where the hardware has it (emulation is slower than float32), else fp16 on a GPU.
+    auto: bf16 if the hardware supports it (emulation is slower than float32), else fp16 on a GPU,
+    else off. Raises ValueError for bf16 without hardware support.
     """
     if device.type == "cuda":
         has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -41,29 +45,32 @@ def pick_amp(name: str, device: torch.device) -> torch.dtype | None:
         raise ValueError(f"--amp: bf16: {device} has no bf16 arithmetic: use auto or off")
     if name == "auto":
         name = "bf16" if has_bf16 else "fp16" if device.type == "cuda" else "off"
-    return {"bf16": torch.bfloat16, "fp16": torch.float16, "off": None}[name]
-
-
-def _cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 natively; older torch asks by private names."""
-    if hasattr(torch.cpu, "get_capabilities"):
-        held = torch.cpu.get_capabilities()
-        return any(held.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
+    return AMP_DTYPES[name]
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """In what to decode. auto: as whisper does, float16 on a GPU and float32 on a CPU."""
+    """Return the dtype in which to decode. auto: float16 on a GPU, float32 on a CPU."""
     if name == "auto":
         return torch.float16 if device.type == "cuda" else torch.float32
-    return {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}[name]
+    return DTYPES[name]
 
 
 def use_deterministic_algorithms() -> None:
-    """Have torch use only what adds up in a fixed order; it raises RuntimeError where it cannot."""
+    """Make torch use only operations that add up in a fixed order.
+
+    Operations without a deterministic form then raise RuntimeError.
+    """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-    # what is not written yet need not be filled with NaN, which finds bugs and takes time
+    # Filling uninitialised memory with NaN finds bugs but takes time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False
+
+
+def _cpu_has_bf16() -> bool:
+    """Return whether this CPU multiplies bf16 natively; older torch has only private functions."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)

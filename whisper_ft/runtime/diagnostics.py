@@ -1,12 +1,13 @@
-"""Describe versions, devices, free memory and caches for a bug report."""
+"""Describe versions, devices, free space and caches for a bug report."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,51 +21,81 @@ from whisper_ft.runtime.files import audio_header_cache_path, whisper_cache_fold
 from whisper_ft.runtime.out_of_memory import free_bytes
 
 
-def _versions() -> Iterator[str]:
-    yield "versions"
-    yield "  " + ", ".join(f"{name} {number}" for name, number in package_versions().items())
-    yield f"  libsndfile {soundfile.__libsndfile_version__}, {platform.platform()}"
-    there = "is" if shutil.which("ffmpeg") else "is not"
-    yield f"  ffmpeg {there} there, which whisper's own command needs"
+def describe_machine(*, paths: bool) -> list[str]:
+    """Return the lines of a report on this machine; with no path in them unless `paths`.
+
+    A section that fails reports its error, since a report is most needed on a broken machine.
+    """
+    sections: dict[str, Callable[[], Iterator[str]]] = {
+        "versions": _describe_versions,
+        "devices": _describe_devices,
+        "free space": lambda: _describe_free_space(paths),
+        "caches": lambda: _describe_caches(paths),
+    }
+    lines = []
+    for title, describe in sections.items():
+        lines.append(title)
+        try:
+            for line in describe():
+                lines.append(f"  {line}")
+        except Exception as error:
+            failure = f"  failed: {type(error).__name__}: {error}"
+            lines.append(failure if paths else without_paths(failure))
+    return lines
 
 
-def _devices() -> Iterator[str]:
-    yield "devices"
-    names = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
-    for name in names:
+def without_paths(text: str) -> str:
+    """Return a text in which everything from its first absolute path on is replaced.
+
+    A path may contain spaces, so its end cannot be found.
+    """
+    return re.sub(r"(?<![\w.])(/|[A-Za-z]:\\|\\\\).*", "(path)", text)
+
+
+def _describe_versions() -> Iterator[str]:
+    yield ", ".join(f"{name} {number}" for name, number in package_versions().items())
+    yield f"libsndfile {soundfile.__libsndfile_version__}, {platform.platform()}"
+    ffmpeg = "found" if shutil.which("ffmpeg") else "not found"
+    yield f"ffmpeg {ffmpeg} (whisper's own command needs it)"
+
+
+def _describe_devices() -> Iterator[str]:
+    for name in ("cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))):
         device = pick_device(name)
         if device.type == "cpu":
-            what = f"{torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores, "
-            what += f"threads: {torch.get_num_threads()}"
+            hardware = f"{torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores, "
+            hardware += f"{torch.get_num_threads()} threads"
         else:
             capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
-            what = f"{device_name(device)}, compute capability {capability}"
+            hardware = f"{device_name(device)}, compute capability {capability}"
         amp = str(pick_amp("auto", device) or "off").removeprefix("torch.")
-        room = f"{free_bytes(device) / 1e9:.1f} GB may be taken"
-        yield f"  {name}: {what}, {room}, AMP auto is {amp}"
+        usable = f"{free_bytes(device) / 1e9:.1f} GB of memory usable"
+        yield f"{name}: {hardware}, {usable}, --amp auto is {amp}"
 
 
-def _room(paths: bool) -> Iterator[str]:
+def _describe_free_space(paths: bool) -> Iterator[str]:
     memory = psutil.virtual_memory()
-    yield "room"
-    yield f"  memory: {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
-    for what, folder in (("here", Path.cwd()), ("whisper's cache", whisper_cache_folder())):
-        there = next(p for p in (folder, *folder.parents) if p.exists())
-        free = shutil.disk_usage(there).free
-        yield f"  disk, {what}{f' ({folder})' * paths}: {free / 1e9:.1f} GB free"
+    yield f"memory: {memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free"
+    for name, folder in (
+        ("the current folder", Path.cwd()),
+        ("whisper's cache", whisper_cache_folder()),
+    ):
+        existing = next(p for p in (folder, *folder.parents) if p.exists())
+        free = shutil.disk_usage(existing).free
+        yield f"disk of {name}{f' ({folder})' * paths}: {free / 1e9:.1f} GB free"
 
 
-def _caches(paths: bool) -> Iterator[str]:
-    yield "caches"
-    files = sorted(whisper_cache_folder().glob("*.pt")) if whisper_cache_folder().is_dir() else []
-    held = [f"{file.name} ({file.stat().st_size / 1e6:.0f} MB)" for file in files]
-    yield f"  weights{f' in {whisper_cache_folder()}' * paths}: {', '.join(held) or 'none'}"
-    count = 0
-    if audio_header_cache_path().exists():
+def _describe_caches(paths: bool) -> Iterator[str]:
+    folder = whisper_cache_folder()
+    files = sorted(folder.glob("*.pt")) if folder.is_dir() else []
+    weights = [f"{file.name} ({file.stat().st_size / 1e6:.0f} MB)" for file in files]
+    yield f"weights{f' in {folder}' * paths}: {', '.join(weights) or 'none'}"
+    database, n_headers = audio_header_cache_path(), 0
+    if database.exists():
         try:
-            with closing(sqlite3.connect(audio_header_cache_path())) as cache:
-                (count,) = cache.execute("SELECT COUNT(*) FROM probes").fetchone()
+            with closing(sqlite3.connect(database)) as cache:
+                (n_headers,) = cache.execute("SELECT COUNT(*) FROM probes").fetchone()
         except sqlite3.Error as error:
-            yield f"  audio headers: the cache cannot be read ({error}): it may be removed"
+            yield f"audio headers: the cache cannot be read ({error}): delete it"
             return
-    yield f"  audio headers{f' in {audio_header_cache_path()}' * paths}: {count}"
+    yield f"audio headers{f' in {database}' * paths}: {n_headers}"

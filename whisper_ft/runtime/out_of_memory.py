@@ -1,4 +1,4 @@
-"""Too little memory, however it is told."""
+"""Recognise a lack of memory, say what helps, and find out how much memory is free."""
 
 from __future__ import annotations
 
@@ -11,39 +11,62 @@ from pathlib import Path
 import psutil
 import torch
 
-# Of errors that tell of it: torch's allocators, oneDNN, CUDA and its libraries.
-WORDS = (
-    *("can't allocate memory", "not enough memory", "could not create a primitive"),
+# Parts of the messages of torch's allocators, oneDNN, CUDA and CUDA's libraries.
+MESSAGES = (
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a primitive",
     "Cannot allocate memory",
-    *("CUDA error: out of memory", "STATUS_ALLOC_FAILED"),
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
 )
+USABLE_SHARE = 0.85  # of the free memory: allocators leave gaps of a tenth and more
+CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # parameters of glibc's mallopt (malloc.h)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether what torch or Python raised tells of too little memory, on a device or not."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or any(words in str(error) for words in WORDS)
+    """Return whether an error of torch or Python means a lack of memory, on any device."""
+    types = (MemoryError, torch.OutOfMemoryError)
+    return isinstance(error, types) or any(message in str(error) for message in MESSAGES)
 
 
 def describe_out_of_memory(error: BaseException) -> str:
-    """What it says, in short; some that tell of memory do not say so."""
-    first = (str(error).strip().splitlines() or [""])[0].split("DefaultCPUAllocator: ")[-1]
-    return f"out of memory ({first})" if first else "out of memory"
+    """Return "out of memory" with the first line of the error, which may not say so itself."""
+    first_line = (str(error).strip().splitlines() or [""])[0].split("DefaultCPUAllocator: ")[-1]
+    return f"out of memory ({first_line})" if first_line else "out of memory"
 
 
 def out_of_memory_message(error: BaseException) -> str:
-    """What to say of it where no setting is known to help."""
-    remedy = "close what else takes memory, choose another --device, or a smaller model"
+    """Return a message with a remedy, for errors that no setting is known to avoid."""
+    remedy = "close other programs that use memory, choose another --device, or a smaller model"
     return f"{describe_out_of_memory(error)}: {remedy}"
 
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc, malloc.h
+def free_bytes(device: torch.device) -> int:
+    """Return how much of a device's memory a run may use now.
+
+    Considers the limits of containers and of `ulimit -v`.
+    """
+    if device.type == "cuda":
+        return int(USABLE_SHARE * torch.cuda.mem_get_info(device)[0])
+    free = psutil.virtual_memory().available
+    with suppress(OSError, ValueError):  # not in a container, or in one without a limit
+        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        free = min(free, limit - used)
+    with suppress(ImportError):  # Windows has no limit on a process's addresses
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            free = min(free, limit - psutil.Process().memory_info().vms)
+    return int(USABLE_SHARE * free)
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what is freed: each step asks for the same gigabytes again.
+    """Have glibc keep freed memory, since each step needs the same gigabytes again.
 
-    New pages, which the system must clear first, took a twentieth of a step.
+    The system clears new pages before it hands them out, which took a twentieth of a step.
     """
     if os.name == "posix" and (mallopt := getattr(ctypes.CDLL(None), "mallopt", None)):
         mallopt(M_MMAP_MAX, 0)
@@ -51,32 +74,9 @@ def keep_freed_memory() -> None:
 
 
 def release_memory(device: torch.device) -> None:
-    """Once, what is free in the heap or in torch's pool, where another kind of memory is short."""
+    """Return unused memory of the heap, or of torch's pool on a GPU, to the system once."""
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif os.name == "posix" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
         trim(0)
-
-
-MARGIN = 0.85  # of what is free may be taken: allocators leave gaps of a tenth and more
-
-
-CGROUP = Path("/sys/fs/cgroup")  # where Linux limits a container
-
-
-def free_bytes(device: torch.device) -> int:
-    """What of a device's memory a run may take now."""
-    if device.type == "cuda":
-        return int(MARGIN * torch.cuda.mem_get_info(device)[0])
-    free = psutil.virtual_memory().available
-    with suppress(OSError, ValueError):  # no container, or none with a limit
-        limit, used = (int((CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
-        free = min(free, limit - used)
-    with suppress(ImportError):  # a limit on a process' addresses, which `ulimit -v` sets on POSIX
-        import resource
-
-        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-        if limit != resource.RLIM_INFINITY:
-            free = min(free, limit - psutil.Process().memory_info().vms)
-    return int(MARGIN * free)

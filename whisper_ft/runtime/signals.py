@@ -1,4 +1,4 @@
-"""Signals as a wish to stop, which the loop grants when it has saved."""
+"""Turn signals into a request to stop, so that a run can save first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SIGNALS = [
 
 
 class StopRequest:
-    """Whether, and by which signal, the run was asked to end."""
+    """Whether a run was asked to stop, and by which signal; true once it was."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -24,40 +24,44 @@ class StopRequest:
         return self.signal is not None
 
     def handle(self, number: int, _: FrameType | None) -> None:
+        """Note a signal. Raises KeyboardInterrupt for a Ctrl-C after another signal."""
         if self and number == signal.SIGINT:
-            raise KeyboardInterrupt  # a second Ctrl-C does not wait
+            raise KeyboardInterrupt
         self.signal = signal.Signals(number)
-        if number == signal.SIGINT:  # print() is not for handlers
+        if number == signal.SIGINT:  # a handler must not print()
             with suppress(OSError):
-                os.write(2, b"\nstopping when this is saved; Ctrl-C again stops at once\n")
+                os.write(2, b"\nStopping after saving. Press Ctrl-C again to stop at once.\n")
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[StopRequest]:
+    """Turn Ctrl-C, SIGTERM and SIGHUP into a request; restore the handlers afterwards.
+
+    Outside the main thread, which alone can handle signals, the request is never made.
+    """
+    stop = StopRequest()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    handlers = {number: signal.signal(number, stop.handle) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
 def default_child_signals() -> Iterator[None]:
-    """Suspend a handler for the death of child processes; restore it after.
+    """Suspend a handler for the death of child processes; restore it afterwards.
 
     Does nothing outside the main thread and on systems without SIGCHLD.
     """
     if not hasattr(signal, "SIGCHLD") or threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGCHLD, before)
-
-
-@contextmanager
-def stop_on_signals() -> Iterator[StopRequest]:
-    """Turn Ctrl-C, SIGTERM and SIGHUP into a request, in the main thread; restore them after."""
-    stop = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = {number: signal.signal(number, stop.handle) for number in SIGNALS}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.signal(signal.SIGCHLD, handler)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import langcodes
+from langcodes import standardize_tag
+from langcodes.tag_parser import LanguageTagError
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 # Codes for which Whisper uses an older one, or for which the language alone is not enough.
@@ -17,8 +18,8 @@ def whisper_code(tag: str) -> str:
     """
     name = TO_LANGUAGE_CODE.get(tag.lower())
     try:
-        standard_tag = langcodes.standardize_tag(name or tag)
-    except langcodes.LanguageTagError:
+        standard_tag = standardize_tag(name or tag)
+    except LanguageTagError:
         return ""
     code = WHISPER_CODES.get(standard_tag) or standard_tag.partition("-")[0]
     code = WHISPER_CODES.get(code, code)

@@ -132,7 +132,8 @@ def decode_segments(tokenizer: Tokenizer, ids: Sequence[int]) -> list[Segment]:
 
 def timestamp_id(tokenizer: Tokenizer, seconds: float) -> int:
     """Return the id of a time's token, to the nearest 0.02 s and at most 30 s."""
-    return tokenizer.timestamp_begin + min(round(seconds / SECONDS_PER_STEP), MAX_TIMESTAMP_STEP)
+    first: int = tokenizer.timestamp_begin
+    return first + min(round(seconds / SECONDS_PER_STEP), MAX_TIMESTAMP_STEP)
 
 
 def is_unspaced(language: str | None, task: str | None) -> bool:

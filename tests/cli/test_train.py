@@ -1,7 +1,6 @@
-"""What is said to those who stop a run, and to those who would start a second in its folder."""
+"""The command `train`: what it says to those who stop it, or start it twice."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 from helpers.runs import plan_of, train_command
 
-from whisper_ft.runtime.signals import stop_on_signals
 from whisper_ft.training import setup
 
 ROOT = Path(__file__).parents[2]
@@ -31,14 +29,7 @@ def test_stopped_at_once_it_tells_whether_there_is_a_run_to_go_on_with(
     assert ("no run was started" in said) != begun
 
 
-def test_a_first_ctrl_c_says_what_a_second_would_do(capfd):
-
-    with stop_on_signals() as stop:
-        signal.raise_signal(signal.SIGINT)
-        assert stop.signal == signal.SIGINT
-    assert "Ctrl-C again stops at once" in capfd.readouterr().err
-
-
+@pytest.mark.slow
 def test_a_run_that_is_under_way_is_not_offered_for_resuming(argv):
     plan = plan_of(argv)  # holds its folder
     other = [sys.executable, str(ROOT / "train.py"), *argv]

@@ -1,0 +1,48 @@
+"""All commands: wrong input is a message and a status, never a traceback."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from whisper_ft.version import __version__
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_without_a_command_the_commands_are_listed(run):
+    status, said = run()
+    assert status == 2 and "evaluate  Decode manifests under the right" in said
+    assert run("--help")[0] == 0
+
+
+def test_the_version_is_that_of_the_package(run):
+    assert run("--version") == (0, f"whisper_ft {__version__}\n")
+
+
+def test_an_unknown_command_is_named_and_the_commands_are_listed(run):
+    status, said = run("trian")
+    assert status == 2 and "trian: no such command" in said and "  train     Fine-tune" in said
+
+
+@pytest.mark.parametrize(
+    "command", ["train.py", "-m whisper_ft", "-m whisper_ft evaluate", "-m whisper_ft prepare csv"]
+)
+def test_help_imports_nothing_that_is_slow(command):
+    """torch and whisper take seconds."""
+    words = [sys.executable, "-X", "importtime", *command.split(), "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    imported = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "usage:" in done.stdout and "whisper_ft.config.options" in imported
+    assert not imported & {"torch", "whisper", "numpy", "soundfile"}
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(corpus, model_path):
+    command = [sys.executable, "-m", "whisper_ft", "check", *corpus, "--model", model_path]
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == "" and process.wait() == 141

@@ -1,0 +1,21 @@
+"""What numbers depend on is described as a run's config.json keeps it."""
+
+import platform
+
+import torch
+
+from whisper_ft.runtime.environment import describe_environment
+from whisper_ft.version import __version__
+
+
+def test_the_environment_has_versions_the_machine_and_the_precision():
+    environment = describe_environment(torch.device("cpu"), torch.bfloat16)
+    assert environment.to_json() == {
+        "versions": environment.versions,
+        "machine": {"device": "cpu", "threads": 1},
+        "amp_dtype": "torch.bfloat16",
+    }
+    assert environment.versions["whisper_ft"] == __version__
+    assert environment.versions["python"] == platform.python_version()
+    assert environment.versions["torch"] == torch.__version__
+    assert describe_environment(torch.device("cpu"), None).amp_dtype == "None"

@@ -1,0 +1,85 @@
+"""Files are written whole, JSON Lines survive an interrupted write, and changes are noticed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from whisper_ft.runtime.files import (
+    append_json_lines,
+    check_output_paths,
+    filter_json_lines,
+    fingerprint,
+    read_json_lines,
+    write_json,
+    write_json_lines,
+)
+
+
+def test_later_and_broken_lines_are_dropped(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    append_json_lines(path, [{"step": step} for step in range(5)])
+    with path.open("a") as file:
+        file.write('{"step": 1')
+    filter_json_lines(path, lambda line: line["step"] <= 2)
+    assert [json.loads(line)["step"] for line in path.read_text().splitlines()] == [0, 1, 2]
+    filter_json_lines(tmp_path / "none.jsonl", lambda line: True)
+
+
+def test_a_line_cut_within_a_character_is_dropped(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    append_json_lines(path, [{"step": 1, "text": "日本"}, {"step": 2, "text": "語"}])
+    content = path.read_bytes()
+    path.write_bytes(content[:-4])  # within the last character
+    filter_json_lines(path, lambda line: True)
+    assert list(read_json_lines(path)) == [{"step": 1, "text": "日本"}]
+
+
+def test_line_separators_within_a_text_lose_no_line(tmp_path):
+    append_json_lines(tmp_path / "samples.jsonl", [{"text": "a\u2028b\x85c"}, {"text": "d"}])
+    before = (tmp_path / "samples.jsonl").read_bytes()
+    filter_json_lines(tmp_path / "samples.jsonl", lambda line: True)
+    assert (tmp_path / "samples.jsonl").read_bytes() == before
+
+
+def test_a_fingerprint_changes_with_the_file(tmp_path):
+    path = tmp_path / "m.jsonl"
+    path.write_text("a")
+    first = fingerprint(path)
+    path.write_text("b")
+    assert first.size == 1 and fingerprint(path) != first
+
+
+def test_a_folders_fingerprint_changes_with_its_files(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.wav").write_bytes(b"12")
+    seen = [fingerprint(tmp_path)]
+    (tmp_path / "deep" / "a.wav").write_bytes(b"123")
+    seen.append(fingerprint(tmp_path))
+    (tmp_path / "b.wav").write_bytes(b"1")
+    seen.append(fingerprint(tmp_path))
+    (tmp_path / "b.wav").rename(tmp_path / "c.wav")
+    seen.append(fingerprint(tmp_path))
+    assert len({one.sha256 for one in seen}) == 4
+
+
+def test_outputs_that_would_spoil_an_input_or_each_other_are_refused(tmp_path):
+    (tmp_path / "in.jsonl").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "in.jsonl")
+    for outputs in (["in.jsonl"], ["link"], ["a", "./a"]):
+        with pytest.raises(ValueError, match="also an input or another output"):
+            check_output_paths([f"{tmp_path}/{name}" for name in outputs], [f"{tmp_path}/in.jsonl"])
+    with pytest.raises(OSError):
+        check_output_paths([str(tmp_path / ("x" * 250))])  # too long with what is written first
+    check_output_paths(["", str(tmp_path / "new" / "a"), "/dev/null", "/dev/null"], ["tiny.en"])
+    assert (tmp_path / "in.jsonl").read_text() == "x" and list((tmp_path / "new").iterdir()) == []
+
+
+def test_a_link_stays_one_and_a_device_too(tmp_path):
+    (tmp_path / "real").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_json_lines(tmp_path / "link", [{"a": "\u2028"}])
+    assert (tmp_path / "link").is_symlink()
+    assert list(read_json_lines(tmp_path / "real")) == [{"a": "\u2028"}]
+    write_json(Path("/dev/null"), {})
+    assert Path("/dev/null").is_char_device()
