@@ -162,7 +162,7 @@ def test_a_library_user_gets_results_with_samples_and_nothing_is_printed(
     corpus, model_path, second, capsys, monkeypatch
 ):
     monkeypatch.setattr(progress, "_enabled", False)  # as in a library's process
-    before, after = evaluate([model_path, second], [corpus[0]], others=(str(corpus[1]),), rows=2)
+    before, after = evaluate([model_path, second], corpus[0], others=[str(corpus[1])], rows=2)
     assert before.name == str(model_path) and before.n_rows == 2
     samples = before.samples[str(corpus[0])]
     assert before.scores == score(samples) and before.scores["right"]["wer"].rate is not None

@@ -29,22 +29,29 @@ from whisper_ft.validation.checks import usable_rows
 
 
 def evaluate(
-    checkpoints: Sequence[str | Path], manifests: Sequence[str | Path], **options: Any
+    checkpoints: str | Path | Sequence[str | Path],
+    manifests: str | Path | Sequence[str | Path],
+    **options: Any,
 ) -> list[EvaluationResult]:
-    """Decode manifests under right, no and wrong prompts with each checkpoint; return the scores.
+    """Score checkpoints on manifests under right, no and wrong prompts.
 
-        (result,) = evaluate(["runs/mine/best.pt"], ["data/test.jsonl"], device="cuda")
-        result.scores["right"]["wer"].rate
+        (result,) = evaluate("runs/mine/best.pt", "data/test.jsonl", device="cuda")
+        print(result.scores["right"]["wer"].rate)
 
-    `checkpoints` are .pt files or official names, and `options` are fields of `EvaluateConfig`,
-    such as `others`, `rows`, `beam_size` or `dtype`. `EvaluationResult.samples` holds the outputs;
-    `results.compare_results` compares checkpoints. Nothing is printed or written: the fields that
-    only the command uses (`json`, `samples`, `differing`) have no effect.
+    `checkpoints` are .pt files or official model names; each has a result. `manifests` are scored
+    together, and `others=["more.jsonl"]` separately. `options` are fields of `EvaluateConfig`, such
+    as `others`, `rows`, `beam_size` or `dtype`. Those that only the command uses (`json`,
+    `samples`, `differing`) have no effect, because nothing is printed or written:
+    `EvaluationResult.samples` holds the outputs.
     Raises ValueError with all that is wrong with options, checkpoints and manifests, TypeError for
     an unknown option, and `data.dataset.RowError` for audio that cannot be read.
     """
-    inputs = tuple(map(str, (*checkpoints, *manifests)))
+    inputs = (*_as_tuple(checkpoints), *_as_tuple(manifests))
     return list(evaluate_plan(make_evaluation_plan(EvaluateConfig(inputs, **options))))
+
+
+def _as_tuple(paths: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
+    return (str(paths),) if isinstance(paths, (str, Path)) else tuple(map(str, paths))
 
 
 @dataclass(frozen=True)
@@ -122,16 +129,16 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
         problems=problems,
     )
     dtype = pick_dtype(config.dtype, device)
-    domains: dict[str, Sequence[Row]] = {
+    domain_rows: dict[str, Sequence[Row]] = {
         ", ".join(manifests): [row for path in manifests for row in rows[path]]
     }
-    domains |= {path: rows[path] for path in config.others}
+    domain_rows |= {path: rows[path] for path in config.others}
     return EvaluationPlan(
         checkpoints=checkpoints,
         names=config.name or checkpoints,
         domains={
             domain: evaluation_rows(some, seed=config.seed, n_rows=config.rows)
-            for domain, some in domains.items()
+            for domain, some in domain_rows.items()
         },
         weights=config.interpolate,
         device=device,

@@ -56,12 +56,13 @@ class LongformResult:
 def longform(
     checkpoint: str | Path, manifests: Sequence[str | Path], **options: Any
 ) -> LongformResult:
-    """Transcribe whole recordings and silence with whisper's own `transcribe()`, and score that.
+    """Score whisper's own `transcribe()` on whole recordings, made of joined rows, and silence.
 
-    `checkpoint` is a .pt file or an official name, `options` are fields of `LongformConfig`, such
-    as `device` or `language`; `json` and `samples` have no effect: nothing is printed or written.
-    Raises ValueError with all that is wrong with checkpoint and manifests, TypeError for an unknown
-    option, and `data.dataset.RowError` for audio that cannot be read.
+    `checkpoint` is a .pt file or an official model name. `options` are fields of `LongformConfig`,
+    such as `device` or `language`; `json` and `samples` have no effect, because nothing is printed
+    or written.
+    Raises ValueError with all that is wrong with options, checkpoint and manifests, TypeError for
+    an unknown option, and `data.dataset.RowError` for audio that cannot be read.
     """
     config = LongformConfig(str(checkpoint), tuple(map(str, manifests)), **options)
     return transcribe_plan(make_longform_plan(config))

@@ -15,7 +15,7 @@ CONDITIONS = ("right", "none", "wrong")
 
 @dataclass(frozen=True)
 class Output:
-    """What a model wrote for a row under one prompt."""
+    """A model's output for a row under one prompt."""
 
     text: str
     segments: tuple[Segment, ...]  # times in seconds; none when decoded without timestamps

@@ -34,6 +34,7 @@ class ScoredText:
 
     @property
     def reference(self) -> str:
+        """The text that was spoken."""
         return self.sample.reference
 
     @property
@@ -51,6 +52,7 @@ class ScoredText:
 
     @property
     def errors(self) -> Callable[[str, str], Count]:
+        """The function that counts word errors, or character errors if unspaced."""
         return character_errors if self.unspaced else word_errors
 
     @cached_property
@@ -65,6 +67,7 @@ class ScoredText:
         return self.split(self.reference), self.split(self.output.text)
 
     def split(self, text: str) -> list[str]:
+        """Return normalized words, or characters if unspaced."""
         return split_words(text, self.sample.language, self.sample.task)
 
     @cached_property
@@ -92,14 +95,17 @@ class ScoredText:
         )
 
     def count_keyword_recall(self) -> Count:
+        """Count keywords in the reference, and those that the output has too."""
         keywords = self.sample.keywords
         return keyword_recall(keywords, self.reference, self.output.text, cased=self.cased)
 
     def count_keyword_precision(self) -> Count:
+        """Count prompt terms in the output, and those that the reference has too."""
         terms = self.sample.prompt_terms
         return keyword_precision(terms, self.reference, self.output.text, cased=self.cased)
 
     def count_prompt_leak(self) -> Count:
+        """Count output words, and those copied from the prompt."""
         prompt = self.split(self.sample.prompts[self.condition] or "")
         return leaked_words(prompt, *self.words, 2 * LEAK_WORDS if self.unspaced else LEAK_WORDS)
 

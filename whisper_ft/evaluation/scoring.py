@@ -37,12 +37,12 @@ SCORES = {
     "b_wer": Score("word errors on the words of keywords", lambda t: t.biased[0]),
     "u_wer": Score("word errors on all other words", lambda t: t.biased[1]),
     "keyword_recall": Score(
-        "keywords written exactly, of those spoken",
+        "spoken keywords that are written exactly",
         ScoredText.count_keyword_recall,
         higher_is_better=True,
     ),
     "keyword_precision": Score(
-        "terms of the prompts that were spoken, of those written",
+        "written terms of the prompts that were spoken",
         ScoredText.count_keyword_precision,
         higher_is_better=True,
     ),
@@ -54,12 +54,12 @@ SCORES = {
         "mean error of segment times, in seconds", lambda t: t.timestamps[0], is_percentage=False
     ),
     "timestamp_recall": Score(
-        "segment times of the reference that the output has too",
+        "reference segment times found in the output",
         lambda t: t.timestamps[1],
         higher_is_better=True,
     ),
     "loss": Score(
-        "cross-entropy of the reference text, in nats per token",
+        "cross-entropy of the reference, in nats per token",
         lambda t: t.output.loss,
         is_percentage=False,
     ),

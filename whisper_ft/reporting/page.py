@@ -21,7 +21,7 @@ from whisper_ft.reporting.run_folder import (
 
 @dataclass(frozen=True)
 class Report:
-    """What the page shows."""
+    """The content of the page."""
 
     name: str
     settings: dict[str, str]
@@ -107,7 +107,7 @@ def _settings(run: RunFolder) -> dict[str, str]:
     shown = {
         "model": Path(settings.model).name,
         "trained on": ", ".join(Path(path).name for path in settings.train),
-        "dev rows of": ", ".join(Path(path).name for path in settings.dev),
+        "evaluated on": ", ".join(Path(path).name for path in settings.dev),
         "prompts": settings.prompts,
         "best by": settings.best_by,
         "rows per step": settings.batch_size * settings.accumulate,

@@ -39,7 +39,7 @@ class ReportRow:
 
     @property
     def separator(self) -> str:
-        """What stands between words."""
+        """The text between words: a space, or nothing in languages written without spaces."""
         return "" if is_unspaced(self.sample.language, self.sample.task) else " "
 
     @property

@@ -12,10 +12,16 @@ from whisper_ft.evaluation.samples import Sample, checked
 from whisper_ft.evaluation.scoring import Scores
 from whisper_ft.runtime.files import read_json_lines
 
+# Exceptions of reading files that a run did not write so.
+DAMAGE = (
+    *(KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError),
+    *(OverflowError, RecursionError),
+)
+
 
 @dataclass(frozen=True)
 class LoggedStep:
-    """What the curves show of an optimiser step."""
+    """An optimiser step, as the curves show it."""
 
     step: int
     loss: float  # nats per target token
@@ -118,12 +124,6 @@ def read_run(path: Path) -> RunFolder:
         steps=tuple(_step(line) for line in lines if line["kind"] == "step"),
         evaluations=tuple(_evaluation(line) for line in lines if line["kind"] == "evaluation"),
     )
-
-
-DAMAGE = (
-    *(KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError),
-    *(OverflowError, RecursionError),
-)
 
 
 def _step(line: Any) -> LoggedStep:
