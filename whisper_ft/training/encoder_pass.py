@@ -81,7 +81,7 @@ def _encode_batch(
 
 
 @dataclass(frozen=True)
-class _RowMels(Dataset):
+class _RowMels(Dataset[tuple[Path, Tensor, float] | RowError]):
     """(path of the features, mel [n_mels, 3000], seconds) of each row, or the error of a row."""
 
     examples: Examples

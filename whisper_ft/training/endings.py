@@ -83,7 +83,9 @@ def _failure_message(run: Run, error: Exception, command: str) -> str | None:
             f"{_left(run)}. Free disk space, or fix the cause, then: {resume}"
         )
     if isinstance(error, NonFiniteError):
-        advice = "Check these rows first, then start a new run with a lower --lr, or --amp off."
+        advice = (
+            "Check any rows named here first, then start a new run with a lower --lr, or --amp off."
+        )
     elif isinstance(error, OutOfMemoryError) or is_out_of_memory(error):
         advice = f"{_memory_needs(run)}: start a new run, in another --out, with one of these"
         advice += " or a smaller model."

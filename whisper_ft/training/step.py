@@ -21,7 +21,7 @@ class NonFiniteError(Exception):
 
 
 class OutOfMemoryError(Exception):
-    """Too little memory for a batch of `n_rows`; the weights are as they were."""
+    """Too little memory for a batch of `n_rows`; the weights are unchanged."""
 
     def __init__(self, n_rows: int, error: Exception) -> None:
         super().__init__(describe_out_of_memory(error))
