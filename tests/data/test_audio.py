@@ -86,7 +86,7 @@ def test_samples_stay_within_one(tmp_path):
     assert np.abs(read_audio(tmp_path / "a.wav")).max() == 1.0
 
 
-def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path):
+def test_unreadable_audio_gives_the_reason_and_the_remedy(tmp_path):
     (tmp_path / "text.m4a").write_text("no audio at all, this")
     (tmp_path / "empty.wav").touch()
     (tmp_path / "bare.raw").write_bytes(bytes(1000))
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path):
         read_audio(tmp_path / "a.wav", 2.0, 3.0)
 
 
-def test_a_header_tells_the_duration(tmp_path):
+def test_a_header_gives_the_duration(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros((4410, 2)), 44100)
     assert probe(tmp_path / "a.wav")[:3] == (44100, 4410, 2)
     assert probe(tmp_path / "a.wav").duration == 0.1
@@ -122,14 +122,14 @@ def test_30_seconds_are_3000_frames_and_a_frame_more_is_one_more():
     assert n_mel_frames(30.01) == 3001
 
 
-def test_a_name_that_is_no_utf_8_is_told_with_the_remedy(tmp_path):
+def test_a_name_that_is_not_utf_8_is_refused_with_the_remedy(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.wav")
     path.write_bytes(b"RIFF")
     with pytest.raises(ValueError, match="its name is not UTF-8, which libsndfile needs: rename"):
         probe(path)
 
 
-def test_more_channels_than_memory_should_hold_are_refused(tmp_path):
+def test_more_channels_than_fit_in_memory_are_refused(tmp_path):
     path = tmp_path / "many.ogg"
     soundfile.write(path, np.zeros((960, 200)), 96000, format="OGG", subtype="VORBIS")
     with pytest.raises(ValueError, match="200 channels at 96000 Hz: at most"):

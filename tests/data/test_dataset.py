@@ -1,33 +1,37 @@
-"""Which row is visited when, and how its visit becomes tensors."""
+"""How an example becomes tensors and tokens, augmented or not."""
 
+import random
 from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 import torch
+from helpers.audio import tone
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import log_mel, read_audio
+from whisper_ft.data.augmentation import Augmentation, check_augmentation
 from whisper_ft.data.dataset import Examples, RowError, read_row_audio
-from whisper_ft.data.loader import Batch, collate, make_loader
+from whisper_ft.data.loader import collate
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
-from whisper_ft.data.sampler import ExampleIndex, Sampler, batch_indices
+from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.tokens import IGNORE, Segment
 
 
 @pytest.fixture
 def examples(corpus):
+    """Examples of five rows, under a prompt policy."""
     rows = read_manifest(corpus[0]).rows
     tokenizer_of = Vocabulary(False, 99, 448).tokenizer
-    return Examples(
-        rows, PromptPolicy(own=0.5, keywords=0.2), tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0
-    )
+    policy = PromptPolicy(own=0.5, keywords=0.2)
+    return Examples(rows, policy, tokenizer_of, 80, 448, timestamp_rate=0.5, seed=0)
 
 
-def test_an_example_is_the_rows_mel_and_the_contracts_tokens(examples, english):
+def test_an_example_has_the_rows_mel_and_the_tokens_of_build_example(examples, english):
     example = examples[ExampleIndex(0, 2)]
     row = examples.rows[2]
     assert torch.equal(example.mel, log_mel(read_audio(row.audio), 80))
@@ -35,24 +39,24 @@ def test_an_example_is_the_rows_mel_and_the_contracts_tokens(examples, english):
     assert example.place == row.place
 
 
-def test_timestamps_and_prompts_come_at_their_rates_apart(examples, english):
-    visits = [examples[ExampleIndex(turn, 1)] for turn in range(200)]
-    timed = sum(english.timestamp_begin in v.tokens for v in visits)
-    prompted = sum(v.tokens[0] == english.sot_prev for v in visits)
+def test_timestamps_and_prompts_are_drawn_independently_at_their_rates(examples, english):
+    seen = [examples[ExampleIndex(number, 1)] for number in range(200)]
+    timed = sum(english.timestamp_begin in v.tokens for v in seen)
+    prompted = sum(v.tokens[0] == english.sot_prev for v in seen)
     both = sum(
-        v.tokens[0] == english.sot_prev and english.timestamp_begin in v.tokens for v in visits
+        v.tokens[0] == english.sot_prev and english.timestamp_begin in v.tokens for v in seen
     )
     assert 75 < timed < 125 and 115 < prompted < 165 and 45 < both < 95
     assert all(
-        (english.no_timestamps in v.tokens) != (english.timestamp_begin in v.tokens) for v in visits
+        (english.no_timestamps in v.tokens) != (english.timestamp_begin in v.tokens) for v in seen
     )
 
 
 def test_a_row_without_segments_is_one_from_0_to_its_end(examples, english):
     timed = next(
         v
-        for t in range(20)
-        if english.timestamp_begin in (v := examples[ExampleIndex(t, 1)]).tokens
+        for number in range(20)
+        if english.timestamp_begin in (v := examples[ExampleIndex(number, 1)]).tokens
     )
     assert timed.tokens[-1] == english.timestamp_begin + 50  # the file lasts 1.00 s
 
@@ -68,51 +72,15 @@ def test_without_timestamps_the_audio_stops_before_a_segment_that_the_window_cut
     assert np.array_equal(plain, timed[:10000])
 
 
-def test_a_quarter_of_silent_visits_are_blank_and_the_rest_no_speech(examples, english):
+def test_a_quarter_of_silent_examples_are_blank_and_the_rest_no_speech(examples, english):
     silent = replace(examples, rows=[replace(row, text="") for row in examples.rows])
     for rate in (0.5, 1.0):
-        visits = [
-            replace(silent, timestamp_rate=rate)[ExampleIndex(turn, 1)] for turn in range(400)
+        seen = [
+            replace(silent, timestamp_rate=rate)[ExampleIndex(number, 1)] for number in range(400)
         ]
-        said = Counter(tuple(v.tokens[-2:]) for v in visits)
+        said = Counter(tuple(v.tokens[-2:]) for v in seen)
         blank = said[english.sot, english.timestamp_begin]
         assert 70 < blank < 130 and said[english.sot, english.no_speech] == 400 - blank
-
-
-def test_padding_is_masked_and_to_the_right(examples):
-    batch = collate([examples[ExampleIndex(0, i)] for i in range(5)])
-    assert batch.mel.shape == (5, 80, 3000)
-    assert batch.tokens.shape == batch.targets.shape
-    for i in range(5):
-        example = examples[ExampleIndex(0, i)]
-        n = len(example.tokens)
-        assert batch.targets[i, :n].tolist() == example.targets
-        assert (batch.targets[i, n:] == IGNORE).all()
-    assert batch.n_targets == sum(
-        t != IGNORE for i in range(5) for t in examples[ExampleIndex(0, i)].targets
-    )
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_make_the_batches_that_reading_in_line_makes(examples, workers):
-    order = Sampler((range(5),), (1.0,), seed=0)
-    inline, parallel = (
-        list(make_loader(examples, batch_indices(order, 0, 13, 2, 4), workers=n, pin_memory=False))
-        for n in (0, workers)
-    )
-    assert len(inline) == 7
-    for a, b in zip(inline, parallel, strict=True):
-        assert a.places == b.places
-        assert torch.equal(a.mel, b.mel) and torch.equal(a.tokens, b.tokens)
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_file_that_vanishes_is_named_not_skipped(examples, workers):
-    examples.rows[3].audio.unlink()
-    batches = iter([[ExampleIndex(0, 0)], [ExampleIndex(0, 1), ExampleIndex(0, 3)]])
-    good, bad = make_loader(examples, batches, workers=workers, pin_memory=False)
-    assert isinstance(good, Batch) and isinstance(bad, RowError)
-    assert str(bad).startswith(f"{examples.rows[3].place}: {examples.rows[3].audio}: ")
 
 
 def test_the_workers_tokenizer_is_whispers_own_cached_one(examples):
@@ -120,3 +88,131 @@ def test_the_workers_tokenizer_is_whispers_own_cached_one(examples):
         examples.tokenizer_of(language="en", task="transcribe").encoding
         is get_tokenizer(False).encoding
     )
+
+
+def build_all(examples, n=12):
+    return [examples[ExampleIndex(number, row)] for number in range(n) for row in range(5)]
+
+
+def variants(folders):
+    return {
+        "speed": {"augmentation": Augmentation(speed=0.1)},
+        "reverb": {"augmentation": Augmentation(reverb=folders[1])},
+        "noise": {"augmentation": Augmentation(noise=folders[0])},
+        "gain": {"augmentation": Augmentation(gain=6.0)},
+        "spec_augment": {"augmentation": Augmentation(spec_augment=True)},
+        "bpe_dropout": {"bpe_dropout": 0.3},
+    }
+
+
+KINDS = ("speed", "reverb", "noise", "gain", "spec_augment", "bpe_dropout")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_augmentation_changes_an_example_reproducibly_and_never_its_prompt(
+    examples, folders, kind
+):
+    changed = replace(examples, **variants(folders)[kind])
+    one, again, plain = build_all(changed), build_all(changed), build_all(examples)
+    assert all(
+        torch.equal(a.mel, b.mel) and a[1:] == b[1:] for a, b in zip(one, again, strict=True)
+    )
+    differ = [
+        not torch.equal(a.mel, b.mel) or a.tokens != b.tokens
+        for a, b in zip(one, plain, strict=True)
+    ]
+    assert sum(differ) > 20
+    for a, b in zip(one, plain, strict=True):
+        n = a.targets.count(IGNORE)
+        assert n == b.targets.count(IGNORE) and a.tokens[: n + 1] == b.tokens[: n + 1]
+
+
+def test_one_augmentation_does_not_change_what_another_draws(examples, folders):
+    """Timestamps move with SpecAugment's warp, and noise leaves them there."""
+    one = replace(examples, augmentation=Augmentation(spec_augment=True))
+    two = replace(examples, augmentation=Augmentation(spec_augment=True, noise=folders[0]))
+    assert [v.tokens for v in build_all(one)] == [v.tokens for v in build_all(two)]
+    asked = []
+    Augmentation(gain=6.0).augment_samples(
+        tone(0.1), lambda kind: asked.append(kind) or random.Random(0)
+    )
+    assert asked == ["reverb", "noise", "gain"]
+
+
+def test_the_modules_random_is_left_as_it_was(examples, folders):
+    random.seed(7)
+    before = random.getstate()
+    build_all(replace(examples, augmentation=Augmentation(noise=folders[0], gain=6.0)))
+    assert random.getstate() == before
+
+
+def test_a_damaged_noise_file_is_named_before_the_run_and_in_it(examples, folders, tmp_path):
+    (tmp_path / "noise" / "bad.wav").write_text("not audio")
+    noisy = Augmentation(noise=folders[0])
+    assert "bad.wav: libsndfile cannot read it" in check_augmentation(noisy)[0]
+    changed = replace(examples, augmentation=noisy)
+    found = [changed[ExampleIndex(number, 0)] for number in range(30)]
+    errors = [str(one) for one in found if isinstance(one, RowError)]
+    assert errors and all("--noise: " in error and "damaged" in error for error in errors)
+
+
+def test_a_mel_is_never_longer_than_3000_frames(examples, tmp_path):
+    soundfile.write(tmp_path / "l.wav", tone(30.0099, sample_rate=11025), 11025)
+    row = replace(examples.rows[0], audio=tmp_path / "l.wav")
+    augmented = replace(examples, rows=[row], augmentation=Augmentation(spec_augment=True))
+    assert augmented[ExampleIndex(0, 0)].mel.shape == (80, 3000)
+
+
+def test_the_warp_of_an_example_moves_its_timestamps(examples, corpus):
+    path = examples.rows[0].audio
+    soundfile.write(path, tone(10.0), 16000)
+    segments = (Segment(0.0, 5.0, "Call"), Segment(5.0, 10.0, "Kathryn now."))
+    row = replace(examples.rows[0], segments=segments)
+    rows = [row, *examples.rows[1:]]
+    augmented = replace(
+        examples, rows=rows, timestamp_rate=1.0, augmentation=Augmentation(spec_augment=True)
+    )
+    zero = get_tokenizer(False).timestamp_begin
+    middles = set()
+    for number in range(20):
+        times = [t - zero for t in augmented[ExampleIndex(number, 0)].tokens if t >= zero]
+        assert times[0] == 0 and times[-1] == 500 and times[1] == times[2]
+        middles.add(times[1])
+    assert len(middles) > 10 and all(abs(middle - 250) <= 41 for middle in middles)
+
+
+def test_bpe_dropout_that_does_not_fit_falls_back_and_is_counted(examples):
+    row = replace(examples.rows[0], text="information " * 440, prompt="")
+    changed = replace(examples, rows=[row], bpe_dropout=0.5, timestamp_rate=0.0)
+    example = changed[ExampleIndex(0, 0)]
+    assert example.n_fallbacks == 1
+    assert example.tokens == replace(changed, bpe_dropout=0.0)[ExampleIndex(0, 0)].tokens
+    assert collate([example, example]).n_fallbacks == 2
+
+
+def test_without_augmentation_the_mel_is_that_of_the_row(examples):
+    samples, _ = read_row_audio(examples.rows[0], timestamps=True)
+    for example in build_all(examples, n=2)[::5]:
+        assert torch.equal(example.mel, log_mel(samples, 80))
+
+
+def test_no_change_moves_the_first_timestamp_beyond_the_first_second(examples):
+    path = examples.rows[0].audio
+    soundfile.write(path, tone(10.0), 16000)
+    row = replace(examples.rows[0], segments=(Segment(0.99, 10.0, "Call Kathryn now."),))
+    zero = get_tokenizer(False).timestamp_begin
+    for augmentation in (Augmentation(speed=0.2), Augmentation(spec_augment=True)):
+        changed = replace(examples, rows=[row], timestamp_rate=1.0, augmentation=augmentation)
+        seen = [changed[ExampleIndex(number, 0)] for number in range(30)]
+        firsts = [next(t - zero for t in e.tokens if t >= zero) for e in seen]
+        assert max(firsts) <= 50 and min(firsts) < 49
+        assert 0 < sum(e.n_fallbacks for e in seen) < 30
+
+
+def test_bpe_dropout_takes_no_tokens_from_the_prompt(examples):
+    row = replace(examples.rows[0], text="information " * 215, prompt="Kathryn " * 200)
+    plain = replace(examples, rows=[row], timestamp_rate=0.0, policy=PromptPolicy(own=1.0))
+    dropping = replace(plain, bpe_dropout=0.3)
+    example, other = dropping[ExampleIndex(0, 0)], plain[ExampleIndex(0, 0)]
+    assert example.targets.count(IGNORE) == other.targets.count(IGNORE) > 100
+    assert example.n_fallbacks == 1

@@ -46,7 +46,7 @@ def kept(tmp_path):
     return {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.npy")}
 
 
-def test_a_resumed_run_tells_of_its_cache_and_takes_another(frozen, tmp_path):
+def test_a_resumed_run_names_a_broken_cache_and_accepts_another(frozen, tmp_path):
     cache = tmp_path / "cache"
     train(plan_of(frozen("run", "--feature-cache", str(cache))))
     cache.rename(tmp_path / "moved")
@@ -80,7 +80,7 @@ def test_the_losses_are_those_without_a_cache(frozen, tmp_path, amp):
     assert cached == pytest.approx(plain, rel=1e-4)
 
 
-def test_a_second_run_computes_nothing_anew(frozen, tmp_path, logged):
+def test_a_second_run_computes_only_what_is_missing(frozen, tmp_path, logged):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     train(plan_of(frozen("first", *cache)))
     assert "5 audio segments, 5 of them to be encoded" in logged()
@@ -93,7 +93,7 @@ def test_a_second_run_computes_nothing_anew(frozen, tmp_path, logged):
     assert {path.stat().st_size for path in after} == {feature_bytes(random_whisper().dims)}
 
 
-def test_what_is_heard_names_the_file(tmp_path):
+def test_the_audio_of_an_example_names_its_file(tmp_path):
     cache = FeatureCache(tmp_path, random_whisper().encoder, "float32")
     soundfile.write(tmp_path / "a.wav", tone(2.0), 16000)
     soundfile.write(tmp_path / "b.wav", tone(2.0), 16000)
@@ -120,14 +120,14 @@ def test_other_weights_or_precision_have_a_folder_of_their_own(tmp_path):
     assert FeatureCache(tmp_path, encoders[0], "bfloat16").folder != folders[0]
 
 
-def test_they_come_back_in_float16_with_the_seconds(tmp_path):
+def test_features_are_read_in_float16_with_the_seconds(tmp_path):
     features = torch.randn(1500, 4).to(torch.bfloat16)
     write_features(tmp_path / "1.npy", features, 1.25)
     read, seconds = read_features(tmp_path / "1.npy")
     assert read.dtype == torch.float16 and torch.equal(read, features.half()) and seconds == 1.25
 
 
-def test_two_that_write_the_same_disturb_nobody(tmp_path):
+def test_concurrent_writers_of_the_same_features_do_no_harm(tmp_path):
     path, features = tmp_path / "1.npy", torch.randn(1500, 16).half()
 
     def write_and_read(_):
@@ -140,7 +140,7 @@ def test_two_that_write_the_same_disturb_nobody(tmp_path):
     assert [file.name for file in tmp_path.iterdir()] == ["1.npy"]
 
 
-def test_stopped_it_leaves_whole_files_alone(frozen, tmp_path):
+def test_stopping_leaves_only_complete_files(frozen, tmp_path):
     plan = plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
     asked = iter([False, True])
     encode_rows(
@@ -151,14 +151,14 @@ def test_stopped_it_leaves_whole_files_alone(frozen, tmp_path):
     assert all(np.load(path).shape == (1500, 32) for path in kept(tmp_path))
 
 
-def test_augmented_audio_is_heard_anew_said_aloud(frozen, tmp_path, logged):
+def test_augmentation_disables_the_cache_with_a_message(frozen, tmp_path, logged):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     plan = plan_of(frozen("run", *cache, "--spec-augment"))
     assert plan.examples.feature_paths is None and not plan.missing_features
     assert "--feature-cache is not used: augmentation" in logged()
 
 
-def test_features_that_cannot_be_written_end_the_run(frozen, tmp_path, monkeypatch):
+def test_unwritable_features_end_the_run_with_an_error(frozen, tmp_path, monkeypatch):
     plan = plan_of(frozen("run", "--feature-cache", str(tmp_path / "cache")))
 
     def full(*_):
@@ -178,7 +178,7 @@ def test_a_folder_that_cannot_be_a_cache_is_refused(frozen, tmp_path):
         plan_of(frozen("run", "--feature-cache", str(tmp_path / "file")))
 
 
-def test_a_cache_needs_a_frozen_encoder_and_room(frozen, argv, tmp_path):
+def test_a_cache_needs_a_frozen_encoder_and_disk_space(frozen, argv, tmp_path):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     with pytest.raises(SetupError, match="add --freeze-encoder"):
         plan_of([*argv, *cache])
@@ -186,7 +186,7 @@ def test_a_cache_needs_a_frozen_encoder_and_room(frozen, argv, tmp_path):
         plan_of(frozen("run", *cache, "--feature-cache-gb", "1e-6"))
 
 
-def test_what_is_whole_and_no_features_is_refused(tmp_path):
+def test_a_complete_file_without_features_is_refused(tmp_path):
     archive, features = io.BytesIO(), io.BytesIO()
     np.savez(archive, a=np.zeros(3))
     np.save(features, np.zeros((1500, 4), np.float16))

@@ -12,7 +12,7 @@ def terms_of(index, seed=0, rows=NAMED_ROWS, *, tokenizer, **options):
     return keyword_prompt(rows, index, random.Random(seed), (tokenizer,), **options)
 
 
-def test_what_is_said_is_no_distractor(english):
+def test_a_term_of_the_text_is_no_distractor(english):
     rows = [
         row("Call Reid and Mohr.", keywords=("Reid",)),
         row("Mohr.", keywords=("Mohr", "Neill")),
@@ -27,7 +27,7 @@ def test_distractors_are_of_the_rows_language(english):
     assert keyword_prompt(rows, 0, random.Random(0), (english,), n_distractors=5) == "Reid"
 
 
-def test_a_glossary_stops_before_the_decoders_cut_and_keeps_every_right_term(english):
+def test_a_keyword_prompt_stays_within_the_decoders_limit_and_keeps_every_keyword(english):
     long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic {n}",)) for n in NAMES]
     for seed in range(20):
         prompt = keyword_prompt(long, 7, random.Random(seed), (english,), n_distractors=40)
@@ -35,17 +35,17 @@ def test_a_glossary_stops_before_the_decoders_cut_and_keeps_every_right_term(eng
         assert 150 < len(english.encode(" " + prompt)) <= MAX_PROMPT_TOKENS
 
 
-def test_the_terms_are_the_rows_and_other_rows(english):
+def test_the_terms_are_keywords_of_the_row_and_of_other_rows(english):
     terms = terms_of(3, tokenizer=english).split(", ")
     assert NAMES[3] in terms and len(terms) == 21
     assert set(terms) <= set(NAMES)
 
 
-def test_a_row_without_keywords_has_no_glossary(english):
+def test_a_row_without_keywords_has_no_keyword_prompt(english):
     assert terms_of(0, rows=[row(), *NAMED_ROWS], tokenizer=english) == ""
 
 
-def test_distractors_are_written_as_the_row_is(english):
+def test_distractors_have_the_style_of_the_row(english):
     rows = [row("call reid", keywords=("reid",)), row("ask mohr", keywords=("mohr",)), *NAMED_ROWS]
     for seed in range(20):
         prompt = terms_of(0, seed, rows, n_distractors=5, tokenizer=english)
@@ -59,7 +59,7 @@ def test_each_right_term_is_dropped_at_the_given_rate(english):
     assert 340 < dropped < 460  # of 4000
 
 
-def test_terms_are_joined_in_several_wordings_all_within_the_room(tokenizer):
+def test_every_wording_stays_within_the_token_limit(tokenizer):
     long = [row(f"Say {n}.", keywords=(f"{n} Pneumonoultramicroscopic",)) for n in NAMES]
     long = [r.__class__(**{**vars(r), "language": tokenizer.language or "en"}) for r in long]
     shapes = set()
@@ -73,7 +73,7 @@ def test_terms_are_joined_in_several_wordings_all_within_the_room(tokenizer):
     assert shapes == {(False, False), (True, False), (False, True)}
 
 
-def test_a_keyword_that_is_the_whole_sentence_makes_no_glossary(english):
+def test_a_keyword_that_is_the_whole_sentence_makes_no_keyword_prompt(english):
     rows = [*NAMED_ROWS, row("Turn left at Oak now.", keywords=("Turn left at Oak now.", "Oak"))]
     for seed in range(20):
         assert not terms_of(len(rows) - 1, seed, rows, tokenizer=english, n_distractors=5)

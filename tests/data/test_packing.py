@@ -49,7 +49,7 @@ def test_rows_of_a_recording_become_windows_of_at_most_30_s_in_order():
     assert first.place == "m:1 and 6 more"
 
 
-def test_a_window_is_filled_with_the_beginning_of_the_row_after_it_which_begins_the_next(tmp_path):
+def test_a_window_is_filled_with_the_start_of_the_next_row_which_starts_the_next_window(tmp_path):
     for i in range(3):
         soundfile.write(tmp_path / f"{i}.wav", tone(12.0, hertz=200 + 90 * i), 16000)
     rows = [replace(r, audio=tmp_path / str(r.audio)) for r in sentences(3, 12.0, recording="r")]
@@ -63,7 +63,7 @@ def test_a_window_is_filled_with_the_beginning_of_the_row_after_it_which_begins_
     assert np.array_equal(timed[24 * 16000 :], start[: 6 * 16000])
 
 
-def test_nothing_is_cut_into_a_window_that_is_full_or_where_nothing_follows():
+def test_a_full_window_or_one_without_a_next_row_is_not_filled():
     for rows in (
         [*sentences(1, 29.9, recording="r"), *sentences(1, recording="r")],  # no room
         [*sentences(1, 20.0, recording="r"), *sentences(1, 20.0, recording="s")],
@@ -72,7 +72,7 @@ def test_nothing_is_cut_into_a_window_that_is_full_or_where_nothing_follows():
         assert [window.parts for window in packed(rows)] == [(), ()]
 
 
-def test_a_row_after_it_whose_first_segment_would_be_whole_is_not_cut_into_a_window():
+def test_a_next_row_whose_first_segment_would_be_whole_does_not_fill_a_window():
     long = [replace(r, text="word " * 120) for r in sentences(2, recording="r")]
     assert [window.parts for window in packed(long)] == [(), ()]  # tokens end it, not seconds
     two = (Segment(0.5, 4.0, "a"), Segment(4.0, 20.0, "b"))
@@ -153,7 +153,7 @@ def test_languages_written_without_spaces_are_joined_without():
     assert packed(rows)[0].text == "Sentence 0.Sentence 1."
 
 
-def test_random_rows_of_a_speaker_are_packed_anew_by_the_seed():
+def test_the_seed_decides_which_rows_of_a_speaker_are_packed():
     rows = [r for name in "ab" for r in sentences(20, speaker=name, recording=f"{name} 1")]
     windows = packed(rows, "speaker")
     assert sorted(len(window.parts) for window in windows) == [6, 6, 7, 7, 7, 7]
@@ -166,7 +166,7 @@ def test_random_rows_of_a_speaker_are_packed_anew_by_the_seed():
     assert sorted(texts) == sorted(r.text for r in rows)
 
 
-def test_a_speakers_rows_join_only_when_written_alike_and_strangers_and_silence_stay():
+def test_a_speakers_rows_join_only_in_one_style_and_strangers_and_silence_stay():
     rows = [
         *sentences(2, speaker="a"),
         replace(row("lower case"), speaker="a", duration=4.0),
@@ -179,7 +179,7 @@ def test_a_speakers_rows_join_only_when_written_alike_and_strangers_and_silence_
     assert sum(not window.parts for window in windows) >= 3  # strangers and silence
 
 
-def test_the_summary_tells_what_was_saved():
+def test_the_summary_gives_the_effect_of_packing():
     rows = sentences(10, recording="r")
     assert format_packing(rows, packed(rows)) == (
         "packed 10 rows into 2 windows: 5.0 rows and 21.0 s per window, "
@@ -218,7 +218,7 @@ def test_times_are_the_files_where_a_manifest_claims_a_little_more(tmp_path):
         assert before.end <= after.start
 
 
-def test_a_prompt_that_is_the_windows_own_words_is_not_one_of_the_windows():
+def test_a_prompt_that_is_the_windows_own_text_is_dropped():
     said = [f"This is the sentence of number {i}." for i in range(3)]
     rows = [
         replace(r, text=said[i], prompt=said[i - 1] if i else "Names: Quill.")
@@ -227,7 +227,7 @@ def test_a_prompt_that_is_the_windows_own_words_is_not_one_of_the_windows():
     assert packed(rows)[0].prompt == "Names: Quill."
 
 
-def test_nobody_else_is_heard_in_a_speakers_pause(tmp_path):
+def test_a_speakers_pause_contains_no_other_speaker(tmp_path):
     rows = [
         row("A one.", audio="x", start=0.0, duration=3.0, speaker="a", recording="r"),
         row("B.", audio="x", start=3.1, duration=0.8, speaker="b", recording="r"),
@@ -241,14 +241,14 @@ def test_nobody_else_is_heard_in_a_speakers_pause(tmp_path):
         ]
 
 
-def test_nothing_is_cut_into_a_window_that_leaves_no_room_for_tokens():
+def test_a_window_without_free_tokens_is_not_filled():
     full = [replace(r, text="word " * 222) for r in sentences(1, 20.0, recording="r")]
     after = sentences(1, 20.0, recording="r")
     first, second = packed([*full, *after])
     assert first == full[0] and second == after[0]
 
 
-def test_windows_of_subtitles_are_heard_once_when_joined(tmp_path):
+def test_joined_windows_of_subtitles_contain_no_audio_twice(tmp_path):
     cut = (Segment(0.0, 23.0, "a"), Segment(24.0, 33.0, "b"))
     windows = [
         row("a", audio="x", start=0.0, end=30.0, duration=30.0, recording="r", segments=cut),
@@ -275,7 +275,7 @@ def touching(*spans):
         [(0.0, 10.0), (9.95, 20.0)],  # an overlap within the slack of times
     ],
 )
-def test_rows_that_touch_or_overlap_a_little_join_whatever_floats_make_of_it(spans, english):
+def test_rows_that_touch_or_overlap_slightly_join_in_spite_of_rounding(spans, english):
     (window,) = packed(touching(*spans))
     first, second = window.segments
     assert first.end == second.start == pytest.approx(spans[1][0] - spans[0][0])
@@ -313,14 +313,14 @@ def test_silence_is_joined_to_nothing():
     ]
 
 
-def test_prompts_join_by_words_and_words_that_the_window_says_are_none_of_them():
+def test_prompts_join_by_words_without_words_of_the_windows_text():
     rows = sentences(3, recording="r")
     prompts = ("Smithson", "Smith", "tence 0. Sentence 1.")
     (window,) = packed([replace(r, prompt=p) for r, p in zip(rows, prompts, strict=True)])
     assert window.prompt == "Smithson Smith"
 
 
-def test_windows_of_subtitles_in_files_of_their_own_are_heard_once_when_joined(tmp_path):
+def test_joined_windows_in_separate_files_contain_no_audio_twice(tmp_path):
     """Each cut segment is heard again, whole, at the beginning of the next window's file."""
     sound = tone(50.0)
     spans = [(0.0, 30.0, ((0.0, 24.0), (24.0, 36.0))), (24.0, 50.0, ((0.0, 12.0), (12.0, 26.0)))]

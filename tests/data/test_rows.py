@@ -29,7 +29,7 @@ def rows(tmp_path):
     return read_manifest(write_manifest(tmp_path / "many.jsonl", lines)).rows
 
 
-def test_they_are_a_sequence(rows):
+def test_rows_are_a_sequence(rows):
     assert len(rows) == 100 and rows[-1] == rows[99]
     assert [row.text for row in rows] == [f"Row {i}." for i in range(100)]
     assert [row.text for row in rows[2:5]] == ["Row 2.", "Row 3.", "Row 4."]
@@ -39,7 +39,7 @@ def test_they_are_a_sequence(rows):
     assert [row.follows for row in rows[:3]] == [False, True, True]
 
 
-def test_another_process_gets_the_same(rows):
+def test_pickled_rows_are_the_same(rows):
     assert list(pickle.loads(pickle.dumps(rows))) == list(rows)
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from whisper_ft.data.sampler import Sampler, batch_indices, language_groups
 
 
-def test_an_epoch_visits_every_row_once_in_a_new_order():
+def test_an_epoch_has_every_row_once_in_a_new_order():
     order = Sampler((range(10),), (1.0,), seed=0)
     epochs = [order.epoch(0), order.epoch(1)]
     assert [sorted(visit.row for visit in epoch) for epoch in epochs] == [list(range(10))] * 2
@@ -13,7 +13,7 @@ def test_an_epoch_visits_every_row_once_in_a_new_order():
     assert {v.pass_number for v in epochs[1]} == {1}
 
 
-def test_weights_are_visits_of_a_manifests_rows_in_an_epoch():
+def test_a_weight_is_how_often_a_manifests_rows_occur_in_an_epoch():
     order = Sampler((range(10), range(10, 110), range(110, 120)), (1.0, 0.3, 2.5), seed=0)
     visits = [visit for epoch in range(20) for visit in order.epoch(epoch)]
     counts = Counter(0 if v.row < 10 else 1 if v.row < 110 else 2 for v in visits)
@@ -22,7 +22,7 @@ def test_weights_are_visits_of_a_manifests_rows_in_an_epoch():
     assert len(set(visits)) == len(visits)  # every visit draws a prompt of its own
 
 
-def test_the_order_can_be_entered_anywhere():
+def test_the_order_can_start_at_any_position():
     order = Sampler((range(7),), (1.0,), seed=5)
     everything = list(order.between(0, 30))
     for start in (0, 6, 7, 8, 20):
@@ -37,7 +37,7 @@ def test_batches_end_with_their_step_and_the_last_odd_one_is_kept():
     assert resumed == list(batch_indices(order, 0, 17, batch_size=2, step_size=5))[6:]
 
 
-def test_languages_are_balanced_by_a_temperature_and_the_number_of_visits_stays():
+def test_a_temperature_balances_languages_and_keeps_the_number_of_examples():
     languages = ["en"] * 800 + ["de"] * 150 + ["cy"] * 50
     visits = {}
     for temperature in (1.0, 2.0, 1e9):
@@ -59,7 +59,7 @@ def test_at_temperature_1_and_with_one_language_a_manifest_is_one_group():
     assert [list(group) for group in groups[:2]] == [[0, 2], [1]]
 
 
-def test_an_epoch_entered_in_its_middle_is_the_one_that_was_left():
+def test_an_epoch_entered_in_its_middle_continues_the_one_that_was_left():
     order = Sampler((range(50_000),), (1.0,), seed=3)
     whole = list(batch_indices(order, 0, 100_000, 8, 8))
     assert whole[9_000:] == list(batch_indices(order, 72_000, 100_000, 8, 8))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS, WORDINGS, keyword_prompt
 from whisper_ft.data.row import Row
+from whisper_ft.data.rows import row_writing
 from whisper_ft.text.terms import normalize_text, reveals_text, term_count
 from whisper_ft.text.tokens import (
     encode_prompt,
@@ -46,7 +48,7 @@ class PromptDraw:
     distractors: tuple[int, int]  # in a keyword prompt, at least and at most
     avoided: str = ""  # another recording whose texts are not used
 
-    @property
+    @cached_property
     def row(self) -> Row:
         return self.rows[self.index]
 
@@ -96,14 +98,12 @@ class PromptDraw:
 
     def style(self) -> Prompt:
         """Return another text in the row's style; none if all rows drawn have one style."""
+        style, text = self.row.style, self.row.text
         others = [self.rows[i] for i in self._others(MAX_STYLE_DRAWS) if self.rows[i].text.strip()]
-        alike = (
-            other.text
-            for other in others
-            if other.style == self.row.style and not reveals_text(other.text, self.row.text)
-        )
-        several = any(other.style != self.row.style for other in others)
-        return next(alike, "") if several else ""
+        if all(other.style == style for other in others):
+            return ""
+        alike = (other.text for other in others if other.style == style)
+        return next((other for other in alike if not reveals_text(other, text)), "")
 
     def wrong(self, shares: Mapping[str, float]) -> Prompt:
         """Return a prompt of another row that holds none of this row's keywords.
@@ -123,13 +123,14 @@ class PromptDraw:
 
     def _others(self, n_draws: int) -> Iterator[int]:
         """Draw rows and yield those in the language of the row's text, of another recording."""
-        row = self.row
+        n_rows, language = len(self.rows), self.row.written_language
+        excluded = (self.row.recording, self.avoided)
         for _ in range(n_draws):
-            i = self.rng.randrange(len(self.rows))
-            other = self.rows[i]
-            excluded = (row.recording, self.avoided)
-            apart = other.recording not in excluded if other.recording else i != self.index
-            if apart and other.written_language == row.written_language:
+            i = self.rng.randrange(n_rows)
+            if row_writing(self.rows, i).language != language:
+                continue
+            recording = self.rows[i].recording
+            if recording not in excluded if recording else i != self.index:
                 yield i
 
 
