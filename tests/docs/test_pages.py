@@ -1,5 +1,6 @@
 """The README and the pages say what the source does: tables, drawings, flags, names, links."""
 
+import dataclasses
 import importlib.util
 import os
 import re
@@ -17,6 +18,7 @@ from whisper_ft.evaluation.results import read_evaluations
 from whisper_ft.evaluation.scoring import SCORES
 from whisper_ft.evaluation.tables import MARK, markdown_table
 from whisper_ft.text.tokens import IGNORE, build_example
+from whisper_ft.training.log import StepLog
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -92,6 +94,13 @@ def test_the_scores_are_the_ones_that_are_computed():
 def test_every_name_of_the_library_is_on_the_python_page():
     for name in set(whisper_ft.__all__) - {"__version__"}:
         assert re.search(rf"\b{name}\b", TEXTS["docs/reference/python.md"]), name
+
+
+def test_the_fields_of_a_logged_step_are_explained():
+    table = TEXTS["docs/reference/run-folder.md"].split("| field of a step | meaning |")[1]
+    rows = re.findall(r"^\| (`.*?`) \|", table, re.M)
+    fields = [field.name for field in dataclasses.fields(StepLog)]
+    assert [name for row in rows for name in row.split("`")[1::2]] == fields
 
 
 def test_every_kind_of_prompt_is_explained():
