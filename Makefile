@@ -88,7 +88,7 @@ drills: install tools
 
 fuzz: install
 	$(PIP) atheris
-	for target in manifest subtitles tokens audio checkpoint features; do \
+	for target in manifest subtitles tokens audio checkpoint features samples evaluations; do \
 	  $(BIN)/python tests/fuzz/run.py $$target --inputs $(INPUTS) || exit 1; done
 
 docs: install

@@ -40,6 +40,8 @@ def test_recordings_are_groups_only_if_every_sample_has_one_and_there_are_severa
         (lambda data: data.pop("place"), KeyError),
         (lambda data: data.update(reference=None), TypeError),
         (lambda data: data.update(number=True), TypeError),
+        (lambda data: data.update(seconds=float("nan")), TypeError),
+        (lambda data: data.update(seconds=10**400), TypeError),
         (lambda data: data.update(keywords=[1]), TypeError),
         (lambda data: data["outputs"].pop("none"), KeyError),
         (lambda data: data["outputs"]["right"].update(text=1), TypeError),

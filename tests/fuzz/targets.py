@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from helpers.samples import sample
 from whisper.audio import SAMPLE_RATE
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
@@ -23,6 +24,9 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.data.audio import probe, read_audio
 from whisper_ft.data.feature_cache import TAIL, read_features, write_features
 from whisper_ft.data.manifest import read_manifest
+from whisper_ft.evaluation.results import read_evaluations, read_samples
+from whisper_ft.evaluation.scoring import Scores, score
+from whisper_ft.evaluation.tables import format_result, markdown_table, score_table
 from whisper_ft.models.loading import Vocabulary, load
 from whisper_ft.prepare.cues import read_cues
 from whisper_ft.text.tokens import IGNORE, Segment, build_example
@@ -163,6 +167,35 @@ def features(content: bytes) -> None:
         str(error).encode()
 
 
+def sample_lines(content: bytes) -> None:
+    """Samples of an evaluation, each with all its scores."""
+    path = folder() / "samples.jsonl"
+    path.write_bytes(content)
+    try:
+        domains = read_samples(path)
+    except ValueError as error:
+        str(error).encode()
+        return
+    for some in domains.values():
+        scores = score(some)
+        assert Scores.from_json(json.loads(json.dumps(scores.to_json()))) == scores
+        score_table(scores)
+
+
+def evaluations(content: bytes) -> None:
+    """Scores of checkpoints, which tables show."""
+    path = folder() / "scores.json"
+    path.write_bytes(content)
+    try:
+        results = read_evaluations(path)
+    except ValueError as error:
+        str(error).encode()
+        return
+    markdown_table([(result.name, result.scores) for result in results])
+    for result in results:
+        format_result(result)
+
+
 def seeds(name: str) -> list[bytes]:
     """What a target begins with: inputs that are right, to be spoiled."""
     return [bytes(seed) for seed in SEEDS[name]()]
@@ -254,6 +287,29 @@ def _feature_seeds():
     return [b"P" + content[: -TAIL.size], b"Z" + content, b"Z" + content[: -TAIL.size], b""]
 
 
+def _sample_seeds():
+    prompts, segments = ("Reid, Mohr.", "", "Quill."), [Segment(0.0, 1.0, "Ask Reid.")]
+    texts = ("Ask Reid.", "Ask Reed. Ask Reed. Ask Reed.", None)
+    said = sample("Ask Reid.", *texts, keywords=["Reid"], prompts=prompts, segments=segments,
+                  output_segments=[segments, segments, ()])  # fmt: skip
+    silent = sample("", "", "Thank you.", None, language="ja", recording="r", place="m:2")
+    lines = [json.dumps(one.to_json()).encode() for one in (said, silent)]
+    return [*lines, b"\n".join(lines), b'{"step": 5, "domain": "d", ' + lines[0][1:]]
+
+
+def _evaluation_seeds():
+    scores = {
+        condition: {"n_rows": 1, "wer": {"part": 1, "total": 4, "interval": [0.1, 0.5]}}
+        for condition in ("right", "none", "wrong")
+    }
+    result = {
+        **{"manifests": ["m.jsonl"], "seed": 0, "timestamps": True, "dtype": "float32"},
+        **{"beam_size": None, "name": "tiny.en", "n_rows": 1, "scores": scores},
+        **{"parts": {"en": scores}, "others": {"d/o.jsonl": scores}},
+    }
+    return [json.dumps({"evaluations": [result]}).encode()]
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "manifest": manifest,
     "subtitles": subtitles,
@@ -261,6 +317,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "audio": audio,
     "checkpoint": checkpoint,
     "features": features,
+    "samples": sample_lines,
+    "evaluations": evaluations,
 }
 SEEDS: dict[str, Callable] = {
     "manifest": _manifest_seeds,
@@ -269,4 +327,6 @@ SEEDS: dict[str, Callable] = {
     "audio": _audio_seeds,
     "checkpoint": _checkpoint_seeds,
     "features": _feature_seeds,
+    "samples": _sample_seeds,
+    "evaluations": _evaluation_seeds,
 }

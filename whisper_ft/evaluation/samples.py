@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +112,14 @@ def read_segments(data: Any) -> tuple[Segment, ...]:
 
 
 def checked(value: Any, *kinds: type) -> Any:
-    """Return a value of one of these types. Raises TypeError for another (a bool is no int)."""
+    """Return a value of one of these types.
+
+    Raises TypeError for another type (a bool is no int) and for a number that is not finite.
+    """
     if type(value) not in kinds:
         raise TypeError(f"{value!r:.40} is not of type {' or '.join(k.__name__ for k in kinds)}")
+    if isinstance(value, (int, float)) and not abs(value) <= sys.float_info.max:
+        raise TypeError("a number is not finite")
     return value
 
 
