@@ -38,8 +38,8 @@ def build_example(
 ) -> tuple[list[int], list[int]]:
     """Return (tokens, targets) of equal length, where `targets[i]` should follow `tokens[i]`.
 
-    tokens  = [sot_prev] + prompt + sot_sequence + text
-    targets = [-100] * P          + sot_sequence + text + [eot]
+        tokens  = [sot_prev] + prompt + sot_sequence + text
+        targets = [-100] * P          + sot_sequence + text + [eot]
 
     Exactly the P prompt tokens are masked by -100 and everything else is learned (Whisper paper,
     section 2.3). Without a prompt there is no `sot_prev`, and the first target follows `sot`.
