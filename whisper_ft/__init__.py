@@ -17,17 +17,21 @@ if TYPE_CHECKING:
     from whisper_ft.evaluation.evaluator import evaluate
     from whisper_ft.evaluation.results import EvaluationResult
     from whisper_ft.models.loading import load
+    from whisper_ft.training.loop import train
+    from whisper_ft.training.result import TrainResult
     from whisper_ft.transcription.recordings import Transcript, transcribe
 
 __all__ = [
     "EvaluateConfig",
     "EvaluationResult",
     "TrainConfig",
+    "TrainResult",
     "Transcript",
     "__version__",
     "evaluate",
     "load",
     "read_manifest",
+    "train",
     "transcribe",
 ]
 
@@ -35,10 +39,12 @@ _MODULES = {
     "EvaluateConfig": "config.commands",
     "EvaluationResult": "evaluation.results",
     "TrainConfig": "config.train",
+    "TrainResult": "training.result",
     "Transcript": "transcription.recordings",
     "evaluate": "evaluation.evaluator",
     "load": "models.loading",
     "read_manifest": "data.manifest",
+    "train": "training.loop",
     "transcribe": "transcription.recordings",
 }
 
