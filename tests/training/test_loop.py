@@ -1,50 +1,29 @@
-"""A whole run: what it leaves, what it refuses."""
+"""A whole run and what it leaves."""
 
 import json
+import multiprocessing
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 import whisper
-from helpers.manifests import write_manifest
 from helpers.models import random_whisper
 from helpers.runs import lines, plan_of
 
-from whisper_ft.evaluation.conditions import PromptedRows
+from whisper_ft.config.options import parse
+from whisper_ft.config.train import TrainConfig
 from whisper_ft.evaluation.scoring import Scores
-from whisper_ft.training.endings import describe_best
+from whisper_ft.runtime import progress
+from whisper_ft.runtime.signals import SIGNALS
 from whisper_ft.training.loop import train
-from whisper_ft.training.plan import describe_plan
+from whisper_ft.training.plan import SetupError
 from whisper_ft.training.result import TrainResult
-from whisper_ft.training.state import Progress
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_the_best_evaluation_has_the_best_score_then_loss():
-    progress = Progress(step=1)
-    assert progress.update_best(0.5, 2.0)
-    progress.step = 2
-    assert not progress.update_best(0.5, 2.0) and progress.n_without_improvement == 1
-    assert progress.update_best(0.5, 1.9) and progress.n_without_improvement == 0
-    assert not progress.update_best(None, 1.0)
-    assert (progress.best_step, progress.best_score) == (2, 0.5)
-    assert progress.update_best(0.6, 3.0, higher_is_better=True) and not progress.update_best(
-        0.5, 1.0, higher_is_better=True
-    )
-
-
-def test_a_score_that_nothing_was_counted_of_leaves_the_choice_to_the_loss():
-    progress = Progress(step=1)
-    assert progress.update_best(None, 2.0, higher_is_better=True)
-    assert not progress.update_best(None, 2.1, higher_is_better=True) and progress.update_best(
-        None, 1.9, higher_is_better=True
-    )
-
-
-# ---- a whole run
 
 
 def test_a_run_leaves_everything_it_promises(argv, tmp_path, logged):
@@ -124,13 +103,6 @@ def test_the_best_checkpoint_is_so_by_the_score_that_was_named(argv, tmp_path):
     assert losses[progress["best_step"]] == min(losses.values())
 
 
-def test_a_score_that_dev_rows_lack_cannot_choose(argv, corpus):
-    rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
-    write_manifest(corpus[1], [{"audio": row["audio"], "text": row["text"]} for row in rows])
-    with pytest.raises(ValueError, match="--best-by: keyword_recall: no dev row has keywords"):
-        plan_of([*argv, "--best-by", "keyword_recall"])
-
-
 def test_patience_ends_a_run_that_gets_no_better(argv, tmp_path):
     argv[argv.index("--lr") + 1] = "1e-12"
     argv[argv.index("--eval-every") + 1] = "1"
@@ -139,93 +111,41 @@ def test_patience_ends_a_run_that_gets_no_better(argv, tmp_path):
     assert progress["step"] < 7 and progress["n_without_improvement"] == 2
 
 
-def test_epochs_and_max_steps_the_smaller_wins(argv):
-    argv[argv.index("--epochs") + 1] = "2"
-    assert plan_of(argv).schedule.total_steps == 3  # 10 visits, 4 a step
-    assert plan_of([*argv[:-1], argv[-1] + "2", "--max-steps", "2"]).schedule.total_steps == 2
-
-
-def test_several_manifests_are_mixed_by_their_weights(argv, corpus):
-    argv[3:4] = [str(corpus[0]), str(corpus[1])]
-    plan = plan_of([*argv, "--train-weights", "1", ".5"])
-    assert len(plan.examples.rows) == 7 and plan.sampler.epoch_length == 6
-    visited = [visit.row for visit in plan.sampler.epoch(0)]
-    assert sorted(visited)[:5] == [0, 1, 2, 3, 4] and max(visited) in (5, 6)
-
-
-# ---- bad input
-
-
-def test_every_problem_is_reported_at_once_and_nothing_is_written(argv, corpus, tmp_path):
-    rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
-    rows[1]["promt"], rows[3]["audio"] = "x", "gone.wav"
-    write_manifest(corpus[0], rows)
-    argv += ["--prompts", "own=2", "--device", "cuda:99", "--batch-size", "0"]
-    with pytest.raises(ValueError) as refused:
-        plan_of(argv)
-    said = str(refused.value)
-    for words in (
-        "train.jsonl:2: unknown field",
-        "train.jsonl:4: audio",
-        "--prompts",
-        "--device",
-        "--batch",
-    ):
-        assert words in said
-    assert not (tmp_path / "run").exists()
-
-
-def test_bad_rows_can_be_left_out_each_named(argv, corpus, logged):
-    rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
-    rows[3]["audio"] = "gone.wav"
-    write_manifest(corpus[0], rows)
-    plan = plan_of([*argv, "--skip-bad-rows"])
-    text = logged()
-    assert len(plan.examples.rows) == 4
-    assert "left out: " in text and "train.jsonl:4: audio" in text and "4 remain" in text
-
-
-def test_a_manifest_with_no_usable_row_is_an_error_even_then(argv, corpus):
-    write_manifest(corpus[0], [{"audio": "gone.wav", "text": "x"}])
-    with pytest.raises(ValueError, match=r"gone.wav: no such file"):
-        plan_of([*argv, "--skip-bad-rows"])
-
-
-def test_an_unknown_model_is_named_beside_the_rows_problems(argv, corpus):
-    write_manifest(corpus[0], [{"audio": "gone.wav", "text": "x"}])
-    argv[1] = "smal"
-    with pytest.raises(ValueError, match=r"--model: smal: neither.*\n.*gone.wav"):
-        plan_of(argv)
-
-
-def test_a_folder_that_holds_a_run_is_refused(argv, tmp_path):
-    train(plan_of(argv))
-    with pytest.raises(ValueError, match=r"--out: .*holds a run: resume it with --resume"):
-        plan_of(argv)
-
-
-def test_the_end_reports_the_best_score_beside_the_stock_one_and_with_which_prompts():
-    with_prompts = PromptedRows([None], ["Reid."], [None])
-    progress = Progress(stock_score=0.2, best_score=0.1)
-    assert describe_best(progress, with_prompts, "wer") == (
-        "dev wer 10.0 % with the right prompts, 20.0 % before training"
+def test_layers_computed_again_give_the_same_losses(argv, tmp_path):
+    out = argv.index("--out") + 1
+    for name, more in (("kept", []), ("again", ["--gradient-checkpointing"])):
+        argv[out] = str(tmp_path / name)
+        train(plan_of([*argv, *more, "--stochastic-depth", ".3"]))
+    kept, again = (
+        [(line["loss"], line["grad_norm"]) for line in lines(tmp_path / name) if "loss" in line]
+        for name in ("kept", "again")
     )
-    worse = Progress(stock_score=0.1, best_score=0.2)
-    without = PromptedRows([None], [""], [None])
-    said = describe_best(worse, without, "wer")
-    assert said.startswith(
-        "dev wer 20.0 % without prompts, 10.0 % before training (training made it worse"
-    )
-    assert "worse" not in describe_best(worse, without, "keyword_recall")  # more of them is better
-    assert describe_best(Progress(), with_prompts, "wer") == "dev wer is not defined"
+    assert kept == again and len(kept) == 7
 
 
-def test_a_plan_describes_which_prompts_its_rows_have_and_when_they_have_none(argv):
-    said = describe_plan(plan_of([*argv, "--prompts", "own=.3,keywords=.2"]))
-    assert "rows with each kind of prompt, of 5: own 2, keywords 5\n" in said
-    argv[argv.index("--out") + 1] += "2"
-    said = describe_plan(plan_of([*argv, "--prompts", "previous=.3"]))
-    assert (
-        "no row has a prompt of the kinds previous: training will use no prompts of these kinds\n"
-        in said
-    )
+def test_the_library_trains_from_settings_and_leaves_the_process_as_it_was(
+    argv, tmp_path, monkeypatch, capfd
+):
+    """No output, no signal handlers, no lock and no worker outlast the call."""
+    monkeypatch.setattr(progress, "_enabled", False)  # which a command in another test may set
+    monkeypatch.setattr(progress.LOGGER, "handlers", [])
+    before = [signal.getsignal(number) for number in SIGNALS]
+    config, _ = parse(TrainConfig, argv, "train.py")
+    result = train(replace(config, workers=1, max_steps=2))
+    assert result.reason == "finished" and result.n_steps == 2
+    again = train(TrainConfig(resume=str(result.folder), workers=0))
+    assert again == result
+    assert capfd.readouterr() == ("", "")
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+    assert not multiprocessing.active_children()
+    lock_in_another_process = "import sys; from pathlib import Path; from "
+    lock_in_another_process += "whisper_ft.training.checkpoint import lock_folder; "
+    lock_in_another_process += "lock_folder(Path(sys.argv[1]))"
+    command = [sys.executable, "-c", lock_in_another_process, str(result.folder)]
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def test_the_library_refuses_settings_that_a_resumed_run_keeps(argv, tmp_path):
+    plan_of(argv)
+    with pytest.raises(SetupError, match="--lr: a resumed run keeps its settings"):
+        train(TrainConfig(resume=str(tmp_path / "run"), lr=1e-5))

@@ -1,8 +1,6 @@
 """Stopping and resuming is the same run, whatever stops it."""
 
-import gc
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,9 +15,7 @@ from helpers.runs import (
     assert_same_run,
     lines,
     plan_of,
-    poisoned,
     train_until_signal,
-    trajectory,
 )
 
 from whisper_ft.evaluation import decode_rows as evaluate
@@ -27,7 +23,6 @@ from whisper_ft.runtime import devices
 from whisper_ft.training import run as running
 from whisper_ft.training.loop import train
 from whisper_ft.training.plan import SetupError
-from whisper_ft.training.step import OutOfMemoryError
 
 ROOT = Path(__file__).parents[2]
 
@@ -232,79 +227,6 @@ def test_a_state_of_another_precision_resumes_with_a_warning(argv, tmp_path, bf1
     config.write_text(config.read_text().replace('"amp": "bf16"', '"amp": "fp16"'))
     assert train(resumed(tmp_path / "run")).reason == "finished"
     assert "precision was torch.bfloat16, is torch.float16" in logged()
-
-
-def test_lack_of_memory_names_the_settings_that_help(argv, monkeypatch):
-    def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
-    monkeypatch.setattr(running, "train_step", full)
-    result = train(plan_of(argv))
-    assert result.reason == "failed" and (result.best, result.last) == (None, None)
-    assert "Stopped in step 1" in result.message and "Nothing was saved yet" in result.message
-    assert "--batch-size 1 --accumulate 4" in result.message
-
-
-def test_where_memory_runs_short_the_same_steps_are_taken_in_smaller_parts(
-    argv, tmp_path, monkeypatch, logged
-):
-    real, sizes = running.train_step, []
-
-    def short(model, batches, *rest):
-        sizes.append([len(batch.places) for batch in batches])
-        if len(sizes) > 2 and max(sizes[-1]) > 1:
-            raise OutOfMemoryError(2, RuntimeError("no room"))
-        return real(model, batches, *rest)
-
-    train(plan_of(argv))
-    argv[argv.index("--out") + 1] = str(tmp_path / "short")
-    monkeypatch.setattr(running, "train_step", short)
-    assert train(plan_of(argv)).reason == "finished"
-    assert sizes[2:4] == [[2, 2], [1, 1, 1, 1]] and sizes[-1] == [1, 1, 1, 1]
-    assert (
-        "step 3: out of memory (no room) with 2 rows per pass; continuing with 1 (effective batch "
-        "unchanged)" in logged()
-    )
-    logs = [trajectory(tmp_path / out) for out in ("run", "short")]
-    losses = [[line["loss"] for line in log if line["kind"] == "step"] for log in logs]
-    assert losses[1] == pytest.approx(losses[0], rel=2e-3)
-
-
-@pytest.mark.parametrize("more", [[], ["--freeze-encoder", "--feature-cache"]])
-def test_audio_that_vanishes_in_mid_run_stops_it_saved_and_named(argv, tmp_path, more):
-    plan = plan_of([*argv, "--workers", "1", *more, *[str(tmp_path / "cache")] * bool(more)])
-    plan.examples.rows[2].audio.unlink()
-    gc.disable()  # no worker may wait for it: the process would not end
-    try:
-        result = train(plan, command="python train.py")
-        assert not multiprocessing.active_children()
-    finally:
-        gc.enable()
-    assert result.reason == "failed"
-    assert "train.jsonl:3: " in result.message and "2.wav" in result.message
-    assert f"python train.py --resume {tmp_path / 'run'}" in result.message
-    assert (tmp_path / "run" / "state.pt").exists()
-
-
-def test_a_loss_that_is_not_finite_stops_the_run_with_the_last_state_whole(
-    argv, tmp_path, monkeypatch
-):
-    real, calls = running.train_step, []
-
-    def fails_on_fourth(model, batches, *rest):
-        calls.append(1)
-        return real(model, [poisoned(b) for b in batches] if len(calls) == 4 else batches, *rest)
-
-    monkeypatch.setattr(running, "train_step", fails_on_fourth)
-    result = train(plan_of(argv))
-    assert result.reason == "failed" and "train.jsonl:" in result.message
-    assert "Stopped in step 4: the loss is not a finite number on" in result.message
-    assert "The state of step 3 is intact" in result.message
-    state = torch.load(tmp_path / "run" / "state.pt")
-    assert state["progress"]["step"] == 3  # saved with the evaluation
-    assert all(
-        tensor.isfinite().all() for tensor in state["model"].values() if tensor.is_floating_point()
-    )
 
 
 def test_strict_resume_alone_is_refused(argv):

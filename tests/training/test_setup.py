@@ -1,12 +1,16 @@
 """What is refused before the first step."""
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from helpers.manifests import write_manifest
 from helpers.runs import plan_of
+
+from whisper_ft.training.loop import train
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,3 +40,49 @@ def test_the_command_prints_problems_with_status_2(tmp_path):
 def test_warm_up_longer_than_the_run_is_refused(argv):
     with pytest.raises(ValueError, match=r"--warmup: 7: the run has 7 steps"):
         plan_of([*argv, "--warmup", "7"])
+
+
+def test_epochs_and_max_steps_the_smaller_wins(argv):
+    argv[argv.index("--epochs") + 1] = "2"
+    assert plan_of(argv).schedule.total_steps == 3  # 10 visits, 4 a step
+    assert plan_of([*argv[:-1], argv[-1] + "2", "--max-steps", "2"]).schedule.total_steps == 2
+
+
+def test_several_manifests_are_mixed_by_their_weights(argv, corpus):
+    argv[3:4] = [str(corpus[0]), str(corpus[1])]
+    plan = plan_of([*argv, "--train-weights", "1", ".5"])
+    assert len(plan.examples.rows) == 7 and plan.sampler.epoch_length == 6
+    visited = [visit.row for visit in plan.sampler.epoch(0)]
+    assert sorted(visited)[:5] == [0, 1, 2, 3, 4] and max(visited) in (5, 6)
+
+
+def test_every_problem_is_reported_at_once_and_nothing_is_written(argv, corpus, tmp_path):
+    rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
+    rows[1]["promt"], rows[3]["audio"] = "x", "gone.wav"
+    write_manifest(corpus[0], rows)
+    argv += ["--prompts", "own=2", "--device", "cuda:99", "--batch-size", "0"]
+    with pytest.raises(ValueError) as refused:
+        plan_of(argv)
+    said = str(refused.value)
+    for words in (
+        "train.jsonl:2: unknown field",
+        "train.jsonl:4: audio",
+        "--prompts",
+        "--device",
+        "--batch",
+    ):
+        assert words in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_model_is_named_beside_the_rows_problems(argv, corpus):
+    write_manifest(corpus[0], [{"audio": "gone.wav", "text": "x"}])
+    argv[1] = "smal"
+    with pytest.raises(ValueError, match=r"--model: smal: neither.*\n.*gone.wav"):
+        plan_of(argv)
+
+
+def test_a_folder_that_holds_a_run_is_refused(argv, tmp_path):
+    train(plan_of(argv))
+    with pytest.raises(ValueError, match=r"--out: .*holds a run: resume it with --resume"):
+        plan_of(argv)

@@ -1,0 +1,16 @@
+"""The lines that describe a plan."""
+
+from helpers.runs import plan_of
+
+from whisper_ft.training.plan import describe_plan
+
+
+def test_a_plan_describes_which_prompts_its_rows_have_and_when_they_have_none(argv):
+    said = describe_plan(plan_of([*argv, "--prompts", "own=.3,keywords=.2"]))
+    assert "rows with each kind of prompt, of 5: own 2, keywords 5\n" in said
+    argv[argv.index("--out") + 1] += "2"
+    said = describe_plan(plan_of([*argv, "--prompts", "previous=.3"]))
+    assert (
+        "no row has a prompt of the kinds previous: training will use no prompts of these kinds\n"
+        in said
+    )

@@ -1,0 +1,30 @@
+"""Which rows a run trains and is evaluated on."""
+
+import json
+
+import pytest
+from helpers.manifests import write_manifest
+from helpers.runs import plan_of
+
+
+def test_bad_rows_can_be_left_out_each_named(argv, corpus, logged):
+    rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
+    rows[3]["audio"] = "gone.wav"
+    write_manifest(corpus[0], rows)
+    plan = plan_of([*argv, "--skip-bad-rows"])
+    text = logged()
+    assert len(plan.examples.rows) == 4
+    assert "left out: " in text and "train.jsonl:4: audio" in text and "4 remain" in text
+
+
+def test_a_manifest_with_no_usable_row_is_an_error_even_then(argv, corpus):
+    write_manifest(corpus[0], [{"audio": "gone.wav", "text": "x"}])
+    with pytest.raises(ValueError, match=r"gone.wav: no such file"):
+        plan_of([*argv, "--skip-bad-rows"])
+
+
+def test_a_score_that_dev_rows_lack_cannot_choose(argv, corpus):
+    rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
+    write_manifest(corpus[1], [{"audio": row["audio"], "text": row["text"]} for row in rows])
+    with pytest.raises(ValueError, match="--best-by: keyword_recall: no dev row has keywords"):
+        plan_of([*argv, "--best-by", "keyword_recall"])
