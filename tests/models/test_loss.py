@@ -1,4 +1,4 @@
-"""What is trained, where, and the loss that restates the decoder."""
+"""The loss, and the decoder that it restates."""
 
 import pytest
 import torch

@@ -19,7 +19,9 @@ def test_damage_is_seen_by_checksum(tmp_path):
     assert "not a whole file" in find_damage(tmp_path / "cut.pt")
 
 
-class TakesAtItsWord:
+class ClaimsMemory:
+    """Unpickles to as many bytes as a number says."""
+
     def __reduce__(self):
         return bytearray, (6_000_000_000,)
 
@@ -35,7 +37,7 @@ def archived(path, pickled, name="data.pkl"):
 def test_pickles_that_take_memory_or_the_stack_are_refused_unread(tmp_path, name):
     a_million = b"\x80\x02}" + b")" + b"\x85" * 10**6 + b"K\x01s."
     for content, words in (
-        (pickle.dumps({"dims": TakesAtItsWord()}, 2), "it names '__builtin__ bytearray'"),
+        (pickle.dumps({"dims": ClaimsMemory()}, 2), "it names '__builtin__ bytearray'"),
         (a_million, "values in values"),
         (b"\x80\x02" + b"]" * 1000 + b"a" * 999 + b".", "values in values"),
         (b"\x80\x02" + b"N0" * 3_000_000 + b".", "bytes of names alone"),
@@ -47,11 +49,11 @@ def test_pickles_that_take_memory_or_the_stack_are_refused_unread(tmp_path, name
             load(str(archived(tmp_path / "odd.pt", content, name)))
 
 
-def test_plain_types_long_lists_and_names_again_may_stand_beside_weights(tmp_path, model_path):
+def test_plain_types_long_lists_and_shared_values_are_allowed_beside_weights(tmp_path, model_path):
     whole = torch.load(model_path)
-    seen = ("a", ("b", ("c",)))
+    nested = ("a", ("b", ("c",)))
     plain = [torch.float16, torch.device("cpu"), torch.Size([1]), Counter("ab"), {1}, 1j, b"x"]
-    more = {"losses": [0.5] * 10**5, "seen": [seen, seen], "plain": plain}
+    more = {"losses": [0.5] * 10**5, "nested": [nested, nested], "plain": plain}
     torch.save({**whole, **more}, tmp_path / "more.pt")
     assert find_damage(tmp_path / "more.pt") == ""
     load(str(tmp_path / "more.pt"))
@@ -74,7 +76,7 @@ def test_an_archive_that_readers_would_read_differently_is_refused(tmp_path, mod
     assert "it names 'posix system'" in find_damage(path)
 
 
-def test_weights_with_odd_names_attributes_or_kinds_end_in_words(tmp_path, model_path):
+def test_weights_with_odd_names_attributes_or_types_are_refused_with_a_reason(tmp_path, model_path):
     whole = torch.load(model_path)
     weights = whole["model_state_dict"]
     name = next(iter(weights))

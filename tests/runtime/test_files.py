@@ -53,14 +53,14 @@ def test_a_fingerprint_changes_with_the_file(tmp_path):
 def test_a_folders_fingerprint_changes_with_its_files(tmp_path):
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "a.wav").write_bytes(b"12")
-    seen = [fingerprint(tmp_path)]
+    hashes = [fingerprint(tmp_path).sha256]
     (tmp_path / "deep" / "a.wav").write_bytes(b"123")
-    seen.append(fingerprint(tmp_path))
+    hashes.append(fingerprint(tmp_path).sha256)
     (tmp_path / "b.wav").write_bytes(b"1")
-    seen.append(fingerprint(tmp_path))
+    hashes.append(fingerprint(tmp_path).sha256)
     (tmp_path / "b.wav").rename(tmp_path / "c.wav")
-    seen.append(fingerprint(tmp_path))
-    assert len({one.sha256 for one in seen}) == 4
+    hashes.append(fingerprint(tmp_path).sha256)
+    assert len(set(hashes)) == 4
 
 
 def test_outputs_that_would_spoil_an_input_or_each_other_are_refused(tmp_path):
