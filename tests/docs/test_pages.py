@@ -28,6 +28,15 @@ TEXTS = {"README.md": README} | {
 }
 
 
+OUTSIDE = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in (
+        *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
+        *("data/README.md", "benchmarks/README.md", "benchmarks/NOTES.md"),
+    )
+}
+
+
 def blocks(language, *pages):
     fenced = (
         match
@@ -169,9 +178,10 @@ def test_the_readmes_mixtures_are_those_of_the_page_of_prompts():
     assert len(ours) == 4 and ours == theirs
 
 
-def test_the_readmes_links_lead_to_files():
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", README):
-        assert (ROOT / link).exists(), link
+@pytest.mark.parametrize("page", OUTSIDE)
+def test_links_of_the_texts_outside_docs_lead_to_files(page):
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", OUTSIDE[page]):
+        assert ((ROOT / page).parent / link).exists(), link
 
 
 def test_the_tests_that_the_page_on_security_names_exist():
@@ -182,7 +192,7 @@ def test_the_tests_that_the_page_on_security_names_exist():
 
 
 def test_numbers_have_their_leading_zero():
-    for page, text in TEXTS.items():
+    for page, text in (TEXTS | OUTSIDE).items():
         prose = re.sub(r"`[^`]*`", "", text)
         assert not re.findall(r"(?<![\w.])\.\d", prose), page
 
