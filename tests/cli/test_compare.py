@@ -32,10 +32,10 @@ def test_compare_reads_samples_and_says_what_is_none(run, tmp_path):
     assert status == 0 and "+0.0   [+0.0, +0.0]" in said
     path.write_text("")
     status, said = run("compare", path)
-    assert status == 2 and "a.jsonl: holds no samples" in said
+    assert status == 2 and "a.jsonl: holds no samples:" in said
     path.write_text("{}\n")
     status, said = run("compare", path)
-    assert status == 2 and "a.jsonl: not a file of evaluate --samples" in said
+    assert status == 2 and "a.jsonl: holds no samples that can be read" in said
 
 
 def test_compare_keeps_the_domains_of_a_file_apart(run, corpus, model_path, second, tmp_path):
@@ -61,7 +61,7 @@ def test_compare_reads_any_line_separator_in_a_text_and_a_runs_last_step(run, tm
     status, said = run("compare", path)
     assert status == 0 and "no prompt -> right         1    200.0%    200.0%" in said
     path.write_text(json.dumps({**line(0, "b"), "reference": None}) + "\n")
-    assert "not a file of evaluate --samples" in run("compare", path)[1]
+    assert "holds no samples that can be read" in run("compare", path)[1]
 
 
 def test_every_score_can_be_compared():

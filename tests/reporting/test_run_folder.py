@@ -7,12 +7,9 @@ from helpers.samples import sample
 
 from whisper_ft.evaluation.scoring import score
 from whisper_ft.reporting.run_folder import LoggedEvaluation, LoggedStep, read_run
+from whisper_ft.runtime.files import Fingerprint
 
-SETTINGS = {
-    **{"model": "tiny.en", "train": ["t.jsonl"], "dev": ["d.jsonl"], "language": "en"},
-    **{"task": "transcribe", "prompts": "own=0.5", "best_by": "wer", "batch_size": 8},
-    **{"accumulate": 2, "lr": None, "seed": 0, "a_setting_that_is_not_shown": 1},
-}
+SETTINGS = {"model": "tiny.en", "train": ["t.jsonl"], "dev": ["d.jsonl"], "lr": None}
 SAMPLE = sample("Call Reid.", "Call Reid.", "Call read.", None)
 SCORES = score([SAMPLE])
 
@@ -20,7 +17,11 @@ SCORES = score([SAMPLE])
 @pytest.fixture
 def folder(tmp_path):
     """A run of two steps and three evaluations."""
-    config = {"settings": SETTINGS, "versions": {"torch": "2.9"}, "manifests": {}}
+    config = {
+        "settings": SETTINGS,
+        "versions": {"torch": "2.9"},
+        "manifests": {"d.jsonl": {"size": 1, "sha256": "ab"}},
+    }
     (tmp_path / "config.json").write_text(json.dumps(config))
     lines = [
         {"kind": "step", "step": n, "loss": 1.0, "lr": 1e-5, "grad_norm": None} for n in (1, 2)
@@ -40,6 +41,7 @@ def test_steps_evaluations_and_samples_are_read(folder):
     assert run.evaluations[1] == LoggedEvaluation(1, True, SCORES)
     assert run.samples(1) == [SAMPLE] and run.samples(7) == []
     assert run.settings.dev == ("d.jsonl",) and run.settings.lr is None
+    assert run.fingerprints == {"d.jsonl": Fingerprint(1, "ab")}
 
 
 def test_the_best_evaluation_is_shown_or_the_last_if_none_is_best_or_the_one_asked_for(folder):

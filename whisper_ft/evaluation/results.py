@@ -167,7 +167,9 @@ def read_evaluations(path: Path) -> list[EvaluationResult]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         results = []
     if not results:
-        raise ValueError(f"{path}: not a file of evaluate --json: write it again with that")
+        raise ValueError(
+            f"{path}: holds no evaluations that can be read: write it again with evaluate --json"
+        )
     return results
 
 
@@ -196,7 +198,7 @@ def read_samples(path: Path) -> SamplesByDomain:
                 samples.setdefault(domain, []).append(Sample.from_json(record))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(
-            f"{path}: not a file of evaluate --samples: write it again with that"
+            f"{path}: holds no samples that can be read: write it again with evaluate --samples"
         ) from None
     if not samples:
         raise ValueError(f"{path}: holds no samples: write it again with evaluate --samples")

@@ -85,7 +85,7 @@ def _manifest_rows(run: RunFolder) -> dict[str, Row]:
     return {
         row.place: row
         for path in run.settings.dev
-        if Path(path).is_file() and fingerprint(path).to_json() == run.fingerprints.get(path)
+        if Path(path).is_file() and fingerprint(path) == run.fingerprints.get(path)
         for row in read_manifest(path, language=run.settings.language, task=run.settings.task).rows
     }
 

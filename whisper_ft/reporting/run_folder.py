@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whisper_ft.config.options import from_json
+from whisper_ft.config.train import TrainConfig
 from whisper_ft.evaluation.samples import Sample, checked
 from whisper_ft.evaluation.scoring import Scores
-from whisper_ft.runtime.files import read_json_lines
+from whisper_ft.runtime.files import Fingerprint, read_json_lines
 
 # Exceptions of reading files that a run did not write so.
 DAMAGE = (
@@ -39,44 +41,13 @@ class LoggedEvaluation:
 
 
 @dataclass(frozen=True)
-class RunSettings:
-    """The settings of a run that its page shows or needs."""
-
-    model: str
-    train: tuple[str, ...]
-    dev: tuple[str, ...]
-    language: str
-    task: str
-    prompts: str
-    best_by: str
-    batch_size: int
-    accumulate: int
-    lr: float | None
-    seed: int
-
-    @classmethod
-    def from_json(cls, data: Any) -> RunSettings:
-        """Read them from config.json's settings. Raises KeyError or TypeError for other data."""
-        return cls(
-            train=tuple(checked(path, str) for path in data["train"]),
-            dev=tuple(checked(path, str) for path in data["dev"]),
-            lr=checked(data["lr"], int, float, type(None)),
-            **{
-                name: checked(data[name], str)
-                for name in ("model", "language", "task", "prompts", "best_by")
-            },
-            **{name: checked(data[name], int) for name in ("batch_size", "accumulate", "seed")},
-        )
-
-
-@dataclass(frozen=True)
 class RunFolder:
     """A run's folder as its files tell it."""
 
     path: Path
-    settings: RunSettings
+    settings: TrainConfig
     versions: Mapping[str, Any]
-    fingerprints: Mapping[str, Any]  # of the manifests, as they were
+    fingerprints: Mapping[str, Fingerprint]  # of the manifests, by path, as the run read them
     steps: tuple[LoggedStep, ...]
     evaluations: tuple[LoggedEvaluation, ...]
 
@@ -118,9 +89,9 @@ def read_run(path: Path) -> RunFolder:
     lines = list(read_json_lines(path / "metrics.jsonl"))
     return RunFolder(
         path=path,
-        settings=RunSettings.from_json(config["settings"]),
+        settings=from_json(TrainConfig, config["settings"]),
         versions=checked(config["versions"], dict),
-        fingerprints=checked(config["manifests"], dict),
+        fingerprints={name: Fingerprint(**known) for name, known in config["manifests"].items()},
         steps=tuple(_step(line) for line in lines if line["kind"] == "step"),
         evaluations=tuple(_evaluation(line) for line in lines if line["kind"] == "evaluation"),
     )
