@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 from whisper_ft.config.options import out_of_bounds, parse
 from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, SubtitlesConfig
 from whisper_ft.prepare.corpus_formats import CORPUS_FORMATS
+from whisper_ft.runtime.extras import install_command
 
 if TYPE_CHECKING:
     from whisper_ft.prepare.manifest_writer import PrepareResult
 
-INSTALL = "pip install 'whisper-ft[prepare]'"
 Config = TypeVar("Config", SubtitlesConfig, NoisesConfig, CorpusConfig)
 
 
@@ -29,7 +29,7 @@ def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
     try:
         print(run(argv, prog).summary())
     except ModuleNotFoundError as error:
-        raise ValueError(f"{error.name} is missing: {INSTALL}") from None
+        raise ValueError(f"{error.name} is missing: {install_command('prepare')}") from None
     return 0
 
 

@@ -21,6 +21,7 @@ from whisper.audio import FRAMES_PER_SECOND, SAMPLE_RATE
 
 from whisper_ft.data.audio import Samples, probe, read_audio
 from whisper_ft.data.row import MAX_SECONDS
+from whisper_ft.runtime.extras import install_command
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, Segment
 
 NOISE_RATE = REVERB_RATE = 0.5  # share of the examples
@@ -154,9 +155,7 @@ def check_augmentation(augmentation: Augmentation) -> list[str]:
             problems += [f"--{name}: {problem}" for problem in _folder_problems(folder)]
     wanted = [name for name in ("reverb", "noise", "gain") if getattr(augmentation, name)]
     if wanted and find_spec("audiomentations") is None:
-        problems.append(
-            f"--{wanted[0]}: audiomentations is missing: pip install 'whisper-ft[augment]'"
-        )
+        problems.append(f"--{wanted[0]}: audiomentations is missing: {install_command('augment')}")
     return problems
 
 

@@ -11,7 +11,7 @@ from whisper.model import AudioEncoder, TextDecoder, Whisper
 
 
 class LossInputs(Protocol):
-    """What the loss reads of a batch (`data.loader.Batch`)."""
+    """The tensors of a batch that the loss reads (of `data.loader.Batch`)."""
 
     @property
     def mel(self) -> Tensor | None: ...  # float32 [B, n_mels, 3000]; None with features
