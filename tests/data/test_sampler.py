@@ -1,5 +1,6 @@
 """Which row is visited when."""
 
+import tracemalloc
 from collections import Counter
 
 from whisper_ft.data.sampler import Sampler, batch_indices, language_groups
@@ -64,3 +65,13 @@ def test_an_epoch_entered_in_its_middle_continues_the_one_that_was_left():
     whole = list(batch_indices(order, 0, 100_000, 8, 8))
     assert whole[9_000:] == list(batch_indices(order, 72_000, 100_000, 8, 8))
     assert sorted(visit.row for batch in whole[:6250] for visit in batch) == list(range(50_000))
+
+
+def test_an_epoch_that_is_under_way_takes_8_bytes_per_example():
+    sampler = Sampler((range(50_000),), (2.0,), seed=0)
+    tracemalloc.start()
+    batches = batch_indices(sampler, 8, 200_000, batch_size=8, step_size=8)
+    next(batches)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 800_000 <= held < 1_200_000

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -43,24 +45,38 @@ class Sampler:
 
     def epoch(self, number: int) -> list[ExampleIndex]:
         """Return the examples of an epoch, shuffled."""
-        rng = random.Random(f"order {self.seed} {number}")
-        examples: list[ExampleIndex] = []
-        sizes = list(zip(self.groups, self.n_examples, strict=True))
-        n_passes = max(-(-n // len(group)) for group, n in sizes)
-        for group, n in sizes:
-            for first in range(0, n, len(group)):
-                chosen = rng.sample(range(len(group)), min(len(group), n - first))
-                pass_number = number * n_passes + first // len(group)
-                examples += [ExampleIndex(pass_number, group[index]) for index in chosen]
-        rng.shuffle(examples)
-        return examples
+        return [self._decode(code) for code in self._codes(number)]
 
     def between(self, start: int, end: int) -> Iterator[ExampleIndex]:
         """Yield the examples from position `start` up to `end`, counted from the run's first."""
         length = self.epoch_length
         for number in range(start // length, -(-end // length)):
             first = number * length
-            yield from self.epoch(number)[max(0, start - first) : end - first]
+            yield from map(self._decode, self._codes(number)[max(0, start - first) : end - first])
+
+    def _codes(self, number: int) -> array[int]:
+        """Return the examples of an epoch, shuffled, as numbers: see `_decode`.
+
+        A tuple of each example would take 100 MB for a million rows.
+        """
+        rng = random.Random(f"order {self.seed} {number}")
+        codes = array("q")
+        sizes = list(zip(self.groups, self.n_examples, strict=True))
+        n_passes = max(-(-n // len(group)) for group, n in sizes)
+        for group, n in sizes:
+            for first in range(0, n, len(group)):
+                chosen = rng.sample(range(len(group)), min(len(group), n - first))
+                pass_number = number * n_passes + first // len(group)
+                codes.extend(pass_number * self._n_rows + group[index] for index in chosen)
+        rng.shuffle(codes)
+        return codes
+
+    def _decode(self, code: int) -> ExampleIndex:
+        return ExampleIndex(*divmod(code, self._n_rows))
+
+    @cached_property
+    def _n_rows(self) -> int:
+        return 1 + max(map(max, self.groups))
 
 
 def language_groups(
