@@ -44,7 +44,7 @@ def test_warm_up_longer_than_the_run_is_refused(argv):
 
 def test_epochs_and_max_steps_the_smaller_wins(argv):
     argv[argv.index("--epochs") + 1] = "2"
-    assert plan_of(argv).schedule.total_steps == 3  # 10 visits, 4 a step
+    assert plan_of(argv).schedule.total_steps == 3  # 10 examples, 4 per step
     assert plan_of([*argv[:-1], argv[-1] + "2", "--max-steps", "2"]).schedule.total_steps == 2
 
 
@@ -52,8 +52,8 @@ def test_several_manifests_are_mixed_by_their_weights(argv, corpus):
     argv[3:4] = [str(corpus[0]), str(corpus[1])]
     plan = plan_of([*argv, "--train-weights", "1", ".5"])
     assert len(plan.examples.rows) == 7 and plan.sampler.epoch_length == 6
-    visited = [visit.row for visit in plan.sampler.epoch(0)]
-    assert sorted(visited)[:5] == [0, 1, 2, 3, 4] and max(visited) in (5, 6)
+    sampled = [example.row for example in plan.sampler.epoch(0)]
+    assert sorted(sampled)[:5] == [0, 1, 2, 3, 4] and max(sampled) in (5, 6)
 
 
 def test_every_problem_is_reported_at_once_and_nothing_is_written(argv, corpus, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
+from contextlib import suppress
 from dataclasses import replace
 from signal import Signals
 
@@ -60,7 +61,7 @@ def fail_run(run: Run, error: Exception, command: str) -> TrainResult:
     message = _failure_message(run, error, command)
     if message is None:
         LOGGER.warning(
-            f"an unexpected error ended the run in step {run.progress.step + 1}; {_left(run)}"
+            f"an unexpected error ended the run in step {run.progress.step + 1}. {_left(run)}."
         )
         raise error
     return _result(run, "failed", message)
@@ -70,17 +71,20 @@ def _failure_message(run: Run, error: Exception, command: str) -> str | None:
     """Return what happened and what to do, None for an unexpected error."""
     step, resume = run.progress.step, _resume(run, command)
     if isinstance(error, RowError | WorkerError):
-        return f"Stopped after step {step}, which is saved: {error}\nFix this, then: {resume}"
+        return (
+            f"Stopped after step {step}, which is saved: {error}\n"
+            f"Fix this, then resume with:\n  {resume}"
+        )
     if isinstance(error, FeatureWriteError):
         return (
-            f"--feature-cache: {run.plan.config.feature_cache}: {error}: free disk space, then:\n"
-            f"  {resume}"
+            f"--feature-cache: {run.plan.config.feature_cache}: {error}: free disk space, then "
+            f"resume with:\n  {resume}"
         )
     if isinstance(error, OSError):
         cause = f"{error.filename or run.plan.folder}: {error.strerror or error}"
         return (
             f"Stopped after step {step}: {cause}\n"
-            f"{_left(run)}. Free disk space, or fix the cause, then: {resume}"
+            f"{_left(run)}. Free disk space, or fix the cause, then resume with:\n  {resume}"
         )
     if isinstance(error, NonFiniteError):
         advice = (
@@ -118,7 +122,9 @@ def _resume(run: Run, command: str) -> str:
 def _result(run: Run, reason: Reason, message: str, number: Signals | None = None) -> TrainResult:
     folder, best_step = run.plan.folder, run.progress.best_step
     best, last = folder / BEST, folder / LAST
-    evaluation = evaluation_of(folder, best_step) if best_step > 0 else None
+    evaluation = None
+    with suppress(OSError):  # the result of a run whose disk failed has no scores
+        evaluation = evaluation_of(folder, best_step) if best_step > 0 else None
     return TrainResult(
         folder=folder,
         best=best if best.is_file() else None,

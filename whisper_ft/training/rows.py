@@ -26,7 +26,7 @@ class RunRows:
 
     train: tuple[CheckedManifest, ...]
     dev: tuple[CheckedManifest, ...]
-    problems: list[str]
+    problems: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,19 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
                 _log_skipped(path, found)
             else:
                 problems += map(str, found.problems)
-    return RunRows(tuple(checked["train"]), tuple(checked["dev"]), problems)
+    return RunRows(tuple(checked["train"]), tuple(checked["dev"]), tuple(problems))
 
 
 def _log_warnings(checked: CheckedManifest) -> None:
     for warning in checked.warnings[:MAX_WARNINGS]:
-        LOGGER.warning("%s", warning)
+        LOGGER.warning(str(warning))
     if (n_warnings := len(checked.warnings)) > MAX_WARNINGS:
         LOGGER.warning(f"{n_warnings} warnings in all: `python -m whisper_ft check` shows them")
 
 
 def _log_skipped(path: str, checked: CheckedManifest) -> None:
     for problem in checked.problems:
-        LOGGER.info("left out: %s", problem)
+        LOGGER.info(f"left out: {problem}")
     if checked.problems:
         n_left_out = len({problem.place for problem in checked.problems})
         LOGGER.info(f"left out {n_left_out} rows of {path}, {len(checked.rows)} remain")

@@ -21,7 +21,7 @@ class ResolvedSettings:
     amp_dtype: torch.dtype | None  # None: float32
     policy: PromptPolicy
     augmentation: Augmentation
-    problems: list[str]
+    problems: tuple[str, ...]
 
 
 def resolve_settings(config: TrainConfig) -> ResolvedSettings:
@@ -44,4 +44,4 @@ def resolve_settings(config: TrainConfig) -> ResolvedSettings:
     names = (field.name for field in dataclasses.fields(Augmentation))
     augmentation = Augmentation(**{name: getattr(config, name) for name in names})
     problems += check_augmentation(augmentation)
-    return ResolvedSettings(device, amp_dtype, policy, augmentation, problems)
+    return ResolvedSettings(device, amp_dtype, policy, augmentation, tuple(problems))
