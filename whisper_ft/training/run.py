@@ -107,7 +107,7 @@ class Run:
         """Raise NonFiniteError for weights that a checkpoint's fp16 cannot hold."""
         for name, tensor in self.model.state_dict().items():
             if not tensor.half().isfinite().all():
-                raise NonFiniteError(f"{name} is not finite in fp16: the weights grew too large")
+                raise NonFiniteError(f"{name} is not a finite number in fp16: it is too large")
 
     def steps(self) -> Generator[list[Batch], None, None]:
         """Yield the batches of each step from here to the end, read ahead by the workers.
