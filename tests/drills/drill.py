@@ -1,4 +1,4 @@
-"""A run to lose, the same run undisturbed, and ways to disturb a process."""
+"""A run to disturb, the same run undisturbed, and ways to disturb a process."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ N_STEPS, EVAL_EVERY = 7, 3
 
 @pytest.fixture(autouse=True)
 def fault(request, record_property):
-    """A drill belongs to a line of the table."""
+    """Record to which line of the table a drill belongs."""
     if marker := request.node.get_closest_marker("fault"):
         record_property("fault", marker.args[0])
 
@@ -62,7 +62,7 @@ def folder(tmp_path) -> Path:
 
 
 def start(argv, **options) -> subprocess.Popen:
-    """`train.py` in a process group of its own; what it says is kept."""
+    """Start `train.py` in a process group of its own, with its output kept."""
     return subprocess.Popen(
         [*options.pop("prefix", ()), sys.executable, str(ROOT / "train.py"), *map(str, argv)],
         stdout=options.pop("stdout", subprocess.PIPE),
@@ -74,33 +74,33 @@ def start(argv, **options) -> subprocess.Popen:
 
 
 def finished(process: subprocess.Popen) -> int:
-    """Its status, once it has ended."""
-    process.said, process.complained = process.communicate(timeout=120)
+    """Wait for a process to end and return its status; keep its output and errors."""
+    process.output, process.errors = process.communicate(timeout=120)
     return process.returncode
 
 
-def go_on(folder, *more, **options) -> subprocess.Popen:
-    """A resumed run, ended."""
+def resume_run(folder, *more, **options) -> subprocess.Popen:
+    """Resume a run and wait for it to end."""
     process = start(["--resume", folder, *more], **options)
     finished(process)
     return process
 
 
 def wait_until(happened: Callable[[], bool], process: subprocess.Popen) -> None:
-    """Return as soon as it did; fails if the process ended before."""
+    """Return as soon as it happened; fail if the process ended before."""
     while not happened():
         assert process.poll() is None, process.communicate()
         time.sleep(0.0005)
 
 
 def n_steps(folder: Path) -> int:
-    """Steps that a run has logged, whole lines only."""
+    """Return how many steps a run has logged, counting whole lines only."""
     log = folder / "metrics.jsonl"
     return log.read_bytes().count(b'"kind": "step"') if log.exists() else 0
 
 
 def writes(folder: Path) -> bool:
-    """Whether a checkpoint is being written."""
+    """Return whether a checkpoint is being written."""
     return folder.exists() and any(name.endswith(".partial") for name in os.listdir(folder))
 
 

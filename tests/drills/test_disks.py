@@ -1,4 +1,4 @@
-"""What disks do: fill up, turn read-only, flip bits. The state before is whole, and says so."""
+"""Disks fill up, turn read-only and flip bits: the state before is intact, and the run says so."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from drill import finished, go_on, n_steps, start, wait_until
+from drill import finished, n_steps, resume_run, start, wait_until
 from helpers.runs import assert_same_run
 
 SMALL = 100  # MB of the small disk: a run's folder takes 60
@@ -60,10 +60,10 @@ def test_a_full_disk_leaves_the_state_before(material, whole, small_disk, number
     wait_until(lambda: n_steps(folder) >= step, process)
     with full(small_disk):
         assert finished(process) == 1
-        assert "No space left on device" in process.said and "is intact" in process.said
-        assert f"--resume {folder}" in process.said
+        assert "No space left on device" in process.output and "is intact" in process.output
+        assert f"--resume {folder}" in process.output
         assert_nothing_half_written(folder)
-    assert go_on(folder).returncode == 0
+    assert resume_run(folder).returncode == 0
     assert_same_run(whole, folder)
 
 
@@ -76,11 +76,11 @@ def test_a_folder_that_turns_read_only_leaves_the_state_before(material, whole, 
     wait_until(lambda: n_steps(folder) >= 2, process)
     folder.chmod(0o500)
     assert finished(process) == 1
-    assert "Permission denied" in process.said and "is intact" in process.said
-    refused = go_on(folder, stderr=-1, prefix=prefix)
-    assert refused.returncode == 2 and "cannot be written" in refused.complained
+    assert "Permission denied" in process.output and "is intact" in process.output
+    refused = resume_run(folder, stderr=-1, prefix=prefix)
+    assert refused.returncode == 2 and "cannot be written" in refused.errors
     folder.chmod(0o700)
-    assert go_on(folder).returncode == 0
+    assert resume_run(folder).returncode == 0
     assert_same_run(whole, folder)
 
 
@@ -95,18 +95,18 @@ def test_a_write_that_fails_leaves_the_state_before(material, whole, folder):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 
-    process = go_on(folder, "--workers", "0", preexec_fn=limit)  # workers hand over by files
+    process = resume_run(folder, "--workers", "0", preexec_fn=limit)  # workers hand over by files
     assert process.returncode == 1
-    assert ".pt: File too large" in process.said and "is intact" in process.said
+    assert ".pt: File too large" in process.output and "is intact" in process.output
     assert_nothing_half_written(folder)
-    assert go_on(folder).returncode == 0
+    assert resume_run(folder).returncode == 0
 
 
 @pytest.mark.fault("an output folder that cannot be written")
 def test_a_folder_that_cannot_be_written_is_refused(material):
     process = start([*material, "--out", "/proc/run"], stderr=-1)
     assert finished(process) == 2
-    assert "--out: /proc/run: cannot be written" in process.complained
+    assert "--out: /proc/run: cannot be written" in process.errors
 
 
 def bit_flipped(content, chance):
@@ -148,9 +148,9 @@ def test_a_damaged_state_is_noticed_and_the_one_before_goes_on(
     subprocess.run(["cp", "-r", stopped, folder], check=True)
     state = folder / "state.pt"
     state.write_bytes(DAMAGES[damage](state.read_bytes(), random.Random(f"{damage} {number}")))
-    process = go_on(folder)
-    assert process.returncode == 0, process.said
-    assert "resuming from the state before it" in process.said or damage == "bit-flipped"
+    process = resume_run(folder)
+    assert process.returncode == 0, process.output
+    assert "resuming from the state before it" in process.output or damage == "bit-flipped"
     assert_same_run(whole, folder)
 
 
@@ -168,7 +168,7 @@ def test_a_damaged_checkpoint_is_noticed_before_use(material, stopped, folder, d
     )
     process = start([*material, "--out", folder / "run", "--model", best], stderr=-1)
     assert finished(process) == 2
-    assert f"--model: {best}: " in process.complained and "Traceback" not in process.complained
+    assert f"--model: {best}: " in process.errors and "Traceback" not in process.errors
 
 
 @pytest.mark.drill
@@ -177,9 +177,9 @@ def test_without_a_whole_state_best_pt_is_offered(stopped, folder):
     subprocess.run(["cp", "-r", stopped, folder], check=True)
     for name in ("state.pt", "state.previous.pt"):
         (folder / name).write_bytes(b"")
-    process = go_on(folder, stderr=-1)
+    process = resume_run(folder, stderr=-1)
     assert process.returncode == 2
-    assert "no intact state is left: start a new run with --model" in process.complained
+    assert "no intact state is left: start a new run with --model" in process.errors
 
 
 @pytest.mark.fault("two runs in one folder")
@@ -187,28 +187,28 @@ def test_a_second_run_in_a_folder_is_refused_while_the_first_lives(material, who
     process = start([*material, "--out", folder])
     wait_until(lambda: n_steps(folder) >= 1, process)
     os.kill(process.pid, 19)  # SIGSTOP: it lives as long as it takes
-    second = go_on(folder, stderr=-1)
+    second = resume_run(folder, stderr=-1)
     assert second.returncode == 2
-    assert f"process {process.pid} is training there" in second.complained
+    assert f"process {process.pid} is training there" in second.errors
     process.kill()
     finished(process)
-    assert go_on(folder).returncode == 0  # whatever workers of the killed one are left
+    assert resume_run(folder).returncode == 0  # whatever workers of the killed one are left
     assert_same_run(whole, folder)
 
 
 @pytest.mark.drill
 @pytest.mark.fault("resumed elsewhere")
-def test_another_torch_is_told_and_refused_if_asked(stopped, folder):
+def test_another_torch_is_a_warning_and_refused_if_asked(stopped, folder):
     subprocess.run(["cp", "-r", stopped, folder], check=True)
     config = json.loads((folder / "config.json").read_text())
     config["versions"]["torch"], config["machine"]["device"] = "2.0.0", "NVIDIA H100"
     (folder / "config.json").write_text(json.dumps(config))
-    refused = go_on(folder, "--strict-resume", stderr=-1)
+    refused = resume_run(folder, "--strict-resume", stderr=-1)
     assert refused.returncode == 2
-    assert "--strict-resume: torch was 2.0.0, is " in refused.complained
-    assert "--strict-resume: device was NVIDIA H100, is " in refused.complained
-    process = go_on(folder)
-    assert process.returncode == 0 and "floats may differ from here on" in process.said
+    assert "--strict-resume: torch was 2.0.0, is " in refused.errors
+    assert "--strict-resume: device was NVIDIA H100, is " in refused.errors
+    process = resume_run(folder)
+    assert process.returncode == 0 and "floats may differ from here on" in process.output
 
 
 @pytest.mark.drill
@@ -216,7 +216,7 @@ def test_another_torch_is_told_and_refused_if_asked(stopped, folder):
 @pytest.mark.parametrize("workers", [0, 3])
 def test_other_workers_go_on_exactly(stopped, whole, folder, workers):
     subprocess.run(["cp", "-r", stopped, folder], check=True)
-    assert go_on(folder, "--workers", workers, "--strict-resume").returncode == 0
+    assert resume_run(folder, "--workers", workers, "--strict-resume").returncode == 0
     assert_same_run(whole, folder)
 
 
@@ -231,10 +231,10 @@ def test_a_changed_manifest_is_refused_until_it_is_restored(own, whole, folder):
     path = material / "train.jsonl"
     text = path.read_text()
     path.write_text(text.replace("Kathryn", "Catherine"))
-    refused = go_on(folder, stderr=-1)
+    refused = resume_run(folder, stderr=-1)
     assert refused.returncode == 2
-    assert f"{path}: changed since the run began: restore it" in refused.complained
+    assert f"{path}: changed since the run began: restore it" in refused.errors
     path.write_text(text)
-    assert go_on(folder).returncode == 0
+    assert resume_run(folder).returncode == 0
     states = [torch.load(f / "state.pt", weights_only=True)["model"] for f in (folder, whole)]
     assert all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())

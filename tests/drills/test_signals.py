@@ -12,8 +12,8 @@ from drill import (
     EVAL_EVERY,
     N_STEPS,
     finished,
-    go_on,
     n_steps,
+    resume_run,
     start,
     wait_until,
     workers_of,
@@ -54,7 +54,7 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_weights(
     assert process.poll() is None
     process.kill()
     finished(process)
-    assert go_on(folder).returncode == 0
+    assert resume_run(folder).returncode == 0
     assert_same_run(whole, folder)
 
 
@@ -82,10 +82,11 @@ def test_a_signal_saves_says_so_and_leaves_no_worker(material, whole, folder, nu
     (os.killpg if to_group else os.kill)(process.pid, number)
     assert finished(process) == 128 + number
     assert (
-        f"{number.name}: the state of step" in process.said and f"--resume {folder}" in process.said
+        f"{number.name}: the state of step" in process.output
+        and f"--resume {folder}" in process.output
     )
     assert gone(workers)
-    assert go_on(folder).returncode == 0
+    assert resume_run(folder).returncode == 0
     assert_same_run(whole, folder)
 
 
@@ -102,8 +103,8 @@ def test_a_second_ctrl_c_does_not_wait(material, whole, folder, number):
     time.sleep(0.002 * (1 + number))
     os.killpg(process.pid, signal.SIGINT)
     assert finished(process) == 130 and gone(workers)
-    assert "Traceback" not in process.complained
-    assert go_on(folder).returncode == 0
+    assert "Traceback" not in process.errors
+    assert resume_run(folder).returncode == 0
     assert_same_run(whole, folder)
 
 
@@ -113,8 +114,8 @@ def test_a_dead_worker_stops_the_run_saved(material, whole, folder):
     wait_until(lambda: n_steps(folder) >= 1, process)
     workers_of(process)[0].kill()
     assert finished(process) == 1
-    assert "a worker process died" in process.said and f"--resume {folder}" in process.said
-    assert go_on(folder).returncode == 0
+    assert "a worker process died" in process.output and f"--resume {folder}" in process.output
+    assert resume_run(folder).returncode == 0
     assert_same_run(whole, folder)
 
 
@@ -127,5 +128,5 @@ def test_killed_before_the_first_step_it_begins_again(material, whole, folder, d
     time.sleep(delay)
     process.kill()
     finished(process)
-    assert go_on(folder).returncode == 0
+    assert resume_run(folder).returncode == 0
     assert_same_run(whole, folder)

@@ -1,4 +1,4 @@
-"""What there is room for: batches that fit, steps that stay, disks that are not filled."""
+"""Batches that fit in memory; a lack of memory for a model or a state."""
 
 import pytest
 from helpers.models import random_whisper
@@ -47,7 +47,7 @@ def full(*_, **__):
 
 
 @pytest.mark.parametrize("what", ["load_state_dict", "to"])
-def test_too_little_memory_for_the_model_is_told_in_words(what, argv, run, monkeypatch):
+def test_too_little_memory_for_the_model_ends_with_advice(what, argv, run, monkeypatch):
     monkeypatch.setattr(Whisper, what, full)
     assert train_command(argv) == 1
     status, said = run("evaluate", argv[1], argv[argv.index("--dev") + 1])

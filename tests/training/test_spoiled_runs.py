@@ -185,7 +185,7 @@ def test_a_report_is_not_written_through_a_runs_link(folder, run, tmp_path):
 
 
 @pytest.mark.parametrize("odd", ODD_LINES, ids=range(len(ODD_LINES)))
-def test_a_report_of_odd_logs_ends_in_words(folder, run, odd):
+def test_a_report_of_odd_logs_ends_without_a_traceback(folder, run, odd):
     for name in ("metrics.jsonl", "samples.jsonl"):
         with (folder / name).open("a") as file:
             file.write(odd + "\n")

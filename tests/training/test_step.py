@@ -28,8 +28,8 @@ def examples(corpus):
 
 
 def batches(examples, *sizes):
-    visits = iter(ExampleIndex(0, i % 5) for i in range(100))
-    return [collate([examples[next(visits)] for _ in range(size)]) for size in sizes]
+    indices = iter(ExampleIndex(0, i % 5) for i in range(100))
+    return [collate([examples[next(indices)] for _ in range(size)]) for size in sizes]
 
 
 def one_step(examples, *sizes, **settings):
