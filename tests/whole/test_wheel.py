@@ -43,8 +43,8 @@ def installed(wheel, tmp_path_factory):
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder / "venv", with_pip=False)
     bin_folder = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    paths = {"base": str(folder / "venv"), "platbase": str(folder / "venv")}
-    packages = Path(sysconfig.get_path("purelib", "venv", paths))
+    ask = [bin_folder / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    packages = Path(subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip())
     pip = [sys.executable, "-m", "pip", "--python", bin_folder / "python", "install"]
     subprocess.run([*pip, "--quiet", "--no-deps", "--no-index", wheel], check=True, cwd=folder)
     borrowed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
