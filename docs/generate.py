@@ -61,7 +61,7 @@ def command_line() -> str:
 
 
 def _command(name: str, config: Any) -> Iterator[str]:
-    """Yield a command's summary, its call, and a table of flags for each group."""
+    """Yield a command's summary, its call, and a list of flags for each group."""
     fields = dataclasses.fields(config)
     positional = [field.name.upper() for field in fields if field.metadata["positional"]]
     yield " ".join((config.__doc__ or "").split())
@@ -72,10 +72,8 @@ def _command(name: str, config: Any) -> Iterator[str]:
     for group, members in groups.items():
         title = "" if len(groups) == 1 else group.capitalize()
         yield from ("", *([f"**{title}**", ""] if title else []))
-        yield from ("| flag | value | meaning |", "|---|---|---|")
         for field in members:
-            cells = (_name(field), "<br>".join(_value(field)), _help(field))
-            yield "| " + " | ".join(cells) + " |"
+            yield f"- {_name(field)} ({'; '.join(_value(field))}): {_help(field)}"
 
 
 def _name(field: dataclasses.Field[Any]) -> str:
@@ -86,7 +84,7 @@ def _name(field: dataclasses.Field[Any]) -> str:
 def _value(field: dataclasses.Field[Any]) -> list[str]:
     """Return a field's type and range, and its default where the help does not say it."""
     default = _default(field)
-    return [_choices(field) or _type(field), *([f"default: {default}"] if default else [])]
+    return [_choices(field) or _type(field), *([f"default {default}"] if default else [])]
 
 
 def _choices(field: dataclasses.Field[Any]) -> str:
@@ -97,7 +95,7 @@ def _type(field: dataclasses.Field[Any]) -> str:
     """Return a field's type, how many values it takes, and the range of each."""
     meta = field.metadata
     kind, count = _kind(field.type)
-    parts = [TYPES[kind] if count is None else f"{count or 'one or more'} × {TYPES[kind]}"]
+    parts = [TYPES[kind] if count is None else f"{count or 'one or more'} {TYPES[kind]}s"]
     parts += [f"or `{word}`" for word in meta["words"]]
     low, above, high = meta["at_least"], meta["above"], meta["at_most"]
     bounds = []
@@ -128,8 +126,8 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 
 def _help(field: dataclasses.Field[Any]) -> str:
-    """Return the help text, safe in a Markdown table."""
-    text = " ".join(field.metadata["help"].split()).replace("|", "\\|")
+    """Return the help text, safe in Markdown."""
+    text = " ".join(field.metadata["help"].split())
     return text.replace("<", "&lt;").replace("*", "\\*")
 
 

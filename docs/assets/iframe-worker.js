@@ -1,21 +1,48 @@
-/* iframe-worker 1.0.4, MIT, Copyright (c) 2020-2022 Martin Donath: search in a site opened from a folder.
-   
-   Permission is hereby granted, free of charge, to any person obtaining a copy
-   of this software and associated documentation files (the "Software"), to
-   deal in the Software without restriction, including without limitation the
-   rights to use, copy, modify, merge, publish, distribute, sublicense, and/or
-   sell copies of the Software, and to permit persons to whom the Software is
-   furnished to do so, subject to the following conditions:
-   
-   The above copyright notice and this permission notice shall be included in
-   all copies or substantial portions of the Software.
-   
-   THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
-   IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
-   FITNESS FOR A PARTICULAR PURPOSE AND NON-INFRINGEMENT. IN NO EVENT SHALL THE
-   AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
-   LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING
-   FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS
-   IN THE SOFTWARE.
-*/
-"use strict";(()=>{function c(s,n){parent.postMessage(s,n||"*")}function d(...s){return s.reduce((n,e)=>n.then(()=>new Promise(r=>{let t=document.createElement("script");t.src=e,t.onload=r,document.body.appendChild(t)})),Promise.resolve())}var o=class extends EventTarget{constructor(e){super();this.url=e;this.m=e=>{e.source===this.w&&(this.dispatchEvent(new MessageEvent("message",{data:e.data})),this.onmessage&&this.onmessage(e))};this.e=(e,r,t,i,m)=>{if(r===`${this.url}`){let a=new ErrorEvent("error",{message:e,filename:r,lineno:t,colno:i,error:m});this.dispatchEvent(a),this.onerror&&this.onerror(a)}};let r=document.createElement("iframe");r.hidden=!0,document.body.appendChild(this.iframe=r),this.w.document.open(),this.w.document.write(`<html><body><script>postMessage=${c};importScripts=${d};addEventListener("error",({error})=>{parent.dispatchEvent(new ErrorEvent("error",{filename:"${e}",error}))})<\/script><script src=${e}?${+Date.now()}><\/script></body></html>`),this.w.document.close(),onmessage=this.m,onerror=this.e,this.r=new Promise((t,i)=>{this.w.onload=t,this.w.onerror=i})}terminate(){this.iframe.remove(),onmessage=onerror=null}postMessage(e){this.r.catch().then(()=>{this.w.dispatchEvent(new MessageEvent("message",structuredClone({data:e})))})}get w(){return this.iframe.contentWindow}};window.IFrameWorker=o;location.protocol==="file:"&&(window.Worker=o);})();
+/* Search in a site that is opened from a folder. Browsers start no workers for file:// pages, so
+   the script of the search worker runs in a hidden frame instead. */
+"use strict";
+if (location.protocol === "file:") {
+  window.Worker = class extends EventTarget {
+    constructor(url) {
+      super();
+      this.frame = document.createElement("iframe");
+      this.frame.hidden = true;
+      document.body.append(this.frame);
+      this.scope = this.frame.contentWindow;
+      this.scope.document.open(); // some browsers would replace the empty document later
+      this.scope.document.write("<body></body>");
+      this.scope.document.close();
+      this.scope.postMessage = (data) => this.answer(data);
+      this.scope.importScripts = async (...urls) => {
+        for (const one of urls) await this.load(one);
+      };
+      this.loaded = this.load(url);
+    }
+
+    load(url) {
+      const script = this.scope.document.createElement("script");
+      return new Promise((resolve, reject) => {
+        script.src = url;
+        script.onload = resolve;
+        script.onerror = () => reject(new Error(`${url} cannot be read`));
+        this.scope.document.body.append(script);
+      });
+    }
+
+    answer(data) {
+      const event = new MessageEvent("message", { data });
+      this.dispatchEvent(event);
+      if (this.onmessage) this.onmessage(event);
+    }
+
+    async postMessage(data) {
+      await this.loaded;
+      const event = new this.scope.MessageEvent("message", { data: structuredClone(data) });
+      this.scope.dispatchEvent(event);
+    }
+
+    terminate() {
+      this.frame.remove();
+    }
+  };
+}
