@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from whisper.tokenizer import TO_LANGUAGE_CODE, Tokenizer
@@ -45,6 +46,7 @@ def row_seconds(row: Row, header: AudioInfo) -> float:
     return end - row.start
 
 
+@lru_cache(maxsize=1000)  # so that a million rows share a string
 def language_code(language: str) -> str:
     """Return whisper's code for a code or an English name in any case; others in lower case."""
     return str(TO_LANGUAGE_CODE.get(language.lower(), language.lower()))
