@@ -321,7 +321,7 @@ def test_prompts_join_by_words_without_words_of_the_windows_text():
 
 
 def test_joined_windows_in_separate_files_contain_no_audio_twice(tmp_path):
-    """Each cut segment is heard again, whole, at the beginning of the next window's file."""
+    """A cut segment occurs again, whole, at the start of the next window's file."""
     sound = tone(50.0)
     spans = [(0.0, 30.0, ((0.0, 24.0), (24.0, 36.0))), (24.0, 50.0, ((0.0, 12.0), (12.0, 26.0)))]
     rows = []

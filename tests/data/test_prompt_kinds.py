@@ -104,7 +104,7 @@ def test_the_start_of_a_cut_segment_ends_half_of_the_prompts_with_times(english)
         ids = previous_ids(rows, 1, rng, timestamps=True, tokenizer=english)
         shapes[ids == [*pair, zero + 1250], ids == pair] += 1
     assert set(shapes) == {(True, False), (False, True)} and min(shapes.values()) > 150
-    # once the segment was heard whole, its cut start is history
+    # after the whole segment, its cut start is not in the previous text
     after = previous_ids(rows, 2, example_rng(0, 0, 2), timestamps=True, tokenizer=english)
     assert after == [*pair, zero, *english.encode(" Two."), zero + 400]
 
