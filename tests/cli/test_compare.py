@@ -38,6 +38,7 @@ def test_compare_reads_samples_and_says_what_is_none(run, tmp_path):
     assert status == 2 and "a.jsonl: holds no samples that can be read" in said
 
 
+@pytest.mark.slow
 def test_compare_keeps_the_domains_of_a_file_apart(run, corpus, model_path, second, tmp_path):
     files = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
     argv = ("evaluate", model_path, second, corpus[0], "--others", corpus[1], "--samples", *files)

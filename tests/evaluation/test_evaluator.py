@@ -23,6 +23,7 @@ def second(tmp_path):
     return save_whisper(random_whisper(seed=1), tmp_path / "second.pt")
 
 
+@pytest.mark.slow
 def test_checkpoints_are_scored_on_the_same_rows_and_compared(run, corpus, model_path, second,
                                                               tmp_path):  # fmt: skip
     out = tmp_path / "out.json"
@@ -51,6 +52,7 @@ def test_checkpoints_are_scored_on_the_same_rows_and_compared(run, corpus, model
     assert f"| none | wrong | {corpus[1].parent.name}/{corpus[1].name}, none |" in said
 
 
+@pytest.mark.slow
 def test_a_checkpoint_beside_itself_shows_no_difference(run, corpus, model_path, tmp_path):
     twin = tmp_path / "twin.pt"
     twin.write_bytes(model_path.read_bytes())
@@ -62,6 +64,7 @@ def test_a_checkpoint_beside_itself_shows_no_difference(run, corpus, model_path,
             assert change["before"] == change["after"] and not change["verdict"]
 
 
+@pytest.mark.slow
 def test_mixtures_of_two_begin_and_end_as_they_do(run, corpus, model_path, second, tmp_path):
     out = {name: tmp_path / f"{name}.json" for name in ("mixed", "apart")}
     status, said = run("evaluate", model_path, second, corpus[0], "--interpolate", "0", "0.5", "1",
@@ -106,6 +109,7 @@ def test_a_second_checkpoint_that_cannot_be_read_is_refused_before_the_first_dec
     assert status == 2 and "second.pt: its weights do not fit its dims" in said
 
 
+@pytest.mark.slow
 def test_what_was_scored_is_kept_when_the_next_checkpoint_is_interrupted(
     run, corpus, model_path, second, tmp_path, monkeypatch
 ):
@@ -146,6 +150,7 @@ def test_what_is_no_model_and_no_manifest_is_named_for_what_it_was_meant(
     )
 
 
+@pytest.mark.slow
 def test_rows_without_any_prompt_are_scored_under_none(run, corpus, model_path, tmp_path):
     rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
     write_manifest(corpus[0], [{"audio": row["audio"], "text": row["text"]} for row in rows])

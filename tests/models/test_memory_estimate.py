@@ -34,6 +34,7 @@ def test_it_grows_by_as_much_with_every_layer():
         assert estimate_peak_bytes(dims, 1, **settings) < estimate_peak_bytes(dims, 1)
 
 
+@pytest.mark.slow
 def test_weights_gradients_and_moments_are_counted():
     dims = ModelDimensions(80, 1500, 32, 2, 1, 51864, 448, 32, 2, 1)
     n = sum(p.numel() for p in random_whisper().parameters())
