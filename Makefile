@@ -13,7 +13,7 @@ EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.
 TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
 
-.PHONY: help install tools demo table lint check test matrix drills fuzz docs clean
+.PHONY: help install tools demo table lint quick check test matrix drills fuzz docs clean
 
 help:
 	@echo "make demo    fine-tune tiny.en on data/ and compare it with stock"
@@ -21,7 +21,7 @@ help:
 	@echo "make test    lint, types, all tests and their branch coverage"
 	@echo "make table   reproduce the README's table: two runs, three evaluations"
 	@echo "make drills  kill, fill and damage runs, and write the table of it (as root, for small disks)"
-	@echo "make matrix  make check with other versions of Python and torch"
+	@echo "make matrix  the quick tests with other versions of Python and torch"
 	@echo "make fuzz    10,000 spoiled inputs for every reader (Linux)"
 	@echo "make docs    build the documentation in site/, readable without a network"
 	@echo "make clean   remove .venv, build, site and the runs of demo and table"
@@ -70,7 +70,9 @@ lint: install
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-check: lint
+check: lint quick
+
+quick: install
 	$(BIN)/python -m pytest -q -m "not (drill or weights or slow)" $(PARALLEL)
 
 test: lint tools

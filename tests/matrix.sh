@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Run `make check` with the oldest and the newest Python and torch: `make matrix`.
+# Run the quick tests with the oldest and the newest Python and torch: `make matrix`.
+# Types are checked against the versions of constraints.txt only: those of older torch differ.
 #
 #   tests/matrix.sh [PYTHON=TORCH ...]     such as python3.10=2.6.0 python3.13=2.14.1
 #
@@ -17,7 +18,7 @@ for pair in "$@"; do
   sed "s/^torch==.*/torch==$torch/" constraints.txt >"$constraints.new"
   cmp --silent "$constraints.new" "$constraints" || cp "$constraints.new" "$constraints"
   echo "== $python, torch $torch"
-  if make check PYTHON="$python" VENV="build/matrix/$pair" CONSTRAINTS="$constraints"; then
+  if make quick PYTHON="$python" VENV="build/matrix/$pair" CONSTRAINTS="$constraints"; then
     results+=("$python, torch $torch: passed")
   else
     results+=("$python, torch $torch: FAILED")
