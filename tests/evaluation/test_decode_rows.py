@@ -18,6 +18,7 @@ from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all, decode_rows
 from whisper_ft.evaluation.samples import Sample
+from whisper_ft.models import decoding
 from whisper_ft.models.decoding import DecodeRequest, decode
 from whisper_ft.models.parameters import cast_matrices
 
@@ -113,7 +114,7 @@ def test_matrices_kept_in_half_write_what_casts_at_every_use_write(model, prompt
 @pytest.mark.slow
 def test_rows_decoded_together_score_as_they_do_alone(model, prompted, monkeypatch):
     together = list(decode_rows(model, prompted))
-    monkeypatch.setattr(evaluate, "MAX_ROWS_PER_PASS", 1)
+    monkeypatch.setattr(decoding, "MAX_RECORDINGS", 1)
     for one, alone in zip(together, decode_rows(model, prompted), strict=True):
         for condition, output in one.outputs.items():
             expected = alone.outputs[condition]

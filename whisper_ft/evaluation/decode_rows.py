@@ -18,14 +18,11 @@ from whisper_ft.data.row import Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.metrics import Count
 from whisper_ft.evaluation.samples import Output, Sample
-from whisper_ft.models.decoding import DecodeRequest, decode
+from whisper_ft.models.decoding import DecodeRequest, decode, recordings_per_pass
 from whisper_ft.models.loading import vocabulary_from_dims
 from whisper_ft.models.loss import row_losses
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.tokens import IGNORE, Segment, build_example, decode_segments
-
-MAX_ROWS_PER_PASS = 16
-CROSS_ATTENTION_BYTES = 10**9  # for the cross-attention keys and values of the rows of a pass
 
 
 def decode_all(
@@ -72,19 +69,12 @@ def decode_rows(
     runs once a row. A wrong prompt of None has an output of None; an empty right prompt shares the
     output without a prompt. Raises RowError naming an unreadable row.
     """
-    size = _rows_per_pass(model)
+    size = recordings_per_pass(model.dims, model.encoder.conv1.weight.dtype)
     numbers = sorted(range(len(prompted.rows)), key=lambda n: -len(prompted.rows[n].text))
     for start in range(0, len(numbers), size):
         yield from _decode_pass(
             model, prompted, numbers[start : start + size], timestamps, beam_size
         )
-
-
-def _rows_per_pass(model: Whisper) -> int:
-    """Return how many rows' cross-attention, the largest part of decoding's memory, may be held."""
-    dims, n_bytes = model.dims, model.encoder.conv1.weight.element_size()
-    row_bytes: int = 2 * dims.n_text_layer * dims.n_audio_ctx * dims.n_text_state * n_bytes
-    return min(MAX_ROWS_PER_PASS, max(1, CROSS_ATTENTION_BYTES // row_bytes))
 
 
 def _decode_pass(

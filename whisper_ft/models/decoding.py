@@ -15,7 +15,8 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.models.kv_cache import KVCache
 from whisper_ft.text.tokens import encode_prompt
 
-MAX_RECORDINGS, CROSS_ATTENTION_BYTES = 16, 10**9  # of one pass
+MAX_RECORDINGS = 16  # of one pass
+CROSS_ATTENTION_BYTES = 10**9  # for the cross-attention keys and values of one pass
 
 
 class DecodeRequest(NamedTuple):
