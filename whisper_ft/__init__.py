@@ -5,6 +5,7 @@ The names below are the library. Each loads on first use, so that importing the 
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,9 @@ _MODULES = {
     "train": "training.loop",
     "transcribe": "transcription.recordings",
 }
+
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library prints nothing
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from whisper_ft.cli.main import main
 from whisper_ft.version import __version__
 
 ROOT = Path(__file__).parents[2]
@@ -46,3 +47,17 @@ def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word(corpus, m
     )
     process.stdout.close()
     assert process.stderr.read() == "" and process.wait() == 141
+
+
+@pytest.mark.parametrize(
+    ("prog", "command"),
+    [
+        ("whisper-ft", "whisper-ft train"),
+        ("python -m whisper_ft", "python -m whisper_ft train"),
+        ("python train.py", "python train.py"),
+    ],
+)
+def test_train_names_the_command_by_which_it_was_called(prog, command, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"], prog=prog)
+    assert capsys.readouterr().out.startswith(f"usage: {command} [-h]")

@@ -30,3 +30,10 @@ def test_a_name_that_is_not_offered_is_an_attribute_error():
 def test_importing_the_package_loads_neither_torch_nor_whisper():
     code = "import sys, whisper_ft; sys.exit(bool({'torch', 'whisper', 'numpy'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_library_call_prints_no_warnings_unless_logging_is_set_up():
+    code = "import logging, whisper_ft; logging.getLogger('whisper_ft.data').warning('a warning')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    assert done.stdout + done.stderr == b""

@@ -77,7 +77,7 @@ def _run(name: str, argv: list[str], prog: str) -> int:
 
 
 def _train(argv: list[str], prog: str) -> int:
-    command_line = f"{prog} train" if prog == "whisper-ft" else prog
+    command_line = prog if prog.endswith("train.py") else f"{prog} train"
     config, given = parse(TrainConfig, argv, command_line)
     from whisper_ft.cli.train import train
 
