@@ -22,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from whisper_ft.config.commands import SETTINGS
-from whisper_ft.config.options import flag
+from whisper_ft.config.options import flag, format_range, format_value
 from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, SubtitlesConfig
 from whisper_ft.config.train import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "whisper_ft"
 MADE = "<!-- Made by docs/generate.py: do not edit. -->"
-TYPES = {str: "text", int: "integer", float: "number", bool: "switch"}
+NUMBERS = {int: "integers", float: "numbers"}
 PREPARE = {
     "prepare subtitles": SubtitlesConfig,
     "prepare noises": NoisesConfig,
@@ -44,7 +44,9 @@ def command_line() -> str:
         "",
         "# Command line",
         "",
-        "`whisper-ft COMMAND --help` prints the same. `python train.py` is `whisper-ft train`.",
+        "`whisper-ft COMMAND --help` lists the same flags.",
+        "`python train.py` is `whisper-ft train`.",
+        "`...` after a value means one or more of them. A flag without a value turns something on.",
         "Commands exit with status 0, with 1 if they fail, and with 2 for wrong input.",
     ]
     for name, config in sorted({"train": TrainConfig, **SETTINGS}.items()):
@@ -73,37 +75,34 @@ def _command(name: str, config: Any) -> Iterator[str]:
         title = "" if len(groups) == 1 else group.capitalize()
         yield from ("", *([f"**{title}**", ""] if title else []))
         for field in members:
-            yield f"- {_name(field)} ({'; '.join(_value(field))}): {_help(field)}"
+            yield f"- {_name(field)}{_value(field)}: {_help(field)}"
 
 
 def _name(field: dataclasses.Field[Any]) -> str:
-    positional = field.metadata["positional"]
-    return f"`{field.name.upper() if positional else flag(field.name)}`"
+    """Return a positional argument, or a flag and its value, as --help shows them."""
+    meta, (kind, count) = field.metadata, _kind(field.type)
+    if meta["positional"]:
+        return f"`{field.name.upper()}`"
+    if kind is bool or meta["choices"]:
+        return f"`{flag(field.name)}`"
+    more = " ..." if count == 0 else ""
+    return f"`{flag(field.name)} {format_value(field)}{more}`".replace("|", " or ")
 
 
-def _value(field: dataclasses.Field[Any]) -> list[str]:
-    """Return a field's type and range, and its default where the help does not say it."""
-    default = _default(field)
-    return [_choices(field) or _type(field), *([f"default {default}"] if default else [])]
-
-
-def _choices(field: dataclasses.Field[Any]) -> str:
-    return ", ".join(f"`{choice}`" for choice in field.metadata["choices"])
-
-
-def _type(field: dataclasses.Field[Any]) -> str:
-    """Return a field's type, how many values it takes, and the range of each."""
-    meta = field.metadata
+def _value(field: dataclasses.Field[Any]) -> str:
+    """Return what a value may be, and its default where the help does not say it."""
     kind, count = _kind(field.type)
-    parts = [TYPES[kind] if count is None else f"{count or 'one or more'} {TYPES[kind]}s"]
-    parts += [f"or `{word}`" for word in meta["words"]]
-    low, above, high = meta["at_least"], meta["above"], meta["at_most"]
-    bounds = []
-    if low is not None:
-        bounds = [f"{low:g} or more" if high is None else f"{low:g} to {high:g}"]
-    if above is not None:
-        bounds = [f"more than {above:g}"]
-    return ", ".join([" ".join(parts), *bounds])
+    numbers = {int: "an integer", float: "a number"}.get(kind, "")
+    choices = ", ".join(f"`{choice}`" for choice in field.metadata["choices"])
+    default = _default(field)
+    parts = [
+        choices or (NUMBERS.get(kind, "") if count else numbers),
+        format_range(field),
+        "one or more" if count == 0 and field.metadata["positional"] else "",
+        f"default {default}" if default else "",
+    ]
+    shown = ", ".join(part for part in parts if part)
+    return f" ({shown})" if shown else ""
 
 
 def _kind(annotation: Any) -> tuple[type, int | None]:

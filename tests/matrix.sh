@@ -4,8 +4,8 @@
 #
 #   tests/matrix.sh [PYTHON=TORCH ...]     such as python3.10=2.6.0 python3.13=2.14.1
 #
-# Environments stay in build/matrix. PyPI's torch for Linux brings several GB of CUDA; a CPU build:
-#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu tests/matrix.sh python3.10=2.6.0+cpu
+# Environments stay in build/matrix. The default torch for Linux brings several GB of CUDA. For a CPU
+# build, set PIP_EXTRA_INDEX_URL to the index of CPU builds and name one, such as 3.10=2.6.0+cpu.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- python3.10=2.6.0 python3.13=2.14.1

@@ -86,3 +86,21 @@ def test_numbers_out_of_bounds_are_all_named_at_once():
 def test_settings_survive_json():
     config = TrainConfig(train=("a", "b"), train_weights=(1.0, 0.3), lr=1e-5, prompts="own=.3")
     assert from_json(TrainConfig, json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_a_value_is_named_and_its_range_is_said(capsys):
+    with pytest.raises(SystemExit):
+        parse(TrainConfig, ["--help"], "train.py")
+    output = " ".join(capsys.readouterr().out.split())
+    for words in ("--model MODEL", "--out FOLDER", "--distractors MIN MAX", "--batch-size N|auto"):
+        assert words in output
+    assert "have timestamps. From 0 to 1. (default: 0.5)" in output
+    assert "Peak learning rate. More than 0. (default: 1/40" in output
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_no_flag_for_a_file_or_folder_asks_for_a_text(config_class):
+    for field in dataclasses.fields(config_class):
+        is_plain = field.type is str or field.type == tuple[str, ...]
+        if is_plain and not field.metadata["positional"] and not field.metadata["choices"]:
+            assert field.metadata["metavar"], field.name

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from whisper_ft.config.options import option
+from whisper_ft.config.prompts import PromptSettings
 from whisper_ft.config.train import (
     DEVICE_HELP,
     LANGUAGE_HELP,
     TASK_HELP,
     TASKS,
-    PromptSettings,
 )
 
 CHECKPOINT_HELP = "A .pt file or an official model name."
@@ -24,12 +24,13 @@ class EvaluateConfig:
     inputs: tuple[str, ...] = option(
         (), "Checkpoints (.pt files or official model names), then manifests.", positional=True
     )
-    language: str = option("en", LANGUAGE_HELP)
+    language: str = option("en", LANGUAGE_HELP, metavar="LANGUAGE")
     task: str = option("transcribe", TASK_HELP, choices=TASKS)
     others: tuple[str, ...] = option(
         (),
         "More manifests, each scored separately. Give data that the model was not fine-tuned on, "
         "to see what it forgot.",
+        metavar="MANIFEST",
     )
     interpolate: tuple[float, ...] = option(
         (),
@@ -56,17 +57,20 @@ class EvaluateConfig:
     seed: int = option(
         0, "Random seed for distractors, wrong prompts and the choice of rows.", at_least=0
     )
-    device: str = option("auto", DEVICE_HELP)
+    device: str = option("auto", DEVICE_HELP, metavar="DEVICE")
     name: tuple[str, ...] = option(
-        (), "Names of the checkpoints in tables, one for each. (default: their paths)"
+        (),
+        "Names of the checkpoints in tables, one for each. (default: their paths)",
+        metavar="NAME",
     )
     differing: int = option(
         3, "Show this many of the rows that differ most between checkpoints.", at_least=0
     )
-    json: str = option("", JSON_HELP)
+    json: str = option("", JSON_HELP, metavar="FILE")
     samples: tuple[str, ...] = option(
         (),
         "Write references, prompts and outputs to these JSON Lines files, one for each checkpoint.",
+        metavar="FILE",
     )
 
 
@@ -82,20 +86,24 @@ class ReportConfig:
     """Write the curves, scores and dev rows of a run, with their audio, to one HTML file."""
 
     run: str = option("", "The run folder.", positional=True)
-    out: str = option("", "HTML file to write. (default: report.html in the run folder)")
+    out: str = option(
+        "", "HTML file to write. (default: report.html in the run folder)", metavar="FILE"
+    )
     step: int | None = option(
         None,
         "Show the rows of the evaluation at this step. (default: the best evaluation)",
         at_least=0,
     )
     rows: int = option(
-        100, "Show at most this many rows, those that prompts change most.", at_least=0
+        100,
+        "Show at most this many rows. Rows whose outputs differ most between prompts come first.",
+        at_least=0,
     )
 
 
 @dataclass(frozen=True)
 class AverageConfig:
-    """Average the weights of checkpoints of one size, such as stock and fine-tuned."""
+    """Average checkpoints of one model, such as tiny.en before and after fine-tuning."""
 
     checkpoints: tuple[str, ...] = option(
         (), "Checkpoints (.pt files or official model names).", positional=True
@@ -106,7 +114,7 @@ class AverageConfig:
         at_least=0,
         at_most=1,
     )
-    out: str = option("", "The .pt file to write (required).")
+    out: str = option("", "The .pt file to write (required).", metavar="FILE")
 
 
 @dataclass(frozen=True)
@@ -117,8 +125,9 @@ class CheckConfig(PromptSettings):
     model: str = option(
         "small",
         "Model to be trained. Its vocabulary and text length decide which rows fit.",
+        metavar="MODEL",
     )
-    language: str = option("en", LANGUAGE_HELP)
+    language: str = option("en", LANGUAGE_HELP, metavar="LANGUAGE")
     task: str = option("transcribe", TASK_HELP, choices=TASKS)
     check_audio: int = option(
         200,
@@ -127,7 +136,7 @@ class CheckConfig(PromptSettings):
         at_least=0,
     )
     all_warnings: bool = option(False, "List every warning instead of a count for each kind.")
-    json: str = option("", "Write the report to this JSON file.")
+    json: str = option("", "Write the report to this JSON file.", metavar="FILE")
     preview: int = option(
         0, "Print this many rows as training sees them, token by token.", at_least=0
     )
@@ -142,21 +151,26 @@ class LongformConfig:
 
     checkpoint: str = option("", CHECKPOINT_HELP, positional=True)
     manifests: tuple[str, ...] = option((), MANIFESTS_HELP, positional=True)
-    language: str = option("en", LANGUAGE_HELP)
+    language: str = option("en", LANGUAGE_HELP, metavar="LANGUAGE")
     task: str = option("transcribe", TASK_HELP, choices=TASKS)
-    device: str = option("auto", DEVICE_HELP)
-    name: str = option("", "Name of the checkpoint in the result. (default: its path)")
-    json: str = option("", JSON_HELP)
-    samples: str = option("", "Write references and transcripts to this JSON Lines file.")
+    device: str = option("auto", DEVICE_HELP, metavar="DEVICE")
+    name: str = option(
+        "", "Name of the checkpoint in the result. (default: its path)", metavar="NAME"
+    )
+    json: str = option("", JSON_HELP, metavar="FILE")
+    samples: str = option(
+        "", "Write references and transcripts to this JSON Lines file.", metavar="FILE"
+    )
 
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """Compare prompts, or two checkpoints, with paired confidence intervals."""
+    """Compare one score of two checkpoints, or of the prompts of one, with paired intervals."""
 
     samples: tuple[str, ...] = option(
         (),
-        "One file written by evaluate --samples, to compare its prompts, or two, before and after.",
+        "Files written by evaluate --samples. One: compare its right and wrong prompts with none. "
+        "Two: compare the second checkpoint with the first.",
         positional=True,
     )
     score: str = option(
@@ -187,7 +201,9 @@ class TableConfig:
 
     results: tuple[str, ...] = option((), "Files written by evaluate --json.", positional=True)
     into: str = option(
-        "", "Document to change: the table between two <!-- table --> lines is replaced."
+        "",
+        "Document to change: the table between two <!-- table --> lines is replaced.",
+        metavar="FILE",
     )
 
 

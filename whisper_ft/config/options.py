@@ -21,6 +21,7 @@ def option(
     default: Any,
     help: str,
     *,
+    metavar: str = "",
     group: str = "options",
     choices: Sequence[str] = (),
     words: Mapping[str, int] = MappingProxyType({}),
@@ -31,11 +32,13 @@ def option(
 ) -> Any:
     """Return a dataclass field that is also a flag.
 
-    `words` maps words that may be given instead of a number to the value that stands for each.
-    `out_of_bounds` checks `at_least`, `above` and `at_most`.
+    `metavar` names the value in the help, such as FILE, or MIN MAX for two values. The default is
+    TEXT, N or X, by the type. `words` maps words that may be given instead of a number to the value
+    that stands for each. `out_of_bounds` checks `at_least`, `above` and `at_most`.
     """
     metadata = {
         "help": help,
+        "metavar": metavar,
         "group": group,
         "choices": tuple(choices),
         "words": words,
@@ -101,6 +104,22 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def format_value(field: dataclasses.Field[Any]) -> str:
+    """Return how the help shows the value of a flag, such as FILE or N|auto."""
+    kind, _ = _kind(field.type)
+    return "|".join((field.metadata["metavar"] or METAVARS[kind], *field.metadata["words"]))
+
+
+def format_range(field: dataclasses.Field[Any]) -> str:
+    """Return the range of a number, such as "from 0 to 1"; "" if it has none."""
+    low, above, high = (field.metadata[name] for name in ("at_least", "above", "at_most"))
+    if above is not None:
+        return f"more than {above:g}"
+    if low is None:
+        return ""
+    return f"{low:g} or more" if high is None else f"from {low:g} to {high:g}"
+
+
 def _number_problems(field: dataclasses.Field[Any], number: float) -> list[str]:
     meta, problems = field.metadata, []
     if meta["at_least"] is not None and not number >= meta["at_least"]:
@@ -132,7 +151,7 @@ def _from_json(field: dataclasses.Field[Any], value: Any) -> Any:
 def _add_argument(group: argparse._ActionsContainer, field: dataclasses.Field[Any]) -> None:
     kind, count = _kind(field.type)
     meta = field.metadata
-    keywords: dict[str, Any] = {"help": meta["help"].replace("%", "%%") + _default_note(field)}
+    keywords: dict[str, Any] = {"help": _help(field).replace("%", "%%")}
     if kind is bool:
         group.add_argument(
             flag(field.name), action="store_true", default=argparse.SUPPRESS, **keywords
@@ -147,8 +166,19 @@ def _add_argument(group: argparse._ActionsContainer, field: dataclasses.Field[An
         group.add_argument(field.name, metavar=field.name.upper(), **keywords)
         return
     if not meta["choices"]:
-        keywords["metavar"] = "|".join((METAVARS[kind], *meta["words"]))
+        value = format_value(field)
+        keywords["metavar"] = tuple(value.split()) if isinstance(count, int) else value
     group.add_argument(flag(field.name), default=argparse.SUPPRESS, **keywords)
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    """Return a field's help with its default and its range, except "0 or more" of a count."""
+    text, words, rest = str(field.metadata["help"]).partition(" (default:")
+    is_count = _kind(field.type)[0] is int and field.metadata["at_most"] is None
+    bounds = "" if is_count else format_range(field)
+    if bounds:
+        text += f" {bounds[0].upper()}{bounds[1:]}."
+    return text + words + rest + _default_note(field)
 
 
 def _default_note(field: dataclasses.Field[Any]) -> str:

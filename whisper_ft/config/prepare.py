@@ -18,6 +18,7 @@ class SubtitlesConfig:
         "",
         "Output folder (required). It gets manifest.jsonl and notes on what was changed or "
         "skipped.",
+        metavar="FOLDER",
     )
     channels: bool = option(
         False,
@@ -32,11 +33,13 @@ class SubtitlesConfig:
     language: str = option(
         "",
         "Language of the speech. (default: from the JSON, or from a file name such as talk.de.srt)",
+        metavar="LANGUAGE",
     )
     encoding: str = option(
         "",
         "Text encoding of the subtitles. (default: from the byte order mark, else UTF-8, else "
         "guessed)",
+        metavar="NAME",
     )
     keep_notes: bool = option(False, "Keep speaker labels and sound notes such as [music].")
     seed: int = option(0, "Random seed for choosing which silent windows to keep.", at_least=0)
@@ -47,28 +50,34 @@ class NoisesConfig:
     """Make rows without speech from a folder of noises, and rows of digital silence."""
 
     folder: str = option("", "Folder of audio files without speech.", positional=True)
-    out: str = option("", "Manifest to write (required).")
+    out: str = option("", "Manifest to write (required).", metavar="FILE")
     rows: int = option(200, "Number of rows to make.", at_least=1)
     seed: int = option(0, "Random seed for choosing files and excerpts.", at_least=0)
 
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Turn a corpus into a manifest. Only its metadata is read."""
+    """Turn a corpus into a manifest. Only its metadata is read, not its audio."""
 
     source: str = option("", "The corpus: its folder, or the file that lists it.", positional=True)
-    out: str = option("", "Manifest to write (required).")
+    out: str = option("", "Manifest to write (required).", metavar="FILE")
     columns: tuple[str, ...] = option(
         (),
         "For csv, tsv and huggingface: columns with other names than the manifest's fields, such "
-        "as audio=path text=sentence.",
+        "as audio=path text=sentence. In a csv or tsv, semicolons separate keywords.",
+        metavar="FIELD=COLUMN",
     )
     delimiter: str = option(
-        "", "Character between the columns of a csv. (default: a comma, or a tab in a .tsv)"
+        "",
+        "Character between the columns of a csv. (default: a comma, or a tab in a .tsv)",
+        metavar="CHARACTER",
     )
-    language: str = option("", "Language of rows without one.")
+    language: str = option(
+        "", "Language of rows for which the corpus names none.", metavar="LANGUAGE"
+    )
     empty_is_silence: bool = option(
         False,
-        "Treat an empty text as silence. (default: as not transcribed, and the row is skipped)",
+        "Keep rows with an empty text: nobody speaks in them. (default: an empty text means that "
+        "the row was not transcribed, and the row is skipped)",
     )
     lowercase: bool = option(False, "Write texts in lower case, for corpora in capitals.")

@@ -6,44 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from whisper_ft.config.options import option, out_of_bounds
+from whisper_ft.config.prompts import PromptSettings
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data"  # in a source checkout, beside the package
 AUTO = -1  # stands for --batch-size auto
 TASKS = ("transcribe", "translate")
-LANGUAGE_HELP = "Language of rows without one."
-TASK_HELP = "Task of rows without one."
+LANGUAGE_HELP = "Language of rows that do not set `language`: a code such as de."
+TASK_HELP = "Task of rows that do not set `task`."
 DEVICE_HELP = "Device: auto, cpu, cuda or cuda:N."
-
-
-@dataclass(frozen=True)
-class PromptSettings:
-    """How the prompts of training examples are drawn."""
-
-    prompts: str = option(
-        "own=0.2,previous=0.1,keywords=0.05,carried=0.05,style=0.05,wrong=0.05",
-        "Kinds of prompt and the share of examples that get each, separated by commas. The rest "
-        "get none. If a row lacks a kind, its other kinds share that rate. "
-        "own: the prompt of the row. "
-        "previous: the text before the row in its recording. "
-        "keywords: the keywords of the row among those of other rows. "
-        "carried: the prompt or keywords of the row, then the text before it. "
-        "style: another text with the same case and punctuation, if the rows have several styles. "
-        "wrong: the prompt of another row.",
-        group="prompts",
-    )
-    distractors: tuple[int, int] = option(
-        (5, 40),
-        "Fewest and most terms of other rows that are mixed with the keywords of a row.",
-        group="prompts",
-        at_least=0,
-    )
-    timestamp_rate: float = option(
-        0.5,
-        "Share of examples whose targets have timestamps, from 0 to 1.",
-        group="prompts",
-        at_least=0,
-        at_most=1,
-    )
 
 
 @dataclass(frozen=True)
@@ -54,28 +24,34 @@ class TrainConfig(PromptSettings):
         "small",
         "Model to start from: an official name (tiny to large-v3, turbo, or with .en), or a .pt "
         "file.",
+        metavar="MODEL",
         group="model",
     )
-    language: str = option("en", LANGUAGE_HELP, group="model")
+    language: str = option("en", LANGUAGE_HELP, metavar="LANGUAGE", group="model")
     task: str = option("transcribe", TASK_HELP, group="model", choices=TASKS)
     freeze_encoder: bool = option(
         False,
-        "Train only the decoder. This is faster and needs up to a third less memory.",
+        "Train only the decoder. This is faster and needs less memory.",
         group="model",
     )
     feature_cache: str = option(
         "",
         "Folder in which a frozen encoder's output is kept, computed once for each row. Later "
         "epochs, and later runs on the same audio, then run only the decoder.",
+        metavar="FOLDER",
         group="model",
     )
     feature_cache_gb: float = option(
-        100.0, "Most gigabytes that a run may add to --feature-cache.", group="model", above=0
+        100.0,
+        "Maximum number of gigabytes that a run may add to --feature-cache.",
+        group="model",
+        above=0,
     )
 
     train: tuple[str, ...] = option(
         (),
-        "Manifests to train on. (default: the sample data of a source checkout)",
+        "Manifests to train on. (default: the sample corpus of a source checkout)",
+        metavar="MANIFEST",
         group="data",
     )
     train_weights: tuple[float, ...] = option(
@@ -93,7 +69,9 @@ class TrainConfig(PromptSettings):
     )
     dev: tuple[str, ...] = option(
         (),
-        "Manifests to evaluate on. (default: the sample's when training on the sample, else none)",
+        "Manifests of dev rows, which choose best.pt. (default: the sample corpus's when training "
+        "on it, else none)",
+        metavar="MANIFEST",
         group="data",
     )
     skip_bad_rows: bool = option(
@@ -133,7 +111,7 @@ class TrainConfig(PromptSettings):
     )
     max_steps: int | None = option(
         None,
-        "Most optimiser steps. (default: as many as --epochs needs)",
+        "Maximum number of optimiser steps. (default: as many as --epochs needs)",
         group="optimisation",
         at_least=1,
     )
@@ -151,7 +129,7 @@ class TrainConfig(PromptSettings):
     gradient_checkpointing: bool = option(
         False,
         "Recompute layers in the backward pass instead of storing their results. A step takes a "
-        "quarter longer and needs far less memory.",
+        "quarter longer. It saves little with one row per pass and more with several.",
         group="optimisation",
     )
     amp: str = option(
@@ -172,8 +150,8 @@ class TrainConfig(PromptSettings):
     )
     stochastic_depth: float = option(
         0.0,
-        "Probability of skipping the last layer. It shrinks linearly to the first layer. large-v2 "
-        "used 0.1.",
+        "Probability of skipping the last layer. It decreases linearly towards the first layer. "
+        "large-v2 used 0.1.",
         group="regularisation",
         at_least=0,
         at_most=0.9,
@@ -186,10 +164,17 @@ class TrainConfig(PromptSettings):
         at_most=0.9,
     )
     noise: str = option(
-        "", "Folder of noise recordings. Half of the examples get one.", group="regularisation"
+        "",
+        "Folder of noise recordings. Half of the examples are mixed with one, drawn at random.",
+        metavar="FOLDER",
+        group="regularisation",
     )
     reverb: str = option(
-        "", "Folder of impulse responses. Half of the examples get one.", group="regularisation"
+        "",
+        "Folder of room impulse responses. Half of the examples are reverberated with one, drawn "
+        "at random.",
+        metavar="FOLDER",
+        group="regularisation",
     )
     speed: float = option(
         0.0,
@@ -228,11 +213,14 @@ class TrainConfig(PromptSettings):
         at_least=0,
     )
 
-    out: str = option("", "Run folder. (default: runs/ and the model's name)", group="run")
+    out: str = option(
+        "", "Run folder. (default: runs/ and the model's name)", metavar="FOLDER", group="run"
+    )
     resume: str = option(
         "",
         "Resume this run. Only --workers, --device, --save-every, --feature-cache and "
         "--feature-cache-gb may be changed.",
+        metavar="FOLDER",
         group="run",
     )
     strict_resume: bool = option(
@@ -250,7 +238,7 @@ class TrainConfig(PromptSettings):
     save_every: int = option(
         200, "Steps between saves of the training state.", group="run", at_least=1
     )
-    device: str = option("auto", DEVICE_HELP, group="run")
+    device: str = option("auto", DEVICE_HELP, metavar="DEVICE", group="run")
 
     def problems(self) -> list[str]:
         """Return what is wrong with these settings, each as `flag: value: remedy`."""

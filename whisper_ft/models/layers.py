@@ -1,4 +1,4 @@
-"""Whisper's layers, computed in less time and memory to the same numbers."""
+"""Fast versions of Whisper's layers: less time and memory, and the same result up to rounding."""
 
 from __future__ import annotations
 

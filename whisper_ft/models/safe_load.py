@@ -1,6 +1,6 @@
-"""Read checkpoints as data: run no code from a file, and take no memory on a file's word.
+"""Read checkpoints as data: run no code from a file, and check its sizes before taking memory.
 
-A hostile file may hold pickled code, claim sizes that it does not have, or be an archive that two
+A malicious file may hold pickled code, claim sizes that it does not have, or be an archive that two
 readers understand differently. Every file passes `find_damage` before `load_plain` opens it, and
 `find_mismatch` before a model is made from it.
 """

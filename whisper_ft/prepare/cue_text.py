@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# Every pattern is bounded or excludes its own delimiters: a hostile file must not make it slow.
+# Every pattern is bounded or excludes its own delimiters: a malicious file must not make it slow.
 SOUND_NOTE = re.compile(
     r"\[[^\]]{0,300}\]|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)"
 )

@@ -1,4 +1,4 @@
-"""The rows that a run trains and is evaluated on."""
+"""Checked rows for training and for dev, and the order of sampling them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,38 @@
+"""Settings of the prompts of training, which `train` and `check` share."""
+
+from dataclasses import dataclass
+
+from whisper_ft.config.options import option
+
+
+@dataclass(frozen=True)
+class PromptSettings:
+    """How the prompts of training examples are drawn."""
+
+    prompts: str = option(
+        "own=0.2,previous=0.1,keywords=0.05,carried=0.05,style=0.05,wrong=0.05",
+        "Kinds of prompt and the share of examples that get each, separated by commas. The rest "
+        "get none. If a row lacks a kind, that share goes to the row's other kinds, except wrong. "
+        "own: the row's `prompt`. "
+        "previous: the previous text, of the rows before it in its recording. "
+        "keywords: the row's `keywords` among those of other rows. "
+        "carried: the row's prompt or keywords, then the previous text. "
+        "style: another text with the same case and punctuation, if the rows have several styles. "
+        "wrong: a prompt of another row.",
+        metavar="PROMPTS",
+        group="prompts",
+    )
+    distractors: tuple[int, int] = option(
+        (5, 40),
+        "Minimum and maximum number of terms of other rows in a keyword prompt.",
+        metavar="MIN MAX",
+        group="prompts",
+        at_least=0,
+    )
+    timestamp_rate: float = option(
+        0.5,
+        "Share of examples whose targets have timestamps.",
+        group="prompts",
+        at_least=0,
+        at_most=1,
+    )
