@@ -22,7 +22,7 @@ help:
 	@echo "make table   reproduce the README's table: two runs, three evaluations"
 	@echo "make drills  kill, fill and damage runs, and write the table of it (as root, for small disks)"
 	@echo "make matrix  the quick tests with other versions of Python and torch"
-	@echo "make fuzz    10,000 spoiled inputs for every reader (Linux)"
+	@echo "make fuzz    10,000 corrupted inputs for every reader (Linux)"
 	@echo "make docs    build the documentation in site/, readable without a network"
 	@echo "make clean   remove .venv, build, site and the runs of demo and table"
 

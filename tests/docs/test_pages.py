@@ -14,11 +14,19 @@ from whisper.tokenizer import get_tokenizer
 import whisper_ft
 from whisper_ft.data.prompts import KINDS, parse_policy
 from whisper_ft.data.row_parsing import parse_line
-from whisper_ft.evaluation.results import read_evaluations
+from whisper_ft.evaluation.comparison import Change
+from whisper_ft.evaluation.longform_scores import LongformSample, LongformScores
+from whisper_ft.evaluation.results import (
+    EvaluationResult,
+    EvaluationSettings,
+    read_evaluations,
+)
+from whisper_ft.evaluation.samples import Sample
 from whisper_ft.evaluation.scoring import SCORES
 from whisper_ft.evaluation.tables import MARK, markdown_table
 from whisper_ft.text.tokens import IGNORE, build_example
 from whisper_ft.training.log import StepLog
+from whisper_ft.training.optimizer import FINE_TUNING_SHARE, PRETRAINING_LR
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -93,11 +101,13 @@ def test_every_flag_that_a_page_names_exists():
 
 def test_the_scores_are_the_ones_that_are_computed():
     (page,) = (TEXTS[name] for name in TEXTS if name.endswith("scores.md"))
-    table = page.split("| score | what it counts |")[1]
+    table, longform = page.split("| score | what it counts |")[1].split("## Scores of longform")
     named = [
         name for row in re.findall(r"^\| (`.*?`) \|", table, re.M) for name in row.split("`")[1::2]
     ]
     assert sorted(named) == sorted(SCORES)
+    for field in dataclasses.fields(LongformScores):
+        assert f"`{field.name}`" in longform
 
 
 def test_every_name_of_the_library_is_on_the_python_page():
@@ -110,6 +120,24 @@ def test_the_fields_of_a_logged_step_are_explained():
     rows = re.findall(r"^\| (`.*?`) \|", table, re.M)
     fields = [field.name for field in dataclasses.fields(StepLog)]
     assert [name for row in rows for name in row.split("`")[1::2]] == fields
+
+
+def test_the_default_learning_rates_are_those_of_training():
+    rows = re.findall(r"^\| `(\w+).*\| ([\d.e-]+) \|$", TEXTS["docs/reference/models.md"], re.M)
+    widths = {"tiny": 384, "base": 512, "small": 768, "medium": 1024, "large": 1280, "turbo": 1280}
+    assert {name: float(rate) for name, rate in rows} == {
+        name: pytest.approx(PRETRAINING_LR[width] * FINE_TUNING_SHARE)
+        for name, width in widths.items()
+    }
+
+
+def test_the_fields_of_the_result_files_are_explained():
+    page = TEXTS["docs/reference/result-files.md"]
+    rows = re.findall(r"^\| (`.*?`) \|", page, re.M)
+    named = {name for row in rows for name in row.split("`")[1::2]}
+    kinds = (EvaluationResult, EvaluationSettings, Change, Sample, LongformSample)
+    fields = {field.name for kind in kinds for field in dataclasses.fields(kind)}
+    assert fields - {"settings", "samples"} <= named
 
 
 def test_every_kind_of_prompt_is_explained():
