@@ -24,7 +24,7 @@ from whisper_ft.text.tokens import (
 
 RIGHT_KINDS = ("own", "previous", "keywords", "carried", "style")
 DROP_RATE = 0.1  # share of a row's keywords that its keyword prompt lacks: users' lists do too
-# With all 223 ids, `carry_initial_prompt` would leave no id for the history
+# With all 223 ids, `carry_initial_prompt` would leave no id for the previous text
 MAX_CARRIED_TOKENS = MAX_PROMPT_TOKENS - 1
 DANGLING_RATE = 0.5  # pre-training's prompts end with a cut segment's start, `transcribe`'s do not
 MAX_WRONG_DRAWS = 20  # rows drawn for a wrong prompt
@@ -68,7 +68,7 @@ class PromptDraw:
         return self.row.prompt.strip()
 
     def previous(self) -> list[int]:
-        """Return the ids of the text before the row in its recording."""
+        """Return the ids of the previous text: that of the rows before it in its recording."""
         return previous_ids(
             self.rows, self.index, self.rng, timestamps=self.timestamps, tokenizer=self.tokenizer
         )
@@ -89,12 +89,12 @@ class PromptDraw:
     def carried(self) -> Prompt:
         """Return the prompt of a later window of `transcribe(carry_initial_prompt=True)`.
 
-        It is the row's prompt or keywords, then the text before the row.
+        It is the row's prompt or keywords, then the previous text.
         """
         first = self.row.prompt.strip() or self.keywords(MAX_CARRIED_TOKENS)
         ids = keep_last(encode_prompt(self.tokenizer, first), MAX_CARRIED_TOKENS)
-        history = self.previous()
-        return [*ids, *history[-(MAX_PROMPT_TOKENS - len(ids)) :]] if ids and history else ""
+        previous = self.previous()
+        return [*ids, *previous[-(MAX_PROMPT_TOKENS - len(ids)) :]] if ids and previous else ""
 
     def style(self) -> Prompt:
         """Return another text in the row's style; none if all rows drawn have one style."""
@@ -152,7 +152,7 @@ def previous_ids(
     timestamps: bool,
     tokenizer: Tokenizer,
 ) -> list[int]:
-    """Return the last 223 ids of the texts before a row in its recording.
+    """Return the last 223 ids of a row's previous text: the texts before it in its recording.
 
     They have timestamps exactly when the target has (Whisper paper, section 2.3). As in
     `transcribe`, segments without text or length are left out. If the row before was cut in a
