@@ -14,6 +14,7 @@ from whisper_ft.evaluation.evaluator import evaluate
 from whisper_ft.evaluation.results import EvaluationResult, compare_results
 from whisper_ft.evaluation.samples import CONDITIONS, Sample
 from whisper_ft.evaluation.scoring import Scores, score
+from whisper_ft.models.loading import load
 from whisper_ft.runtime import progress
 
 
@@ -178,3 +179,12 @@ def test_a_library_user_gets_results_with_samples_and_nothing_is_printed(
     assert capsys.readouterr() == ("", "")
     with pytest.raises(TypeError, match="beams"):
         evaluate([model_path], [corpus[0]], beams=5)
+
+
+def test_a_model_in_place_of_its_path_is_refused_by_name(model, model_path, corpus):
+    loaded = load(str(model_path))
+    for given in (loaded, [loaded], model, [str(model_path), model]):
+        with pytest.raises(TypeError, match="is not a path: give paths or official names"):
+            evaluate(given, corpus[0])
+    with pytest.raises(TypeError, match="manifests: NoneType is not a path: give paths"):
+        evaluate(model_path, None)

@@ -9,6 +9,7 @@ from helpers.models import random_whisper, save_whisper
 
 from whisper_ft.data.audio import log_mel, read_audio
 from whisper_ft.models import decoding
+from whisper_ft.models.loading import load
 from whisper_ft.transcription.recordings import transcribe
 
 
@@ -84,6 +85,9 @@ def test_one_prompt_serves_all_and_a_checkpoint_is_loaded_from_its_path(model, c
     path = save_whisper(model, tmp_path / "random.pt")
     shared = transcribe(path, clips, "Kathryn Smyth.", device="cpu")
     assert shared == transcribe(model, clips, ["Kathryn Smyth."] * 5)
+    assert shared == transcribe(load(str(path)), clips, "Kathryn Smyth.")
+    assert shared[:1] == transcribe(model, str(clips[0]), "Kathryn Smyth.")
+    assert shared[:1] == transcribe(model, clips[0], "Kathryn Smyth.")
 
 
 def test_special_spellings_in_a_prompt_are_text(model, clips, tmp_path):
@@ -95,8 +99,11 @@ def test_special_spellings_in_a_prompt_are_text(model, clips, tmp_path):
 
 def test_every_file_that_cannot_be_read_is_named_before_anything_is_decoded(model, clips, tmp_path):
     (tmp_path / "empty.wav").touch()
-    with pytest.raises(ValueError, match=r"(?s)gone\.wav: no such file.*empty\.wav: an empty file"):
-        transcribe(model, [*clips, tmp_path / "gone.wav", tmp_path / "empty.wav"])
+    bad = [tmp_path / "gone.wav", tmp_path / "empty.wav"]
+    words = r"(?s)gone\.wav: no such file.*empty\.wav: an empty file"
+    with pytest.raises(ValueError, match=words) as error:
+        transcribe(model, [*clips, *bad])
+    assert "correct the path" in str(error.value) and "row" not in str(error.value)
 
 
 def test_a_damaged_file_is_named(model, tmp_path):
@@ -107,10 +114,20 @@ def test_a_damaged_file_is_named(model, tmp_path):
 
 
 def test_a_prompt_too_few_and_a_language_that_the_model_lacks_are_told(model, clips):
-    with pytest.raises(ValueError, match="1 prompts for 5 recordings"):
+    with pytest.raises(ValueError, match="1 prompt for 5 recordings: give one for each"):
         transcribe(model, clips, ["Smyth"])
     with pytest.raises(ValueError, match="language: 'de': the model is English-only"):
         transcribe(model, clips, language="de")
+
+
+def test_a_prompt_that_is_no_text_and_a_task_that_the_model_lacks_are_told(model, talkative, clips):
+    with pytest.raises(ValueError, match='prompt 2 is None: give text, "" for none'):
+        transcribe(model, clips[:3], ["a", None, "b"])
+    for any_model in (model, talkative):
+        with pytest.raises(ValueError, match="task: 'foo': give transcribe or translate"):
+            transcribe(any_model, clips, task="foo")
+    with pytest.raises(ValueError, match="task: 'translate': the model is English-only"):
+        transcribe(model, clips, task="translate")
 
 
 def test_no_recordings_are_no_transcripts(model):

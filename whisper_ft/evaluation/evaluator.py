@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,15 @@ from whisper_ft.evaluation.results import EvaluationResult, EvaluationSettings
 from whisper_ft.evaluation.samples import short_path
 from whisper_ft.models.averaging import average
 from whisper_ft.models.layers import use_fast_layers
-from whisper_ft.models.loading import load, load_vocabulary
+from whisper_ft.models.loading import LoadedModel, load, load_vocabulary
 from whisper_ft.models.parameters import cast_matrices
 from whisper_ft.runtime.devices import pick_device, pick_dtype
 from whisper_ft.validation.checks import usable_rows
 
 
 def evaluate(
-    checkpoints: str | Path | Sequence[str | Path],
-    manifests: str | Path | Sequence[str | Path],
+    checkpoints: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    manifests: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     **options: Any,
 ) -> list[EvaluationResult]:
     """Score checkpoints on manifests under right, no and wrong prompts.
@@ -44,14 +44,26 @@ def evaluate(
     `samples`, `differing`) have no effect, because nothing is printed or written:
     `EvaluationResult.samples` holds the outputs.
     Raises ValueError with all that is wrong with options, checkpoints and manifests, TypeError for
-    an unknown option, and `data.dataset.RowError` for audio that cannot be read.
+    an unknown option or for what is not a path, and `data.dataset.RowError` for audio that cannot
+    be read.
     """
-    inputs = (*_as_tuple(checkpoints), *_as_tuple(manifests))
+    inputs = (
+        *_as_paths("checkpoints", checkpoints, "paths or official names"),
+        *_as_paths("manifests", manifests, "paths"),
+    )
     return list(evaluate_plan(make_evaluation_plan(EvaluateConfig(inputs, **options))))
 
 
-def _as_tuple(paths: str | Path | Sequence[str | Path]) -> tuple[str, ...]:
-    return (str(paths),) if isinstance(paths, (str, Path)) else tuple(map(str, paths))
+def _as_paths(name: str, given: object, wanted: str) -> list[str]:
+    """Return one path, or several, as texts. Raises TypeError for anything else."""
+    if isinstance(given, (str, LoadedModel)) or not isinstance(given, Iterable):
+        given = [given]
+    paths = []
+    for path in given:
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"{name}: {type(path).__name__} is not a path: give {wanted}")
+        paths.append(str(path))
+    return paths
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -13,11 +14,13 @@ from torch import Tensor
 from whisper.audio import N_FRAMES
 from whisper.model import Whisper
 
+from whisper_ft.config.train import TASKS
 from whisper_ft.data.audio import log_mel, n_mel_frames, probe, read_audio
 from whisper_ft.models.decoding import DecodeRequest, decode, recordings_per_pass
-from whisper_ft.models.loading import load, vocabulary_from_dims
+from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
 from whisper_ft.runtime.devices import pick_device, pick_dtype
 from whisper_ft.runtime.progress import progress_bar
+from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import Segment, decode_segments
 
 
@@ -44,8 +47,8 @@ class _Options:
 
 @torch.no_grad()
 def transcribe(
-    model: Whisper | str | PathLike[str],
-    recordings: Sequence[str | PathLike[str]],
+    model: Whisper | LoadedModel | str | PathLike[str],
+    recordings: Sequence[str | PathLike[str]] | str | PathLike[str],
     prompts: Sequence[str] | str = "",
     *,
     language: str = "en",
@@ -56,26 +59,27 @@ def transcribe(
 ) -> list[Transcript]:
     """Transcribe audio files, each after its own prompt, and return the transcripts in that order.
 
-    `model` is a loaded Whisper, which stays on its device, or a checkpoint's path or an official
-    name, which is loaded to `device`. `prompts` are one for each recording, or one for all.
+    `model` is a loaded model, which stays on its device, or a checkpoint's path or an official
+    name, which is loaded to `device`. `recordings` are paths; one path is one recording. `prompts`
+    are one for each recording, or one for all; "" is no prompt.
 
     Recordings of at most 30 s are decoded together, each as `whisper.decode` decodes it alone at
     temperature 0. A longer one goes through `whisper.transcribe`, which carries the prompt from
     window to window (`carry_initial_prompt`).
 
-    Raises ValueError that names every file that cannot be read, before anything is decoded.
+    Raises ValueError for prompts, a language or a task that cannot be used, and one that names
+    every file that cannot be read, before anything is decoded.
     """
+    if isinstance(recordings, (str, PathLike)):
+        recordings = [recordings]
     paths = [Path(recording) for recording in recordings]
-    prompts = [prompts] * len(paths) if isinstance(prompts, str) else list(prompts)
-    if len(prompts) != len(paths):
-        raise ValueError(
-            f"{len(prompts)} prompts for {len(paths)} recordings: give one for each, or one for all"
-        )
+    prompts = _prompt_of_each(prompts, len(paths))
     is_short = _are_short(paths)
-    if not isinstance(model, Whisper):
-        model = load(str(model), pick_device(device)).model
-    if problem := vocabulary_from_dims(model.dims).language_problem(language):
-        raise ValueError(f"language: {problem}")
+    if not isinstance(model, (Whisper, LoadedModel)):
+        model = load(str(model), pick_device(device))
+    if isinstance(model, LoadedModel):
+        model = model.model
+    _check_task(model, language, task)
     options = _Options(language, task, timestamps, beam_size)
     size = recordings_per_pass(model.dims, pick_dtype("auto", model.device))
     transcripts: dict[int, Transcript] = {}
@@ -86,6 +90,31 @@ def transcribe(
     return [transcripts[number] for number in range(len(paths))]
 
 
+def _prompt_of_each(prompts: Sequence[str] | str, n_recordings: int) -> list[str]:
+    """Return a prompt for each recording. Raises ValueError if they do not fit."""
+    prompts = [prompts] * n_recordings if isinstance(prompts, str) else list(prompts)
+    if len(prompts) != n_recordings:
+        raise ValueError(
+            f"{format_count(len(prompts), 'prompt')} for "
+            f"{format_count(n_recordings, 'recording')}: give one for each, or one for all"
+        )
+    for number, prompt in enumerate(prompts, start=1):
+        if not isinstance(prompt, str):
+            raise ValueError(f'prompt {number} is {prompt!r:.40}: give text, "" for none')
+    return prompts
+
+
+def _check_task(model: Whisper, language: str, task: str) -> None:
+    """Raise ValueError for a language or a task that the model lacks."""
+    vocabulary = vocabulary_from_dims(model.dims)
+    if problem := vocabulary.language_problem(language):
+        raise ValueError(f"language: {problem}")
+    if task not in TASKS:
+        raise ValueError(f"task: {task!r}: give {' or '.join(TASKS)}")
+    if task == "translate" and not vocabulary.multilingual:
+        raise ValueError(f"task: {task!r}: the model is English-only: use a model without .en")
+
+
 def _are_short(paths: Sequence[Path]) -> list[bool]:
     """Return whether each file fits in one window of 30 s. Raises ValueError for bad files."""
     is_short, problems = [], []
@@ -93,7 +122,8 @@ def _are_short(paths: Sequence[Path]) -> list[bool]:
         try:
             is_short.append(n_mel_frames(probe(path).duration) <= N_FRAMES)
         except ValueError as error:
-            problems.append(f"{path}: {error}")
+            what = re.sub(",? or remove the row$", "", str(error))  # there are no rows here
+            problems.append(f"{path}: {what}")
     if problems:
         raise ValueError("\n".join(problems))
     return is_short
