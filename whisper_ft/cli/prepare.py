@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from whisper_ft.config.options import out_of_bounds, parse
 from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, SubtitlesConfig
 from whisper_ft.prepare.corpus_formats import CORPUS_FORMATS
-from whisper_ft.runtime.extras import install_command
+from whisper_ft.runtime.extras import describe_import_error
 
 if TYPE_CHECKING:
     from whisper_ft.prepare.manifest_writer import PrepareResult
@@ -28,8 +28,8 @@ def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
     run = {"subtitles": _subtitles, "noises": _noises}.get(name, _corpus)
     try:
         print(run(argv, prog).summary())
-    except ModuleNotFoundError as error:
-        raise ValueError(f"{error.name} is missing: {install_command('prepare')}") from None
+    except ImportError as error:
+        raise ValueError(describe_import_error(error, "prepare")) from None
     return 0
 
 

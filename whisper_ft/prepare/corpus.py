@@ -9,6 +9,7 @@ from whisper_ft.prepare.corpus_files import Skipped
 from whisper_ft.prepare.corpus_formats import COLUMN_FIELDS, CORPUS_FORMATS, FormatOptions
 from whisper_ft.prepare.corpus_rows import to_manifest_row
 from whisper_ft.prepare.manifest_writer import ManifestWriter, PrepareResult
+from whisper_ft.runtime.files import find_file_problem
 from whisper_ft.runtime.progress import progress_bar
 
 
@@ -32,6 +33,8 @@ def prepare_corpus(
     corpus_format = CORPUS_FORMATS[format_name]
     if not source.exists():
         raise ValueError(f"{source}: no such file or folder: give the corpus")
+    if not source.is_dir() and (problem := find_file_problem(source)):
+        raise ValueError(f"{source}: {problem}: {format_name} is {corpus_format.description}")
     copy_to = out.parent / f"{out.stem}.audio"
     options = FormatOptions(_parse_columns(columns), _parse_delimiter(delimiter), copy_to)
     try:
@@ -54,8 +57,9 @@ def prepare_corpus(
     except UnicodeDecodeError as error:
         raise ValueError(f"{source}: not UTF-8 ({error}): convert it to UTF-8") from None
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        path, reason = error.filename or source, error.strerror or error
         raise ValueError(
-            f"{error.filename}: {error.strerror}: {format_name} is {corpus_format.description}"
+            f"{path}: {reason}: {format_name} is {corpus_format.description}"
         ) from None
     result = writer.result()
     if not result.n_rows:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from whisper_ft.runtime.files import find_file_problem
+
 MAX_CSV_FIELD = 10_000_000  # characters; the csv module's own limit is 131,072
 
 
@@ -26,7 +28,11 @@ class TableRecord(NamedTuple):
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (number from 1, line) for the lines of a text file that are not blank."""
+    """Yield (number from 1, line) for the lines of a text file that are not blank.
+
+    Raises ValueError for a pipe or a device.
+    """
+    _check_regular(path)
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
@@ -38,6 +44,7 @@ def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped]:
 
     Raises ValueError for a name that occurs twice and for a file that is not such a table.
     """
+    _check_regular(path)
     csv.field_size_limit(MAX_CSV_FIELD)
     quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -59,6 +66,12 @@ def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped]:
                     yield TableRecord(place, values)
         except csv.Error as error:
             raise ValueError(f"{path}:{reader.line_num}: {error}: is --delimiter right?") from None
+
+
+def _check_regular(path: Path) -> None:
+    """Raise ValueError for a pipe or a device; opening a folder or no file says so itself."""
+    if path.exists() and not path.is_dir() and (problem := find_file_problem(path)):
+        raise ValueError(f"{path}: {problem}: copy its content to a file")
 
 
 class KeyValueFile:

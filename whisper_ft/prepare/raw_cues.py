@@ -14,6 +14,7 @@ import pysubs2
 from charset_normalizer import from_bytes
 
 from whisper_ft.prepare.manifest_writer import Note
+from whisper_ft.runtime.files import find_file_problem
 
 SUBTITLE_SUFFIXES = (".srt", ".vtt", ".json")
 TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,:]([0-9]{1,3}))?"
@@ -169,6 +170,8 @@ def _remove_styling(text: str) -> str:
 
 def _decode(path: Path, note: Note, encoding: str) -> str:
     """Decode a file as `encoding`, by its byte order mark, as UTF-8 or as a guessed encoding."""
+    if problem := find_file_problem(path):
+        raise ValueError(f"{path}: {problem}: give a subtitle file")
     data = path.read_bytes()
     unicode_encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:

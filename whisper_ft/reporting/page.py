@@ -17,7 +17,7 @@ from whisper_ft.reporting.run_folder import (
     RunFolder,
     read_run,
 )
-from whisper_ft.runtime.extras import install_command
+from whisper_ft.runtime.extras import describe_import_error
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _template() -> Any:
         import jinja2
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ValueError(f"report needs {error.name}: {install_command('plot')}") from None
+        raise ValueError(f"report: {describe_import_error(error, 'plot')}") from None
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     return jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template(
         "page.html"

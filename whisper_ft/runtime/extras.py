@@ -9,6 +9,14 @@ from shlex import quote
 DISTRIBUTION = "whisper-ft"
 
 
+def describe_import_error(error: ImportError, extra: str) -> str:
+    """Return which import of an extra failed and the command that repairs it."""
+    if isinstance(error, ModuleNotFoundError):
+        return f"{error.name or error} is missing: {install_command(extra)}"
+    command = install_command(extra).replace("install", "install --force-reinstall", 1)
+    return f"{error.name or 'a package'} cannot be imported ({error}): {command}"
+
+
 def install_command(extra: str) -> str:
     """Return the pip command that installs the packages of an extra, such as "prepare".
 

@@ -73,6 +73,18 @@ def filter_json_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> Non
         _write_text(path, "".join(kept))
 
 
+def find_file_problem(path: Path) -> str:
+    """Return why a path cannot be read as a file, or "" if it can.
+
+    Only regular files are read: a pipe waits for its writer and /dev/zero has no end.
+    """
+    if path.is_file():
+        return ""
+    if path.is_dir():
+        return "a folder, not a file"
+    return "not a regular file" if path.exists() else "no such file"
+
+
 def check_output_paths(outputs: Sequence[str], inputs: Sequence[str] = ()) -> None:
     """Check before the work that its results can be written, and make their folders.
 
