@@ -23,6 +23,7 @@ parser.add_argument("--seconds", type=int, default=20, help="of an input, at mos
 parser.add_argument("--megabytes", type=int, default=2_000, help="of memory, at most")
 args = parser.parse_args()
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # helpers of the tests
 with atheris.instrument_imports(include=["whisper_ft", "json", "zipfile"]):
     from targets import TARGETS, seeds
 
