@@ -66,7 +66,7 @@ def test_numbers_out_of_bounds_are_all_named_at_once():
         lr=0.0,
         timestamp_rate=1.5,
         epochs=-1,
-        train_weights=(1.0, 0.0),
+        train_weights=(1.0, 0.0, 1e308),
         warmup=math.inf,
     )
     problems = "\n".join(config.problems())
@@ -76,11 +76,13 @@ def test_numbers_out_of_bounds_are_all_named_at_once():
         "--timestamp-rate: 1.5: must be at most 1",
         "--epochs: -1: must be more than 0",
         "--train-weights: 0.0: must be more than 0",
-        "--train-weights: 2 numbers for 0 manifests",
+        "--train-weights: 1e+308: must be at most 1000",
+        "--train-weights: 3 numbers for 0 manifests",
         "--warmup: inf: must be a finite number",
     ):
         assert words in problems
     assert TrainConfig().problems() == []
+    assert TrainConfig(epochs=1e308).problems() == ["--epochs: 1e+308: must be at most 1000000"]
 
 
 def test_settings_survive_json():
@@ -95,6 +97,7 @@ def test_a_value_is_named_and_its_range_is_said(capsys):
     for words in ("--model MODEL", "--out FOLDER", "--distractors MIN MAX", "--batch-size N|auto"):
         assert words in output
     assert "have timestamps. From 0 to 1. (default: 0.5)" in output
+    assert "More than 0 and at most 1,000. (default: 1 for each)" in output
     assert "Peak learning rate. More than 0. (default: 1/40" in output
 
 

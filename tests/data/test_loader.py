@@ -1,10 +1,22 @@
 """Batches of examples, from workers or the main process."""
 
+import os
+import signal
+
 import pytest
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 from whisper_ft.data.dataset import Examples, RowError
-from whisper_ft.data.loader import Batch, collate, make_loader
+from whisper_ft.data.loader import (
+    Batch,
+    WorkerError,
+    collate,
+    init_worker,
+    make_loader,
+    next_batch,
+    open_batches,
+)
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
 from whisper_ft.data.sampler import ExampleIndex, Sampler, batch_indices
@@ -55,3 +67,46 @@ def test_a_missing_file_is_named_and_not_skipped(examples, workers):
     good, bad = make_loader(examples, batches, workers=workers, pin_memory=False)
     assert isinstance(good, Batch) and isinstance(bad, RowError)
     assert str(bad).startswith(f"{examples.rows[3].place}: {examples.rows[3].audio}: ")
+
+
+class Failing(Dataset):
+    """Raise an exception for the only item, or kill the process that asks for it."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, _):
+        if self.error is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise self.error from ValueError("its cause")
+
+
+def first_batch(error):
+    loader = DataLoader(Failing(error), num_workers=1, worker_init_fn=init_worker)
+    with open_batches(loader) as batches:
+        return next_batch(batches)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("a tensor\nof the wrong size"), "RuntimeError: a tensor of the wrong size"),
+        (RuntimeError("DataLoader worker (pid 1) is odd"), "RuntimeError: DataLoader worker (pid"),
+        (KeyError("name"), "KeyError: 'name'"),
+        (OSError(5, "read failed"), "OSError: [Errno 5] read failed"),
+    ],
+)
+def test_an_exception_in_a_worker_is_said_in_one_line_and_blames_no_memory(error, words):
+    with pytest.raises(WorkerError) as failed:
+        first_batch(error)
+    said = str(failed.value)
+    assert said.startswith(f"a worker process failed: {words}")
+    assert "\n" not in said and "memory" not in said
+
+
+def test_a_worker_that_is_killed_is_said_to_have_died():
+    with pytest.raises(WorkerError, match=r"^a worker process died \(.*\): it may have run out of"):
+        first_batch(None)

@@ -1,5 +1,6 @@
 """The lines that describe a plan."""
 
+import pytest
 from helpers.runs import plan_of
 
 from whisper_ft.training.plan import describe_plan
@@ -14,3 +15,16 @@ def test_a_plan_describes_which_prompts_its_rows_have_and_when_they_have_none(ar
         "no row has a prompt of the kinds previous: training will use no prompts of these kinds\n"
         in said
     )
+
+
+@pytest.mark.parametrize(
+    ("every", "words"),
+    [
+        ("3", "every 3 steps"),
+        ("1", "every step"),
+        ("200", "before the first step and after the last"),
+    ],
+)
+def test_a_plan_says_when_this_run_evaluates(argv, every, words):
+    argv[argv.index("--eval-every") + 1] = every
+    assert f"\nevaluation {words} on 2 dev rows\n" in describe_plan(plan_of(argv))

@@ -149,6 +149,43 @@ def test_killed_before_anything_was_saved_the_run_begins_again(argv, tmp_path, l
     assert "no state was saved yet" in logged()
 
 
+@pytest.mark.parametrize("save_every", ["2", "200"])
+@pytest.mark.parametrize("eval_every", ["3", "200"])
+def test_a_trained_run_without_its_states_is_refused_and_kept(
+    argv, tmp_path, save_every, eval_every
+):
+    argv[argv.index("--save-every") + 1] = save_every
+    argv[argv.index("--eval-every") + 1] = eval_every
+    folder = tmp_path / "run"
+    train(plan_of(argv))
+    for name in ("state.pt", "state.previous.pt"):
+        (folder / name).unlink(missing_ok=True)
+    kept = ("metrics.jsonl", "samples.jsonl", "last.pt", "best.pt")
+    before = [(folder / name).read_bytes() for name in kept]
+    with pytest.raises(SetupError) as refused:
+        resumed(folder)
+    assert str(refused.value) == (
+        f"--resume: {folder}: state.pt and state.previous.pt are missing: restore one of them, or "
+        f"start a new run with --model {folder / 'best.pt'}"
+    )
+    assert [(folder / name).read_bytes() for name in kept] == before
+
+
+@pytest.mark.parametrize("save_every", ["1", "2", "200"])
+def test_killed_within_its_first_save_a_run_begins_again(argv, tmp_path, monkeypatch, save_every):
+    argv[argv.index("--save-every") + 1] = save_every
+    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
+    train(plan_of(argv))
+    argv[argv.index("--out") + 1] = str(tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "save_state", lambda *_: signal.raise_signal(signal.SIGINT))
+        with pytest.raises(KeyboardInterrupt):
+            train(plan_of(argv))
+    assert (tmp_path / "run" / "last.pt").exists()
+    assert train(resumed(tmp_path / "run")).reason == "finished"
+    assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
 def test_more_workers_give_the_same_run(argv, tmp_path):
     train(plan_of(argv))
     argv[argv.index("--out") + 1] = str(tmp_path / "other")
@@ -197,7 +234,7 @@ def test_a_finished_run_resumed_says_so_and_changes_nothing(argv, tmp_path, logg
     before = (tmp_path / "run" / "state.pt").read_bytes()
     logged()
     assert train(resumed(tmp_path / "run")).message.startswith("best.pt is from step")
-    assert "already finished, at step 7" in logged()
+    assert logged() == f"{tmp_path / 'run'}: already finished, at step 7"
     assert (tmp_path / "run" / "state.pt").read_bytes() == before
 
 

@@ -1,6 +1,7 @@
 """What is refused before the first step."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,11 +16,22 @@ from whisper_ft.training.loop import train
 ROOT = Path(__file__).parents[2]
 
 
-def test_an_out_folder_that_cannot_be_made_is_refused(argv, tmp_path):
+def test_an_out_that_is_not_a_folder_or_lies_in_none_is_refused(argv, tmp_path):
     (tmp_path / "file").touch()
-    argv[argv.index("--out") + 1] = str(tmp_path / "file" / "run")
-    with pytest.raises(ValueError, match=r"--out: .*file/run: cannot be written \(Not a directory"):
-        plan_of(argv)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe")
+    for out, existing in (
+        (tmp_path / "file", tmp_path / "file"),
+        (tmp_path / "file" / "run", tmp_path / "file"),
+        (tmp_path / "dangling", tmp_path / "dangling"),
+        (tmp_path / "pipe", tmp_path / "pipe"),
+        (Path("/dev/null"), Path("/dev/null")),
+    ):
+        argv[argv.index("--out") + 1] = str(out)
+        with pytest.raises(ValueError) as refused:
+            plan_of(argv)
+        words = f"--out: {out}: {existing} is not a folder: choose another folder"
+        assert str(refused.value) == words
 
 
 def test_a_full_disk_is_seen_before_the_first_step(argv, monkeypatch, tmp_path):

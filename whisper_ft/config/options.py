@@ -114,7 +114,7 @@ def format_range(field: dataclasses.Field[Any]) -> str:
     """Return the range of a number, such as "from 0 to 1"; "" if it has none."""
     low, above, high = (field.metadata[name] for name in ("at_least", "above", "at_most"))
     if above is not None:
-        return f"more than {above:g}"
+        return f"more than {above:g}" + ("" if high is None else f" and at most {high:,g}")
     if low is None:
         return ""
     return f"{low:g} or more" if high is None else f"from {low:g} to {high:g}"

@@ -60,6 +60,7 @@ class TrainConfig(PromptSettings):
         "manifest: 1 0.3 mixes in three tenths of the second. (default: 1 for each)",
         group="data",
         above=0,
+        at_most=1000,
     )
     language_temperature: float = option(
         1.0,
@@ -108,6 +109,7 @@ class TrainConfig(PromptSettings):
         "Passes over the training rows. If --max-steps is given too, the shorter run wins.",
         group="optimisation",
         above=0,
+        at_most=1_000_000,
     )
     max_steps: int | None = option(
         None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import Any, TypeVar
 
@@ -19,10 +21,13 @@ from whisper_ft.runtime.signals import default_child_signals
 from whisper_ft.text.tokens import IGNORE
 
 T = TypeVar("T")
+# How torch begins an exception that a worker raised, and one for a worker that died.
+CAUGHT = re.compile(r"Caught \S+ in DataLoader worker process")
+DIED = re.compile(r"DataLoader worker \(pid")
 
 
 class WorkerError(Exception):
-    """A worker process died; no row is to blame."""
+    """A worker process died or failed; no row is to blame."""
 
 
 @dataclass(frozen=True)
@@ -130,13 +135,34 @@ def _end_workers(batches: Iterator[Any]) -> None:
 
 
 def next_batch(batches: Iterator[T]) -> T:
-    """Return the next batch of a loader. Raises WorkerError if a worker process died."""
+    """Return the next batch of a loader.
+
+    Raises WorkerError if a worker process died or raised an exception, except StopIteration and
+    MemoryError.
+    """
     try:
         return next(batches)
-    except (RuntimeError, OSError, EOFError) as error:  # as torch reports it
-        raise WorkerError(
-            f"a worker process died ({error}): it may have run out of memory"
-        ) from error
+    except (StopIteration, MemoryError):
+        raise
+    except Exception as error:
+        if (problem := _worker_problem(error)) is None:
+            raise
+        raise WorkerError(problem) from error
+
+
+def _worker_problem(error: Exception) -> str | None:
+    """Return what an exception of a loader says about its workers, None for another exception."""
+    text = str(error)
+    if isinstance(error, KeyError) and error.args:
+        text = str(error.args[0])  # str() would show the line ends as \n
+    if CAUGHT.match(text):  # torch raises the worker's exception again, with its traceback
+        lines = text.rpartition("Traceback (most recent call last):\n")[2].splitlines()
+        message = list(dropwhile(lambda line: line.startswith(" "), lines))
+        return f"a worker process failed: {' '.join(map(str.strip, message))}"
+    text = " ".join(text.split())
+    if DIED.match(text) or isinstance(error, OSError | EOFError):  # its pipe is closed
+        return f"a worker process died ({text}): it may have run out of memory"
+    return f"reading batches failed: {text}" if isinstance(error, RuntimeError) else None
 
 
 class _BatchSampler:

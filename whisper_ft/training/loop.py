@@ -109,10 +109,11 @@ def _prepare_process(plan: Plan) -> None:
 
 
 def _log_start(run: Run) -> None:
-    LOGGER.info(describe_plan(run.plan))
     if run.saved and run.finished():
-        LOGGER.info(f"already finished, at step {run.saved.step}")
-    elif run.saved:
+        LOGGER.info(f"{run.plan.folder}: already finished, at step {run.saved.step}")
+        return
+    LOGGER.info(describe_plan(run.plan))
+    if run.saved:
         LOGGER.info(f"resuming from step {run.saved.step} of {run.plan.schedule.total_steps}")
 
 

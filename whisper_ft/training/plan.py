@@ -90,7 +90,7 @@ def describe_plan(plan: Plan) -> str:
     if prompts := format_coverage(plan.examples.policy, plan.examples.rows):
         lines.append(prompts)
     if n_dev := len(plan.dev.rows):
-        lines.append(f"evaluation every {schedule.eval_every} steps on {n_dev} dev rows")
+        lines.append(f"evaluation {_evaluation_times(schedule)} on {n_dev} dev rows")
     if (cached := plan.examples.feature_paths) is not None:
         n_missing = len(plan.missing_features)
         gigabytes = n_missing * feature_bytes(model.dims) / 1e9
@@ -104,3 +104,10 @@ def describe_plan(plan: Plan) -> str:
         f"{free_gigabytes:.1f} GB are free"
     )
     return "\n".join(lines)
+
+
+def _evaluation_times(schedule: Schedule) -> str:
+    """Return at which steps a run evaluates, besides before the first and after the last."""
+    if schedule.eval_every >= schedule.total_steps:
+        return "before the first step and after the last"
+    return "every step" if schedule.eval_every == 1 else f"every {schedule.eval_every} steps"

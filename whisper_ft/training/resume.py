@@ -5,14 +5,24 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from whisper_ft.config.options import flag
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.models.loading import load, vocabulary_from_dims
-from whisper_ft.runtime.files import fingerprint
-from whisper_ft.training.checkpoint import find_state, lock_folder, new_run
+from whisper_ft.runtime.files import fingerprint, partial_path, read_json_lines
+from whisper_ft.training.checkpoint import (
+    BEST,
+    LAST,
+    PREVIOUS,
+    STATE,
+    find_state,
+    lock_folder,
+    new_run,
+)
+from whisper_ft.training.log import METRICS
 from whisper_ft.training.plan import Plan, SetupError
 from whisper_ft.training.rows import read_rows
 from whisper_ft.training.run_config import RunConfig, read_run_config
@@ -46,6 +56,8 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         raise_problems(rows.problems, resolved.problems)
         plan = assemble(config, resolved, loaded, rows, lock)
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
+        if state_path is None:
+            check_restart(plan, saved.settings.save_every)
     return dataclasses.replace(plan, state_path=state_path)
 
 
@@ -94,7 +106,7 @@ def lock_run(folder: Path) -> IO[str]:
 
 
 def newest_state(folder: Path) -> Path | None:
-    """Return the newest intact state, None if none was saved; log what is unusual.
+    """Return the newest intact state, None if there is none; warn about a damaged one.
 
     Raises ValueError if all are damaged.
     """
@@ -103,9 +115,41 @@ def newest_state(folder: Path) -> Path | None:
         LOGGER.warning(
             f"{problem}; resuming from the state before it (this one is renamed to .damaged)"
         )
-    if path is None:
-        LOGGER.info(f"{folder}: no state was saved yet, so the run starts again from step 0")
     return path
+
+
+def check_restart(plan: Plan, save_every: int) -> None:
+    """Raise SetupError if a run without a state had saved one; else log that it starts again.
+
+    Starting again would remove its log and replace its checkpoints. A run that was killed within
+    its first save has a checkpoint too, and its log ends at the step of that save.
+    """
+    folder, schedule = plan.folder, plan.schedule
+    has_checkpoint = (folder / LAST).is_file() or (folder / BEST).is_file()
+    first_save = min(save_every, schedule.total_steps)
+    if plan.dev.rows:
+        first_save = min(first_save, schedule.eval_every)
+    step = last_step(folder)
+    was_saving = partial_path(folder / STATE).exists() or partial_path(folder / BEST).exists()
+    is_finished = step >= schedule.total_steps and (folder / LAST).is_file() and not was_saving
+    if has_checkpoint and (step > first_save or is_finished):
+        raise SetupError(
+            [
+                f"--resume: {folder}: {STATE} and {PREVIOUS} are missing: restore one of them, or "
+                f"{new_run(folder)}"
+            ]
+        )
+    LOGGER.info(f"{folder}: no state was saved yet, so the run starts again from step 0")
+
+
+def last_step(folder: Path) -> int:
+    """Return the last step in a run's log, 0 if it has none."""
+    steps = [0]
+    for line in read_json_lines(folder / METRICS):
+        with suppress(KeyError, TypeError):  # a line that no run wrote
+            if line["kind"] == "step" and type(line["step"]) is int:
+                steps.append(line["step"])
+    return max(steps)
 
 
 def check_unchanged(folder: Path, saved: RunConfig, now: RunConfig, *, strict: bool) -> None:

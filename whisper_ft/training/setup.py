@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -127,7 +128,10 @@ def setup_errors(lock: IO[str]) -> Iterator[None]:
 
 
 def folder_problems(folder: Path) -> list[str]:
-    """Return why a new run cannot have this folder: it holds one already."""
+    """Return why a new run cannot have this folder: it is none, or it holds a run already."""
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        return [f"--out: {folder}: {existing} is not a folder: choose another folder"]
     if not (folder / CONFIG).exists():
         return []
     try:
