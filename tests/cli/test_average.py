@@ -51,4 +51,8 @@ def test_what_cannot_be_averaged_is_refused_with_the_remedy(run, model_path, sec
                tmp_path / "large.pt")  # fmt: skip
     output = run("average", model_path, tmp_path / "large.pt", "--out", tmp_path / "o.pt")[1]
     assert "models of different sizes cannot be averaged" in output
+    (tmp_path / "link.pt").symlink_to(model_path)
+    for twin in (model_path, tmp_path / "link.pt"):
+        status, output = run("average", model_path, twin, "--out", tmp_path / "o.pt")
+        assert status == 2 and "the same checkpoint is given twice: give each once" in output
     assert not (tmp_path / "o.pt").exists()

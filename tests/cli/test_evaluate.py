@@ -1,6 +1,7 @@
 """The command `evaluate`."""
 
 import json
+import os
 
 
 def test_evaluate_refuses_before_it_writes_or_loads_anything(run, tmp_path, corpus):
@@ -12,6 +13,24 @@ def test_evaluate_refuses_before_it_writes_or_loads_anything(run, tmp_path, corp
     for words in ("nosuch.pt: neither", "train.jsonl:1: text: 1", "--rows: 0: must be at least 1"):
         assert words in said
     assert not (tmp_path / "out.json").exists()
+
+
+def test_evaluate_names_what_is_no_file_and_what_cannot_be_written(
+    run, tmp_path, corpus, model_path
+):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name, words in (
+        ("", "'': neither a file nor an official name"),
+        (tmp_path / "folder", "folder: a folder, not a file: give a .pt file or an official name"),
+        (tmp_path / "pipe", "pipe: not a regular file: give a .pt file"),
+        ("/dev/null", "/dev/null: not a regular file: give a .pt file"),
+    ):
+        status, said = run("evaluate", model_path, name, corpus[0])
+        assert status == 2 and words in said
+    status, said = run("evaluate", model_path, corpus[0], "--json", "/dev/null/x")
+    assert status == 2
+    assert "--json: /dev/null/x: /dev/null is not a folder: choose another path" in said
 
 
 def test_evaluate_writes_scores_and_samples(run, tmp_path, corpus, model_path):

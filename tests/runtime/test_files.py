@@ -1,6 +1,7 @@
 """Files are written whole, JSON Lines survive an interrupted write, and changes are noticed."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from whisper_ft.runtime.files import (
     append_json_lines,
     check_output_paths,
     filter_json_lines,
+    find_file_problem,
     fingerprint,
     read_json_lines,
     write_json,
@@ -68,11 +70,34 @@ def test_outputs_that_would_spoil_an_input_or_each_other_are_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "in.jsonl")
     for outputs in (["in.jsonl"], ["link"], ["a", "./a"]):
         with pytest.raises(ValueError, match="also an input or another output"):
-            check_output_paths([f"{tmp_path}/{name}" for name in outputs], [f"{tmp_path}/in.jsonl"])
-    with pytest.raises(OSError):
-        check_output_paths([str(tmp_path / ("x" * 250))])  # too long with what is written first
-    check_output_paths(["", str(tmp_path / "new" / "a"), "/dev/null", "/dev/null"], ["tiny.en"])
+            paths = [f"{tmp_path}/{name}" for name in outputs]
+            check_output_paths({"--samples": paths}, [f"{tmp_path}/in.jsonl"])
+    paths = ["", str(tmp_path / "new" / "a"), "/dev/null", "/dev/null"]
+    check_output_paths({"--json": paths}, ["tiny.en"])
     assert (tmp_path / "in.jsonl").read_text() == "x" and list((tmp_path / "new").iterdir()) == []
+
+
+def test_an_output_that_cannot_be_written_is_named_with_its_flag(tmp_path):
+    for path, reason in (
+        ("/dev/null/x", "/dev/null is not a folder"),
+        ("/dev/null/x/y", "/dev/null is not a folder"),
+        (str(tmp_path), r"cannot be written \(Is a directory\)"),
+        # the latter is too long with the suffix of what is written first
+        *(
+            (str(tmp_path / ("x" * n)), r"cannot be written \(File name too long\)")
+            for n in (999, 250)
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"--json: {path}: {reason}: choose another path"):
+            check_output_paths({"--json": [path]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_regular_file_is_told_without_opening_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "file").touch()
+    problems = [find_file_problem(tmp_path / name) for name in ("file", "pipe", "", "gone")]
+    assert problems == ["", "not a regular file", "a folder, not a file", "no such file"]
 
 
 def test_a_link_stays_one_and_a_device_too(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from whisper_ft.config.commands import AverageConfig
@@ -17,14 +18,17 @@ def average(config: AverageConfig) -> int:
     n_models = len(config.checkpoints)
     problems = [p for path in config.checkpoints for p in try_load_vocabulary(path)[1]]
     problems += out_of_bounds(config)
+    real_paths = {os.path.realpath(p) if Path(p).exists() else p for p in config.checkpoints}
+    if len(real_paths) < n_models:
+        problems.append("the same checkpoint is given twice: give each once")
     if problem := averaging.find_weight_problem(config.weights, n_models):
         problems.append(f"--weights: {problem}")
     if not config.out:
         problems.append("--out: not given: name the .pt to write")
     if problems:
         raise ValueError("\n".join(problems))
+    check_output_paths({"--out": [config.out]}, config.checkpoints)
     averaged = averaging.average([load(path) for path in config.checkpoints], config.weights)
-    check_output_paths([config.out], config.checkpoints)
     save_weights(averaged.model, Path(config.out), averaged.alignment_heads)
     weights = averaging.normalized_weights(config.weights, n_models)
     parts = [f"{w:g} {path}" for w, path in zip(weights, config.checkpoints, strict=True)]

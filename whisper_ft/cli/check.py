@@ -18,7 +18,7 @@ def check(config: CheckConfig) -> int:
     """Report problems and warnings of manifests; return 1 if there are problems."""
     policy = parse_policy(config.prompts, config.distractors)
     vocabulary, problems = try_load_vocabulary(config.model)
-    check_output_paths([config.json], config.manifests)
+    check_output_paths({"--json": [config.json]}, config.manifests)
     report = check_manifests(
         config.manifests,
         vocabulary,

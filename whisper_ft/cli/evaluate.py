@@ -22,7 +22,8 @@ def evaluate(config: EvaluateConfig) -> int:
     What is known is written after each checkpoint, so that an interruption loses only the rest.
     """
     plan = make_evaluation_plan(config)
-    check_output_paths([config.json, *config.samples], [*config.inputs, *config.others])
+    outputs = {"--json": [config.json], "--samples": config.samples}
+    check_output_paths(outputs, [*config.inputs, *config.others])
     results: list[EvaluationResult] = []
     for result in evaluate_plan(plan):
         results.append(result)

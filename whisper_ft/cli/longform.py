@@ -13,7 +13,8 @@ from whisper_ft.runtime.files import check_output_paths, write_json, write_json_
 def longform(config: LongformConfig) -> int:
     """Score whisper's own transcribe() on whole recordings and on silence."""
     plan = make_longform_plan(config)
-    check_output_paths([config.json, config.samples], [config.checkpoint, *config.manifests])
+    outputs = {"--json": [config.json], "--samples": [config.samples]}
+    check_output_paths(outputs, [config.checkpoint, *config.manifests])
     result = transcribe_plan(plan)
     if config.json:
         write_json(Path(config.json), result.to_json())

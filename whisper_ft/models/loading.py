@@ -23,6 +23,7 @@ from whisper_ft.models.safe_load import (
     plain_dict,
     set_alignment_heads,
 )
+from whisper_ft.runtime.files import find_file_problem
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 
 # Official sizes: width, attention heads, encoder layers, decoder layers.
@@ -150,11 +151,15 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
     A run's folder and its state are recognised, and the message names the checkpoint beside them.
     """
     path = Path(name)
-    if (path / "best.pt").is_file():
+    if name and (path / "best.pt").is_file():
         raise ValueError(f"{name}: a run's folder: give {path / 'best.pt'}")
     if not path.is_file():
         names = " ".join(whisper.available_models())
-        raise ValueError(f"{name}: neither a file nor an official name ({names})")
+        if name and path.exists():
+            what = f"{find_file_problem(path)}: give a .pt file or an official name ({names})"
+        else:
+            what = f"neither a file nor an official name ({names})"
+        raise ValueError(f"{name or repr(name)}: {what}")
     if damage := find_damage(path):
         raise ValueError(
             f"{name}: {damage}: give a native Whisper .pt, or copy it again (convert Hugging "

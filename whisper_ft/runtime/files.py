@@ -58,8 +58,13 @@ def read_json_lines(path: Path) -> Iterator[Any]:
 
     A missing file yields nothing. A line that an interrupted write cut short is skipped.
     """
+    yield from (record for _, record in numbered_json_lines(path))
+
+
+def numbered_json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+    """Yield (number from 1, value) as `read_json_lines` does."""
     if path.exists():
-        yield from (record for _, record in _parsed_lines(path))
+        yield from ((number, record) for number, _, record in _parsed_lines(path))
 
 
 def filter_json_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
@@ -69,7 +74,7 @@ def filter_json_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> Non
     """
     if path.exists():
         lines = _parsed_lines(path)
-        kept = [line.rstrip("\n") + "\n" for line, record in lines if _is_kept(keep, record)]
+        kept = [line.rstrip("\n") + "\n" for _, line, record in lines if _is_kept(keep, record)]
         _write_text(path, "".join(kept))
 
 
@@ -85,25 +90,44 @@ def find_file_problem(path: Path) -> str:
     return "not a regular file" if path.exists() else "no such file"
 
 
-def check_output_paths(outputs: Sequence[str], inputs: Sequence[str] = ()) -> None:
+def check_output_paths(outputs: Mapping[str, Sequence[str]], inputs: Sequence[str] = ()) -> None:
     """Check before the work that its results can be written, and make their folders.
 
-    An empty path is skipped. Raises ValueError for an output that would overwrite an input or
-    another output, and OSError for one that cannot be written.
+    `outputs` are the paths by the flag that gave them; an empty path is skipped. Raises ValueError
+    for an output that would overwrite an input or another output, and for one that cannot be
+    written.
     """
-    paths = [Path(path) for path in outputs if path]
-    real_paths = [os.path.realpath(path) for path in (*filter(None, outputs), *inputs)]
-    for path in paths:
-        is_device = path.exists() and not path.is_file()  # /dev/null may be given twice
+    given = [(flag, path) for flag, paths in outputs.items() for path in paths if path]
+    real_paths = [os.path.realpath(path) for path in (*(path for _, path in given), *inputs)]
+    for flag, path in given:
+        is_device = os.path.exists(path) and not os.path.isfile(path)  # /dev/null may come twice
         if real_paths.count(os.path.realpath(path)) > 1 and not is_device:
-            raise ValueError(f"{path}: also an input or another output: choose another name")
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for file in (path, partial_path(path)):
-            existed = file.exists()
-            file.open("a").close()
-            if not existed:
-                file.unlink()
+            raise ValueError(
+                f"{flag}: {path}: also an input or another output: choose another name"
+            )
+    for flag, path in given:
+        try:
+            _try_to_write(Path(path))
+        except OSError as error:
+            raise ValueError(
+                f"{flag}: {path}: {_describe_write_error(Path(path), error)}: choose another path"
+            ) from None
+
+
+def _try_to_write(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for file in (path, partial_path(path)):
+        existed = file.exists()
+        file.open("a").close()
+        if not existed:
+            file.unlink()
+
+
+def _describe_write_error(path: Path, error: OSError) -> str:
+    parent = next(folder for folder in path.absolute().parents if os.path.exists(folder))
+    if not parent.is_dir():
+        return f"{parent} is not a folder"
+    return f"cannot be written ({error.strerror})"
 
 
 def partial_path(path: Path) -> Path:
@@ -135,13 +159,13 @@ def _cache_root() -> Path:
     return Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache"))
 
 
-def _parsed_lines(path: Path) -> Iterator[tuple[str, Any]]:
+def _parsed_lines(path: Path) -> Iterator[tuple[int, str, Any]]:
     # Only \n ends a line: JSON strings may hold other line separators. An interrupted write may
     # end within a character.
     with path.open(encoding="utf-8", newline="\n", errors="replace") as file:
-        for line in file:
+        for number, line in enumerate(file, start=1):
             with suppress(ValueError, RecursionError):
-                yield line, json.loads(line)
+                yield number, line, json.loads(line)
 
 
 def _is_kept(keep: Callable[[dict[str, Any]], bool], record: Any) -> bool:
