@@ -1,6 +1,7 @@
 """The command `compare`."""
 
 import json
+import os
 
 import pytest
 from helpers.models import random_whisper, save_whisper
@@ -35,7 +36,28 @@ def test_compare_reads_samples_and_says_what_is_none(run, tmp_path):
     assert status == 2 and "a.jsonl: holds no samples:" in said
     path.write_text("{}\n")
     status, said = run("compare", path)
-    assert status == 2 and "a.jsonl: holds no samples that can be read" in said
+    assert status == 2 and "a.jsonl:1: not a sample that can be read (KeyError: " in said
+
+
+def test_the_first_line_that_cannot_be_read_is_named(run, tmp_path):
+    path = tmp_path / "a.jsonl"
+    good = json.dumps(sample("a", "a", "a", "a").to_json())
+    old = json.dumps({k: v for k, v in json.loads(good).items() if k != "prompt_terms"})
+    for bad in (old, good[:-9], "5", "\udcff"):
+        path.write_text(f"{good}\n\n{bad}\n{good}\n", errors="surrogateescape")
+        status, said = run("compare", path)
+        assert status == 2 and "a.jsonl:3: not a sample that can be read (" in said
+        assert "an earlier version may have written it" in said and "evaluate --samples" in said
+
+
+def test_a_missing_file_a_folder_and_a_pipe_are_told_with_the_remedy(run, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in (
+        ("gone", "no such file"), ("", "a folder, not a file"), ("pipe", "not a regular file"),
+    ):  # fmt: skip
+        status, said = run("compare", tmp_path / name)
+        words = f"{tmp_path / name}: {problem}: give a file that `evaluate --samples` wrote"
+        assert status == 2 and words in said
 
 
 @pytest.mark.slow
@@ -62,7 +84,7 @@ def test_compare_reads_any_line_separator_in_a_text_and_a_runs_last_step(run, tm
     status, said = run("compare", path)
     assert status == 0 and "no prompt -> right         1    200.0%    200.0%" in said
     path.write_text(json.dumps({**line(0, "b"), "reference": None}) + "\n")
-    assert "holds no samples that can be read" in run("compare", path)[1]
+    assert "samples.jsonl:1: not a sample that can be read (TypeError" in run("compare", path)[1]
 
 
 def test_every_score_can_be_compared():

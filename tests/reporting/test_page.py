@@ -180,7 +180,8 @@ def test_a_damaged_run_is_named(run, run_folder, tmp_path, name, content):
         shutil.copy(run_folder / file, tmp_path)
     (tmp_path / name).write_text(content)
     status, said = run("report", tmp_path)
-    assert status == 2 and f"{tmp_path}: config.json, metrics.jsonl or samples.jsonl is" in said
+    place = name if name == "config.json" else f"{name}:1"
+    assert status == 2 and f"{tmp_path / place}: damaged, or another version wrote it (" in said
 
 
 def test_wrong_input_is_named(run, run_folder, tmp_path, monkeypatch):
@@ -188,7 +189,8 @@ def test_wrong_input_is_named(run, run_folder, tmp_path, monkeypatch):
     status, said = run("report", run_folder, "--step", "7")
     assert status == 2 and "--step: 7" in said and "choose one of: 0 1 2" in said
     assert "--rows: -1: must be at least 0" in run("report", run_folder, "--rows", "-1")[1]
-    assert run("report", run_folder, "--out", tmp_path / "no" / "r.html")[0] == 2
+    status, said = run("report", run_folder, "--out", tmp_path / "no" / "r.html")
+    assert status == 2 and "r.html: cannot be written (No such file or directory): choose" in said
     assert "ends in .html" in run("report", run_folder, "--out", run_folder / "config.json")[1]
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert "pip install matplotlib jinja2" in run("report", run_folder)[1]

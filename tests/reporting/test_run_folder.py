@@ -6,8 +6,9 @@ import pytest
 from helpers.samples import sample
 
 from whisper_ft.evaluation.scoring import score
-from whisper_ft.reporting.run_folder import LoggedEvaluation, LoggedStep, read_run
+from whisper_ft.reporting.run_folder import RUN_FORMAT, LoggedEvaluation, LoggedStep, read_run
 from whisper_ft.runtime.files import Fingerprint
+from whisper_ft.training import checkpoint
 
 SETTINGS = {"model": "tiny.en", "train": ["t.jsonl"], "dev": ["d.jsonl"], "lr": None}
 SAMPLE = sample("Call Reid.", "Call Reid.", "Call read.", None)
@@ -18,6 +19,7 @@ SCORES = score([SAMPLE])
 def folder(tmp_path):
     """A run of two steps and three evaluations."""
     config = {
+        "format": 2,
         "settings": SETTINGS,
         "versions": {"torch": "2.9"},
         "manifests": {"d.jsonl": {"size": 1, "sha256": "ab"}},
@@ -59,3 +61,32 @@ def test_the_best_evaluation_is_shown_or_the_last_if_none_is_best_or_the_one_ask
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not a run"):
         read_run(tmp_path)
+
+
+def test_a_run_of_another_format_is_told_from_a_damaged_one(folder):
+    assert RUN_FORMAT == checkpoint.RUN_FORMAT
+    config = json.loads((folder / "config.json").read_text())
+    for number, age in ((1, "an earlier"), (3, "another"), (2.0, "another"), (None, "another")):
+        (folder / "config.json").write_text(json.dumps({**config, "format": number}))
+        with pytest.raises(
+            ValueError, match=rf"json: written by {age} version \(format {number}\)"
+        ):
+            read_run(folder)
+    del config["format"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        ValueError, match=r"earlier version \(format 1\); this version reads format 2"
+    ):
+        read_run(folder)
+
+
+def test_the_damaged_line_is_named(folder):
+    for name in ("metrics.jsonl", "samples.jsonl"):
+        lines = (folder / name).read_text().splitlines()
+        lines[1:2] = ['{"cut', '{"kind": "step", "step": 0}']
+        (folder / name).write_text("\n".join(lines) + "\n")
+    with pytest.raises(ValueError, match=r"metrics\.jsonl:3: damaged, or .* \(KeyError: 'loss'\)"):
+        read_run(folder)
+    (folder / "metrics.jsonl").write_text("")
+    with pytest.raises(ValueError, match=r"samples\.jsonl:3: damaged, or another version wrote it"):
+        read_run(folder).samples(0)

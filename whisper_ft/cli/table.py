@@ -6,7 +6,8 @@ from pathlib import Path
 
 from whisper_ft.config.commands import TableConfig
 from whisper_ft.evaluation.results import read_evaluations
-from whisper_ft.evaluation.tables import insert_table, markdown_table
+from whisper_ft.evaluation.tables import MARK, insert_table, markdown_table
+from whisper_ft.runtime.files import find_file_problem
 
 
 def table(config: TableConfig) -> int:
@@ -17,6 +18,8 @@ def table(config: TableConfig) -> int:
         print(text)
         return 0
     document = Path(config.into)
+    if problem := find_file_problem(document):
+        raise ValueError(f"--into: {document}: {problem}: give a document with a line {MARK} twice")
     try:
         content = insert_table(document.read_text(encoding="utf-8"), text)
     except ValueError as error:

@@ -17,7 +17,10 @@ from whisper_ft.evaluation.comparison import (
 )
 from whisper_ft.evaluation.samples import Sample, by_part, checked
 from whisper_ft.evaluation.scoring import Scores, score
+from whisper_ft.runtime.files import find_file_problem
 
+# Exceptions of reading what this version did not write.
+_ODD = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 COMPARED_SCORES = ("wer", "keyword_recall")
 SamplesByDomain = Mapping[str, Sequence[Sample]]  # by manifests; --others after the first
 
@@ -161,14 +164,18 @@ def evaluations_json(
 
 def read_evaluations(path: Path) -> list[EvaluationResult]:
     """Read what `evaluate --json` wrote. Raises ValueError for another file."""
+    if problem := find_file_problem(path):
+        raise ValueError(f"{path}: {problem}: give a file that `evaluate --json` wrote")
+    reason = ""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
         results = [EvaluationResult.from_json(entry) for entry in data]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        results = []
+    except _ODD as error:
+        results, reason = [], f" ({_describe(error)}; an earlier version may have written it)"
     if not results:
         raise ValueError(
-            f"{path}: holds no evaluations that can be read: write it again with evaluate --json"
+            f"{path}: holds no evaluations that can be read{reason}: write it again with "
+            "evaluate --json"
         )
     return results
 
@@ -186,20 +193,32 @@ def sample_lines(samples: SamplesByDomain) -> list[dict[str, Any]]:
 def read_samples(path: Path) -> SamplesByDomain:
     """Read what `evaluate --samples` or a run wrote; of a run, the last step's samples.
 
-    Raises ValueError for another file.
+    Raises ValueError for another file, with the first line that cannot be read.
     """
+    if problem := find_file_problem(path):
+        raise ValueError(f"{path}: {problem}: give a file that `evaluate --samples` wrote")
     samples: dict[str, list[Sample]] = {}
+    number = 1
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")  # a U+2028 is text
-        records = [json.loads(line) for line in lines if line]
-        for record in records:
-            if record.get("step") == records[-1].get("step"):
+        records, last_step = {}, None
+        for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+            if line:  # bytes, as a U+2028 is text
+                records[number] = json.loads(line.decode("utf-8"))
+                last_step = records[number].get("step")
+        for number in records:
+            record = records[number]
+            if record.get("step") == last_step:
                 domain = checked(record.get("domain", ""), str)
                 samples.setdefault(domain, []).append(Sample.from_json(record))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except _ODD as error:
         raise ValueError(
-            f"{path}: holds no samples that can be read: write it again with evaluate --samples"
+            f"{path}:{number}: not a sample that can be read ({_describe(error)}; an earlier "
+            "version may have written it): write the file again with evaluate --samples"
         ) from None
     if not samples:
         raise ValueError(f"{path}: holds no samples: write it again with evaluate --samples")
     return samples
+
+
+def _describe(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -41,7 +41,7 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
 
     Shows at most `n_rows` rows of the evaluation of this step, or of the best for None. Raises
     ValueError for a folder that holds no run or a damaged one, for an evaluation that it lacks,
-    and when the extra `plot` is not installed.
+    for an `out` that cannot be written, and when the extra `plot` is not installed.
     """
     template = _template()
     try:
@@ -49,10 +49,14 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
         html = template.render(**vars(report), conditions=CONDITIONS, format_score=format_score)
     except DAMAGE as error:
         raise ValueError(
-            f"{folder}: config.json, metrics.jsonl or samples.jsonl is damaged, or another "
-            f"version wrote it ({type(error).__name__}: {error}): restore it"
+            f"{folder}: metrics.jsonl or samples.jsonl is damaged, or another version wrote it "
+            f"({type(error).__name__}: {error}): restore it"
         ) from None
-    out.write_text(html, encoding="utf-8")
+    try:
+        out.write_text(html, encoding="utf-8")
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror})"
+        raise ValueError(f"{out}: {reason}: choose another path with --out") from None
     return f"{out}: {_summary(report)}, {out.stat().st_size / 1e6:.1f} MB"
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from whisper_ft.config.options import from_json
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.evaluation.samples import Sample, checked
 from whisper_ft.evaluation.scoring import Scores
-from whisper_ft.runtime.files import Fingerprint, read_json_lines
+from whisper_ft.runtime.files import Fingerprint, numbered_json_lines
 
+RUN_FORMAT = 2  # the format of `config.json` that training writes; format 1 had no number
 # Exceptions of reading files that a run did not write so.
 DAMAGE = (
-    *(KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError),
-    *(OverflowError, RecursionError),
+    *(AttributeError, KeyError, OverflowError, RecursionError, TypeError),
+    *(UnicodeDecodeError, json.JSONDecodeError),
 )
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -73,28 +77,77 @@ class RunFolder:
 
     def samples(self, step: int) -> list[Sample]:
         """Read the samples of a step's evaluation. Raises as `read_run` does."""
-        lines = read_json_lines(self.path / "samples.jsonl")
-        return [Sample.from_json(line) for line in lines if line["step"] == step]
+        samples = _read_lines(
+            self.path / "samples.jsonl",
+            lambda line: Sample.from_json(line) if line["step"] == step else None,
+        )
+        return [sample for sample in samples if sample is not None]
 
 
 def read_run(path: Path) -> RunFolder:
     """Read a run's folder.
 
-    Raises ValueError for a folder without a run, and one of `DAMAGE` for files that a run did not
-    write so.
+    Raises ValueError for a folder without a run, for a run of another format, and for a file that
+    a run did not write so, with its line.
     """
-    if not (path / "config.json").is_file():
+    config_path = path / "config.json"
+    if not config_path.is_file():
         raise ValueError(f"{path}: not a run (no config.json): give the folder that --out named")
-    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    lines = list(read_json_lines(path / "metrics.jsonl"))
+    with _named_damage(f"{config_path}"):
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+        checked(config["settings"], dict)
+    _check_format(config.get("format", 1), config_path)
+    with _named_damage(f"{config_path}"):
+        settings = from_json(TrainConfig, config["settings"])
+        versions = checked(config["versions"], dict)
+        fingerprints = {name: Fingerprint(**known) for name, known in config["manifests"].items()}
+    lines = _read_lines(path / "metrics.jsonl", _logged)
     return RunFolder(
         path=path,
-        settings=from_json(TrainConfig, config["settings"]),
-        versions=checked(config["versions"], dict),
-        fingerprints={name: Fingerprint(**known) for name, known in config["manifests"].items()},
-        steps=tuple(_step(line) for line in lines if line["kind"] == "step"),
-        evaluations=tuple(_evaluation(line) for line in lines if line["kind"] == "evaluation"),
+        settings=settings,
+        versions=versions,
+        fingerprints=fingerprints,
+        steps=tuple(line for line in lines if isinstance(line, LoggedStep)),
+        evaluations=tuple(line for line in lines if isinstance(line, LoggedEvaluation)),
     )
+
+
+def _check_format(number: object, config_path: Path) -> None:
+    if number == RUN_FORMAT and type(number) is int:
+        return
+    age = "an earlier" if number == 1 else "another"
+    raise ValueError(
+        f"{config_path}: written by {age} version (format {reprlib.repr(number)}); this version "
+        f"reads format {RUN_FORMAT}: make the report with the version that trained the run"
+    )
+
+
+@contextmanager
+def _named_damage(place: str) -> Iterator[None]:
+    """Turn the exceptions of reading other content into a ValueError that names the place."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise ValueError(
+            f"{place}: damaged, or another version wrote it ({type(error).__name__}: {error}): "
+            "restore it"
+        ) from None
+
+
+def _read_lines(path: Path, read: Callable[[Any], Read]) -> list[Read]:
+    """Read each line of a JSON Lines file. Raises ValueError with the first damaged line."""
+    values = []
+    for number, line in numbered_json_lines(path):
+        with _named_damage(f"{path}:{number}"):
+            values.append(read(line))
+    return values
+
+
+def _logged(line: Any) -> LoggedStep | LoggedEvaluation | None:
+    """Return a line of the log that a report shows, None for another kind."""
+    if line["kind"] == "step":
+        return _step(line)
+    return _evaluation(line) if line["kind"] == "evaluation" else None
 
 
 def _step(line: Any) -> LoggedStep:
