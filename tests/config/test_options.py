@@ -4,11 +4,12 @@ import dataclasses
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 
 from whisper_ft.config.commands import SETTINGS, CheckConfig, EvaluateConfig
-from whisper_ft.config.options import flag, from_json, parse
+from whisper_ft.config.options import flag, from_json, parse, type_problems
 from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, SubtitlesConfig
 from whisper_ft.config.train import TrainConfig
 
@@ -107,3 +108,35 @@ def test_no_flag_for_a_file_or_folder_asks_for_a_text(config_class):
         is_plain = field.type is str or field.type == tuple[str, ...]
         if is_plain and not field.metadata["positional"] and not field.metadata["choices"]:
             assert field.metadata["metavar"], field.name
+
+
+def test_values_of_a_wrong_type_or_choice_are_all_named_at_once():
+    config = TrainConfig(
+        train="t.jsonl",
+        amp="foo",
+        best_by=5,
+        batch_size="x",
+        prompts=3,
+        freeze_encoder=1,
+        lr="x",
+        distractors=(1, 2, 3),
+        train_weights=("1",),
+    )
+    assert sorted(type_problems(config)) == [
+        "--amp: 'foo': expected one of auto, bf16, fp16, off",
+        "--batch-size: 'x': expected a whole number, or -1 for auto",
+        "--best-by: 5: expected one of wer, raw_wer, cer, keyword_recall, b_wer, u_wer, loss",
+        "--distractors: (1, 2, 3): expected a tuple of 2 whole numbers",
+        "--freeze-encoder: 1: expected True or False",
+        "--lr: 'x': expected a number, or None",
+        "--prompts: 3: expected a text",
+        "--train-weights: ('1',): expected a tuple of numbers",
+        "--train: 't.jsonl': expected a tuple of texts",
+    ]
+    good = TrainConfig(model=Path("m.pt"), train=[Path("t.jsonl")], lr=1, out=Path("run"))
+    assert type_problems(good) == [] and good.resolved().out == "run"
+
+
+@pytest.mark.parametrize("config_class", CONFIGS)
+def test_every_default_has_the_type_of_its_field(config_class):
+    assert type_problems(config_class()) == []

@@ -1,6 +1,7 @@
 """Augmented recordings: what changes, and what must not."""
 
 import random
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from helpers.audio import tone
 from helpers.runs import plan_of, train_until_signal
 
+from whisper_ft.data import augmentation
 from whisper_ft.data.augmentation import Augmentation, Warp, check_augmentation, draw_warp, mask_mel
 from whisper_ft.text.tokens import Segment
 from whisper_ft.training.loop import train
@@ -186,3 +188,46 @@ def test_a_delayed_impulse_response_does_not_move_speech_from_its_times(tmp_path
     changed = [sound for sound in answers if not np.array_equal(sound, click)]
     assert changed and all(len(sound) == len(click) for sound in changed)
     assert {int(np.abs(sound).argmax()) for sound in changed} == {8000}
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """Return a function that puts an audiomentations of this source before the real one."""
+
+    def install(source):
+        package = tmp_path / "site" / "audiomentations"
+        package.mkdir(parents=True, exist_ok=True)
+        (package / "__init__.py").write_text(source)
+        augmentation._make_transform.cache_clear()
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "audiomentations"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.setattr(augmentation, "install_command", lambda extra: f"pip install {extra}")
+    yield install
+    sys.modules.pop("audiomentations", None)
+    augmentation._make_transform.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("raise ImportError('no\\nlibrary')", "ImportError: no library"),
+        ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
+        ("raise AttributeError('old numpy')", "AttributeError: old numpy"),
+        ("", "ImportError: cannot import name"),
+    ],
+)
+def test_a_broken_audiomentations_is_refused_before_the_first_step(broken, source, cause):
+    broken(source)
+    (problem,) = check_augmentation(Augmentation(gain=6.0))
+    assert problem.startswith(f"--gain: audiomentations cannot be imported ({cause}")
+    assert problem.endswith("): pip install augment")
+    assert check_augmentation(Augmentation(speed=0.1, spec_augment=True)) == []
+
+
+def test_no_file_is_blamed_for_a_broken_audiomentations(broken, folders):
+    broken("raise ImportError('no library')")
+    with pytest.raises(ValueError, match=r"--noise: .*no library.*: pip install augment$"):
+        for seed in range(20):
+            Augmentation(noise=folders[0]).augment_samples(tone(1.0), rng_of(seed))

@@ -188,3 +188,13 @@ def test_a_model_in_place_of_its_path_is_refused_by_name(model, model_path, corp
             evaluate(given, corpus[0])
     with pytest.raises(TypeError, match="manifests: NoneType is not a path: give paths"):
         evaluate(model_path, None)
+
+
+def test_options_of_a_wrong_type_are_all_named_at_once(model_path, corpus):
+    with pytest.raises(ValueError) as refused:
+        evaluate(model_path, corpus[1], others="more.jsonl", rows="5", dtype="float8")
+    assert str(refused.value).splitlines() == [
+        "--others: 'more.jsonl': expected a tuple of texts",
+        "--rows: '5': expected a whole number, or None",
+        "--dtype: 'float8': expected one of auto, float32, float16, bfloat16",
+    ]

@@ -11,7 +11,9 @@ import pytest
 from helpers.manifests import write_manifest
 from helpers.runs import plan_of
 
+from whisper_ft.config.train import TrainConfig
 from whisper_ft.training.loop import train
+from whisper_ft.training.plan import SetupError
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,3 +100,20 @@ def test_a_folder_that_holds_a_run_is_refused(argv, tmp_path):
     train(plan_of(argv))
     with pytest.raises(ValueError, match=r"--out: .*holds a run: resume it with --resume"):
         plan_of(argv)
+
+
+def test_settings_of_a_wrong_type_are_refused_before_anything_is_read(tmp_path):
+    out = str(tmp_path / "run")
+    with pytest.raises(SetupError) as refused:
+        train(TrainConfig(train="t.jsonl", best_by="x", prompts=3, out=out))
+    said = str(refused.value).splitlines()
+    assert [line.partition(":")[0] for line in said] == ["--prompts", "--train", "--best-by"]
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(SetupError, match=r"--resume: 5: expected a text"):
+        train(TrainConfig(resume=5))
+
+
+@pytest.mark.parametrize("config", [None, {"model": "tiny.en"}, "tiny.en"])
+def test_train_names_the_type_that_it_takes(config):
+    with pytest.raises(TypeError, match=r"^train takes a TrainConfig or a Plan, not "):
+        train(config)

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import math
+import os
 import reprlib
 import types
 import typing
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Config = TypeVar("Config", bound="DataclassInstance")
+PATH_METAVARS = ("FILE", "FOLDER", "MANIFEST", "MODEL")
 METAVARS: dict[type, str] = {str: "TEXT", int: "N", float: "X"}
 
 
@@ -86,6 +88,19 @@ def out_of_bounds(config: "DataclassInstance") -> list[str]:
     return problems
 
 
+def type_problems(config: "DataclassInstance") -> list[str]:
+    """Return a problem for every field whose value has a type or choice that no flag could give.
+
+    Lists are accepted for tuples, and `Path` objects where a flag takes a path.
+    """
+    return [
+        f"{field.name if field.metadata['positional'] else flag(field.name)}: "
+        f"{reprlib.repr(getattr(config, field.name))}: expected {_expected(field)}"
+        for field in dataclasses.fields(config)
+        if not _has_field_type(field, getattr(config, field.name))
+    ]
+
+
 def from_json(config_class: type[Config], settings: Mapping[str, Any]) -> Config:
     """Rebuild a config from the JSON of its `dataclasses.asdict`.
 
@@ -134,18 +149,43 @@ def _number_problems(field: dataclasses.Field[Any], number: float) -> list[str]:
 
 
 def _from_json(field: dataclasses.Field[Any], value: Any) -> Any:
-    kind, count = _kind(field.type)
-    values = value if count and isinstance(value, list) else [value]
-    if value is None and field.default is None:
-        return None
-    is_valid = all(type(v) is kind or (kind is float and type(v) is int) for v in values)
-    if isinstance(count, int):
-        is_valid &= len(values) == count
-    if field.metadata["choices"]:
-        is_valid &= all(v in field.metadata["choices"] for v in values)
-    if not is_valid or bool(count) != isinstance(value, list):
+    if not _has_field_type(field, value) or isinstance(value, tuple | os.PathLike):
         raise TypeError(f"{field.name} is {reprlib.repr(value)}")
-    return tuple(values) if count else value
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _has_field_type(field: dataclasses.Field[Any], value: Any) -> bool:
+    kind, count = _kind(field.type)
+    choices = field.metadata["choices"]
+    if value is None and field.default is None:
+        return True
+    if bool(count) != isinstance(value, list | tuple):
+        return False
+    values = value if count else [value]
+    if isinstance(count, int) and len(values) != count:
+        return False
+    if choices:
+        return all(type(v) is kind and v in choices for v in values)
+    return all(
+        type(v) is kind
+        or (kind is float and type(v) is int)
+        or (isinstance(v, os.PathLike) and field.metadata["metavar"] in PATH_METAVARS)
+        for v in values
+    )
+
+
+def _expected(field: dataclasses.Field[Any]) -> str:
+    """Return the values that a field accepts, such as "a tuple of texts"."""
+    kind, count = _kind(field.type)
+    meta = field.metadata
+    if meta["choices"]:
+        return f"one of {', '.join(meta['choices'])}"
+    if count:
+        name = {str: "texts", int: "whole numbers", float: "numbers"}[kind]
+        return f"a tuple of {name}" if count == "+" else f"a tuple of {count} {name}"
+    words = "".join(f", or {value} for {word}" for word, value in meta["words"].items())
+    name = {str: "a text", int: "a whole number", float: "a number", bool: "True or False"}[kind]
+    return f"{name}{words}{', or None' if field.default is None else ''}"
 
 
 def _add_argument(group: argparse._ActionsContainer, field: dataclasses.Field[Any]) -> None:

@@ -267,18 +267,18 @@ class TrainConfig(PromptSettings):
 
     def resolved(self) -> "TrainConfig":
         """Return these settings with dependent defaults filled in and paths made absolute."""
-        train, dev = self.train, self.dev
+        train, dev, model = self.train, self.dev, os.fspath(self.model)
         if not train and _has_sample():
             train, dev = (str(SAMPLE / "train.jsonl"),), dev or (str(SAMPLE / "dev.jsonl"),)
         return dataclasses.replace(
             self,
-            model=os.path.abspath(self.model) if os.path.isfile(self.model) else self.model,
+            model=os.path.abspath(model) if os.path.isfile(model) else model,
             train=tuple(map(os.path.abspath, train)),
             dev=tuple(map(os.path.abspath, dev)),
             noise=os.path.abspath(self.noise) if self.noise else "",
             feature_cache=os.path.abspath(self.feature_cache) if self.feature_cache else "",
             reverb=os.path.abspath(self.reverb) if self.reverb else "",
-            out=self.out or str(Path("runs") / Path(self.model).name.removesuffix(".pt")),
+            out=os.fspath(self.out) or str(Path("runs") / Path(model).name.removesuffix(".pt")),
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,7 +88,7 @@ class Augmentation:
         """Apply reverberation, noise and gain; the number of samples does not change.
 
         `rng_of` returns the random generator for each of the three by its name. Raises ValueError
-        for a file that cannot be mixed in, with its folder.
+        for a file that cannot be mixed in, with its folder, and for a broken audiomentations.
         """
         for name, rate in (("reverb", REVERB_RATE), ("noise", NOISE_RATE), ("gain", 1.0)):
             value = getattr(self, name)
@@ -101,6 +100,8 @@ class Augmentation:
                     samples = _apply(name, value, samples)
                 except Exception as error:  # of whichever library read the file
                     remedy = "check that none of its files is damaged"
+                    if isinstance(error, ImportError) or name == "gain":  # no file is to blame
+                        remedy = install_command("augment")
                     raise ValueError(f"--{name}: {value}: {error!r}: {remedy}") from error
         return np.clip(samples, -1.0, 1.0)
 
@@ -154,9 +155,27 @@ def check_augmentation(augmentation: Augmentation) -> list[str]:
         if folder := getattr(augmentation, name):
             problems += [f"--{name}: {problem}" for problem in _folder_problems(folder)]
     wanted = [name for name in ("reverb", "noise", "gain") if getattr(augmentation, name)]
-    if wanted and find_spec("audiomentations") is None:
-        problems.append(f"--{wanted[0]}: audiomentations is missing: {install_command('augment')}")
+    if wanted and (problem := _import_problem()):
+        problems.append(f"--{wanted[0]}: {problem}")
     return problems
+
+
+def _import_problem() -> str:
+    """Return why audiomentations cannot be used, with the remedy; "" if it can."""
+    try:
+        _import_transforms()
+    except Exception as error:  # a broken package may raise anything
+        if isinstance(error, ModuleNotFoundError) and error.name == "audiomentations":
+            return f"audiomentations is missing: {install_command('augment')}"
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        return f"audiomentations cannot be imported ({cause}): {install_command('augment')}"
+    return ""
+
+
+def _import_transforms() -> tuple[Any, Any, Any]:
+    from audiomentations import AddBackgroundNoise, ApplyImpulseResponse, Gain
+
+    return AddBackgroundNoise, ApplyImpulseResponse, Gain
 
 
 def _folder_problems(folder: str) -> list[str]:
@@ -195,8 +214,7 @@ def _apply(name: str, value: str | float, samples: Samples) -> Samples:
 
 @cache
 def _make_transform(name: str, value: str | float) -> Any:
-    from audiomentations import AddBackgroundNoise, ApplyImpulseResponse, Gain
-
+    AddBackgroundNoise, ApplyImpulseResponse, Gain = _import_transforms()
     if name == "reverb":
         return ApplyImpulseResponse(_audio_files(str(value)), p=1.0, leave_length_unchanged=False)
     if name == "noise":

@@ -14,7 +14,7 @@ import whisper
 from whisper.model import Whisper
 
 from whisper_ft.config.commands import EvaluateConfig
-from whisper_ft.config.options import out_of_bounds
+from whisper_ft.config.options import out_of_bounds, type_problems
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all
@@ -118,6 +118,8 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
 
     Raises ValueError with all that is wrong with the settings, checkpoints and manifests.
     """
+    if wrong := type_problems(config):
+        raise ValueError("\n".join(wrong))
     checkpoints = tuple(filter(is_checkpoint, config.inputs))
     manifests = tuple(path for path in config.inputs if path not in checkpoints)
     problems = _problems(config, checkpoints, manifests)

@@ -39,13 +39,16 @@ def train(
     `runtime.signals.stop_on_signals`. `command` begins the command line in messages that say how
     to resume. Progress is logged to the logger `whisper_ft`.
 
-    Raises SetupError for anything wrong with settings, rows or the folder, before the first step.
+    Raises SetupError for anything wrong with settings, rows or the folder, before the first step,
+    and TypeError for a `config` of another type.
     Lack of memory or disk space, unreadable rows and a loss that is not finite are results, with
     the reason "failed". Any other exception is raised once the worker processes have ended.
 
     Two effects outlast the call: torch's random state changes, and with `deterministic` torch
     keeps to deterministic algorithms. On a CPU, glibc keeps freed memory for reuse.
     """
+    if not isinstance(config, TrainConfig | Plan):
+        raise TypeError(f"train takes a TrainConfig or a Plan, not {type(config).__name__}")
     plan = config if isinstance(config, Plan) else _plan(config)
     stop = StopRequest() if stop is None else stop  # one that nobody has made yet is false
     with plan.lock:

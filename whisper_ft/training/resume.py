@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from whisper_ft.config.options import flag
+from whisper_ft.config.options import flag, type_problems
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.models.loading import load, vocabulary_from_dims
 from whisper_ft.runtime.files import fingerprint, partial_path, read_json_lines
@@ -41,6 +41,7 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
 
     Raises SetupError with all problems at once.
     """
+    raise_problems(type_problems(changes))
     folder = Path(changes.resume)
     saved = find_run(folder)
     config = changed_settings(saved.settings, changes, given)

@@ -13,6 +13,7 @@ from typing import IO
 import torch
 from whisper.model import ModelDimensions, Whisper
 
+from whisper_ft.config.options import type_problems
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.augmentation import NO_AUGMENTATION
 from whisper_ft.data.dataset import Examples
@@ -48,6 +49,7 @@ def make_plan(config: TrainConfig) -> Plan:
 
     Raises SetupError with all problems at once.
     """
+    raise_problems(type_problems(config))
     config = config.resolved()
     folder = Path(config.out)
     vocabulary, model_problems = try_load_vocabulary(config.model)
