@@ -29,7 +29,7 @@ def test_check_fails_only_for_problems(run, tmp_path, model_path):
     path = write_manifest(tmp_path / "m.jsonl", [{"audio": "a.wav", "text": "Hi [there]."}])
     status, output = run("check", path, "--model", model_path, "--all-warnings")
     assert status == 0 and f"warning: {path}:1: text: '[" in output
-    assert "  0 problems, 1 warnings\n" in output
+    assert "  0 problems, 1 warning\n" in output
     (tmp_path / "a.wav").unlink()
     status, output = run("check", path, "--model", model_path)
     assert status == 1 and f"{path}:1: audio: {tmp_path / 'a.wav'}: no such file" in output

@@ -41,3 +41,10 @@ def test_evaluate_writes_scores_and_samples(run, tmp_path, corpus, model_path):
     names = [path.rsplit("/", 1)[-1] for path in result["manifests"]]
     assert result["n_rows"] == 3 and names == ["train.jsonl", "dev.jsonl"]
     assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_count_of_one_is_singular(run, corpus, model_path):
+    argv = ("evaluate", model_path, corpus[0], "--interpolate", "0.5", "--name", "a", "b")
+    status, said = run(*argv)
+    assert status == 2 and "--interpolate: 1 checkpoint: give exactly two" in said
+    assert "--name: 2 different values for 1 checkpoint: give each its own" in said

@@ -132,14 +132,14 @@ def test_the_command_writes_scores_and_transcripts(rows, model_path, tmp_path, m
     monkeypatch.setattr("sys.argv", ["whisper_ft", *map(str, argv)])
     assert main() == 0
     said = capsys.readouterr().out
-    assert "1 recordings, 0.02 h: WER" in said and "1 silent rows" in said
+    assert "1 recording, 0.02 h: WER" in said and "1 silent row: " in said
     assert json.loads(out[0].read_text())["scores"]["n_recordings"] == 1
     assert len(out[1].read_text().splitlines()) == 2
 
 
 def test_a_recording_of_no_words_after_normalising_has_a_summary():
     scores = score_longform([longform_sample([(0, 20, "Hmm.")], [])])
-    assert format_longform(scores) == "1 recordings, 0.02 h: WER -"
+    assert format_longform(scores) == "1 recording, 0.02 h: WER -"
 
 
 def test_a_library_user_gets_scores_and_samples_and_nothing_is_printed(

@@ -30,7 +30,10 @@ def test_weights_are_the_shares_of_the_models(models):
 
 @pytest.mark.parametrize(
     ("weights", "problem"),
-    [([1.0], "1 for 2 checkpoints"), ([0.5, 1.0], "they add up to 1.5: they must add up to 1")],
+    [
+        ([1.0], "1 for 2 checkpoints: give one for each"),
+        ([0.5, 1.0], "they add up to 1.5: they must add up to 1"),
+    ],
 )
 def test_weights_that_do_not_fit_the_models_are_refused(models, weights, problem):
     with pytest.raises(ValueError, match=problem):

@@ -25,7 +25,7 @@ def test_librispeech_is_its_chapters_in_order(tmp_path, prepare):
     }
     # what follows the missing row has no previous text
     assert [row["recording"] for row in rows] == ["84-121", "84-121", "84-121#2"]
-    assert "out.jsonl: 3 rows, 1 notes" in said
+    assert "out.jsonl: 3 rows, 1 note\n" in said
     assert "trans.txt:3: " in (tmp_path / "out.jsonl.notes.txt").read_text()
 
 

@@ -200,4 +200,6 @@ def test_any_evaluation_and_any_number_of_rows_can_be_asked_for(run, run_folder,
     status, said = run(
         "report", run_folder, "--step", "1", "--rows", "2", "--out", tmp_path / "r.html"
     )
-    assert status == 0 and "2 rows of step 1, 2 with audio" in said
+    assert status == 0 and "3 evaluations, 2 rows of step 1, 2 with audio" in said
+    argv = ("report", run_folder, "--rows", "1", "--out", tmp_path / "r.html")
+    assert "3 evaluations, 1 row of step" in run(*argv)[1]

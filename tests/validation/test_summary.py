@@ -18,7 +18,7 @@ def test_a_summary_has_hours_languages_lengths_cut_prompts_and_warnings_by_kind(
         "m.jsonl: 7 rows, 0.00 h; 1 with prompt",
         "languages: en 6 (0.00 h), de 1 (0.00 h)",
         "1-16      7 " + "#" * 40,
-        "1 prompts lose their first tokens",
+        "prompts that lose their first tokens: 1 (",
         "6 x text: '[': stock decoding never writes it",
         "(line 1, 2, 3, 4, ...)",
         "0 problems, 7 warnings: --all-warnings lists each",

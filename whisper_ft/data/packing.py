@@ -11,6 +11,7 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
 from whisper_ft.data.row import MAX_SECONDS, Row, is_within
+from whisper_ft.text.counts import format_count
 from whisper_ft.text.terms import reveals_text, term_count
 from whisper_ft.text.tokens import (
     MAX_NEW_TOKENS,
@@ -51,10 +52,10 @@ def pack_rows(
 def format_packing(rows: Sequence[Row], packed: Sequence[Row]) -> str:
     """Return a line on the effect of packing."""
     seconds = sum(row.duration or 0.0 for row in packed)
+    counts = f"{format_count(len(rows), 'row')} into {format_count(len(packed), 'window')}"
     return (
-        f"packed {len(rows)} rows into {len(packed)} windows: {len(rows) / len(packed):.1f} rows "
-        f"and {seconds / len(packed):.1f} s per window, {1 - len(packed) / len(rows):.0%} fewer "
-        "encoder passes per epoch"
+        f"packed {counts}: {len(rows) / len(packed):.1f} rows and {seconds / len(packed):.1f} s "
+        f"per window, {1 - len(packed) / len(rows):.0%} fewer encoder passes per epoch"
     )
 
 

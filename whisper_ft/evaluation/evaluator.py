@@ -25,6 +25,7 @@ from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.loading import LoadedModel, load, load_vocabulary
 from whisper_ft.models.parameters import cast_matrices
 from whisper_ft.runtime.devices import pick_device, pick_dtype
+from whisper_ft.text.counts import format_count
 from whisper_ft.validation.checks import usable_rows
 
 
@@ -177,16 +178,17 @@ def _problems(
     if not manifests:
         problems.append("no manifest: give one after the checkpoints")
     if config.interpolate and len(checkpoints) != 2:
-        problems.append(f"--interpolate: {len(checkpoints)} checkpoints: give exactly two")
+        count = format_count(len(checkpoints), "checkpoint")
+        problems.append(f"--interpolate: {count}: give exactly two")
     n_models = len(config.interpolate) or len(checkpoints)
     for flag, values, n_expected, noun in (
-        ("--name", config.name, len(checkpoints), "checkpoints"),
-        ("--samples", config.samples, n_models, "models"),
+        ("--name", config.name, len(checkpoints), "checkpoint"),
+        ("--samples", config.samples, n_models, "model"),
     ):
         if values and not len(values) == len(set(values)) == n_expected:
             problems.append(
-                f"{flag}: {len(set(values))} different values for {n_expected} {noun}: give each "
-                "its own, after the manifests"
+                f"{flag}: {format_count(len(set(values)), 'different value')} for "
+                f"{format_count(n_expected, noun)}: give each its own, after the manifests"
             )
     if not all(map(str.strip, config.name)):
         problems.append("--name: an empty name: give each checkpoint a name of visible characters")

@@ -10,6 +10,7 @@ from whisper_ft.evaluation.bootstrap import intervals
 from whisper_ft.evaluation.metrics import Count, boundary_errors, time_words, word_errors
 from whisper_ft.evaluation.scored_text import split_words
 from whisper_ft.evaluation.scoring import ScoreValue
+from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import Segment
 
 
@@ -102,7 +103,8 @@ def format_longform(scores: LongformScores) -> str:
     """Return the scores in a few lines for a terminal."""
     lines = []
     if scores.n_recordings:
-        line = f"{scores.n_recordings} recordings, {scores.hours:.2f} h: WER {_percent(scores.wer)}"
+        count = format_count(scores.n_recordings, "recording")
+        line = f"{count}, {scores.hours:.2f} h: WER {_percent(scores.wer)}"
         if scores.wer.interval is not None:
             low, high = (100 * bound for bound in scores.wer.interval)
             line += f" [{low:.1f}, {high:.1f}]"
@@ -114,7 +116,7 @@ def format_longform(scores: LongformScores) -> str:
         lines.append(line)
     if scores.n_silent:
         lines.append(
-            f"{scores.n_silent} silent rows: {_percent(scores.empty)} stay empty, "
+            f"{format_count(scores.n_silent, 'silent row')}: {_percent(scores.empty)} stay empty, "
             f"mean no_speech_prob {scores.no_speech_prob.rate:.2f}, "
             f"mean avg_logprob {scores.avg_logprob.rate:.2f}"
         )

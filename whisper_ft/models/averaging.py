@@ -9,6 +9,7 @@ from torch import Tensor
 from whisper.model import Whisper
 
 from whisper_ft.models.loading import LoadedModel
+from whisper_ft.text.counts import format_count
 
 SUM_TOLERANCE = 1e-3  # thirds are given as 0.333
 
@@ -48,7 +49,8 @@ def normalized_weights(weights: Sequence[float], n_models: int) -> tuple[float, 
 def find_weight_problem(weights: Sequence[float], n_models: int) -> str:
     """Return why some models cannot be averaged with these weights, or ""."""
     if weights and len(weights) != n_models:
-        return f"{len(weights)} for {n_models} checkpoints: give one for each checkpoint"
+        given = f"{len(weights)} for {format_count(n_models, 'checkpoint')}"
+        return f"{given}: give one for each checkpoint"
     if weights and not math.isclose(sum(weights), 1, abs_tol=SUM_TOLERANCE):
         return f"they add up to {sum(weights):g}: they must add up to 1"
     return ""

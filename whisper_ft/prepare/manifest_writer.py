@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from whisper_ft.data.row_parsing import parse_line
+from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import Segment
 
 N_SHOWN = 10  # notes in a summary; all of them are in the file
@@ -68,7 +69,8 @@ class PrepareResult:
         if self.n_notes > N_SHOWN:
             lines += [f"... and {self.n_notes - N_SHOWN} more in {self.notes}; most common:"]
             lines += [f"{n:8}  {kind}" for kind, n in self.most_common]
-        return "\n".join([*lines, f"{self.manifest}: {self.n_rows} rows, {self.n_notes} notes"])
+        counts = f"{format_count(self.n_rows, 'row')}, {format_count(self.n_notes, 'note')}"
+        return "\n".join([*lines, f"{self.manifest}: {counts}"])
 
 
 class ManifestWriter:

@@ -18,6 +18,7 @@ from whisper_ft.reporting.run_folder import (
     read_run,
 )
 from whisper_ft.runtime.extras import describe_import_error
+from whisper_ft.text.counts import format_count
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,8 @@ def make_report(run: RunFolder, *, step: int | None, n_rows: int) -> Report:
 def _summary(report: Report) -> str:
     of_step = f" of step {report.chosen.step}" if report.chosen else ""
     n_audio = sum(bool(row.audio) for row in report.rows)
-    rows = f"{len(report.rows)} rows{of_step}, {n_audio} with audio"
-    return f"{len(report.evaluations)} evaluations, {rows}"
+    rows = f"{format_count(len(report.rows), 'row')}{of_step}, {n_audio} with audio"
+    return f"{format_count(len(report.evaluations), 'evaluation')}, {rows}"
 
 
 def _template() -> Any:

@@ -27,7 +27,9 @@ def pick_device(name: str) -> torch.device:
         raise ValueError(f"--device: {name}: not supported: give auto, cpu or cuda:N")
     n_gpus = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= n_gpus:
-        raise ValueError(f"--device: {name}: torch sees {n_gpus} CUDA devices here: use cpu")
+        raise ValueError(
+            f"--device: {name}: number of CUDA devices that torch sees here: {n_gpus}: use cpu"
+        )
     return device
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
 from whisper_ft.data.row import Problem
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import encode_prompt, encode_segments
 from whisper_ft.validation.checks import CheckedManifest
 
@@ -145,8 +146,8 @@ def format_summary(summary: ManifestSummary, *, all_warnings: bool) -> Iterator[
     yield from _format_histogram(summary)
     if cut := summary.cut_prompts:
         yield (
-            f"  {cut.n_rows} prompts lose their first tokens: {cut.mean:.0f} on average, "
-            f"{cut.most} at most"
+            f"  prompts that lose their first tokens: {cut.n_rows} ({cut.mean:.0f} on average, "
+            f"{cut.most} at most)"
         )
     list_problems = all_warnings or len(summary.problems) <= MAX_LISTED
     yield from _list(summary.problems) if list_problems else _group(summary.problems, "problem")
@@ -156,11 +157,13 @@ def format_summary(summary: ManifestSummary, *, all_warnings: bool) -> Iterator[
         yield from _group(summary.warnings, "warning")
     hides_some = not all_warnings and (summary.warnings or not list_problems)
     hint = ": --all-warnings lists each" if hides_some else ""
-    yield f"  {len(summary.problems)} problems, {len(summary.warnings)} warnings{hint}"
+    n_problems = format_count(len(summary.problems), "problem")
+    n_warnings = format_count(len(summary.warnings), "warning")
+    yield f"  {n_problems}, {n_warnings}{hint}"
 
 
 def _format_totals(summary: ManifestSummary) -> str:
-    totals = f"{summary.path}: {summary.n_rows} rows, {summary.hours:.2f} h"
+    totals = f"{summary.path}: {format_count(summary.n_rows, 'row')}, {summary.hours:.2f} h"
     fields = ", ".join(f"{n} with {name}" for name, n in summary.n_by_field.items() if n)
     return f"{totals}; {fields}" if fields else totals
 
