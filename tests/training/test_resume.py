@@ -18,6 +18,7 @@ from helpers.runs import (
     train_until_signal,
 )
 
+from whisper_ft.config.train import TrainConfig
 from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.runtime import devices
 from whisper_ft.training import run as running
@@ -184,6 +185,21 @@ def test_killed_within_its_first_save_a_run_begins_again(argv, tmp_path, monkeyp
     assert (tmp_path / "run" / "last.pt").exists()
     assert train(resumed(tmp_path / "run")).reason == "finished"
     assert_same_run(tmp_path / "whole", tmp_path / "run")
+
+
+def test_killed_within_its_only_save_a_run_begins_again(argv, tmp_path):
+    """That is after its last step: a state that was being written tells it from a lost one."""
+    argv[argv.index("--save-every") + 1] = argv[argv.index("--eval-every") + 1] = "200"
+    train(plan_of(argv))
+    (tmp_path / "run" / "state.pt").rename(tmp_path / "run" / "state.pt.partial")
+    assert train(resumed(tmp_path / "run")).n_steps == 7
+
+
+def test_settings_may_be_paths(corpus, model_path, tmp_path):
+    out, manifests = tmp_path / "run", {"train": [corpus[0]], "dev": (corpus[1],)}
+    config = TrainConfig(model=model_path, **manifests, out=out, lr=1e-3, max_steps=1, workers=0)
+    assert train(config).reason == "finished"
+    assert train(TrainConfig(resume=out)).reason == "finished"
 
 
 def test_more_workers_give_the_same_run(argv, tmp_path):
