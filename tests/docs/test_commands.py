@@ -33,7 +33,7 @@ def blocks_of(page, language):
 def commands():
     """Every different command of the pages, once, in their order."""
     blocks = [block for page in PAGES for block in blocks_of(page, "sh")]
-    lines = (line for block in blocks for line in block.replace("\\\n", "").split("\n"))
+    lines = (line for block in blocks for line in re.sub(r"\\\n *", "", block).split("\n"))
     return [line for line in dict.fromkeys(lines) if line and not line.startswith(OTHERS)]
 
 
