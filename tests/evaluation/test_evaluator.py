@@ -88,7 +88,7 @@ def test_all_that_is_wrong_is_said_at_once(run, corpus, model_path, tmp_path):
     )
     assert status == 2
     for words in ("nosuch.pt: neither", "gone.jsonl: cannot be read", "--interpolate: 2.0: must",
-                  "--name: 1 different values for 2", "--samples: 2 different values for 1",
+                  "--name: 1 different value for 2", "--samples: 2 different values for 1",
                   "--device: tpu"):  # fmt: skip
         assert words in said, words
     assert "no manifest" in run("evaluate", model_path)[1]
