@@ -4,18 +4,11 @@ import json
 from dataclasses import replace
 
 import pytest
-from helpers.samples import sample
+from helpers.samples import SAMPLES, sample
 
 from whisper_ft.evaluation.samples import CONDITIONS
 from whisper_ft.evaluation.scoring import SCORES, Scores, ScoreValue, score
 from whisper_ft.text.tokens import Segment
-
-SAMPLES = [
-    sample("Call Kathryn.", "Call Kathryn.", "Call Catherine.", "Call Katherine.",
-           keywords=["Kathryn"], losses=(1.0, 2.0, 3.0)),
-    sample("Ask Dr. Grey now.", "Ask Dr. Grey now.", "ask Doctor gray", None, keywords=["Grey"],
-           losses=(1.0, 2.0, 3.0)),
-]  # fmt: skip
 
 
 def test_scores_are_pooled_by_condition():

@@ -1,17 +1,10 @@
 """Tables of scores."""
 
 import pytest
-from helpers.samples import sample
+from helpers.samples import SAMPLES
 
 from whisper_ft.evaluation.scoring import score
 from whisper_ft.evaluation.tables import MARK, insert_table, markdown_table, score_table
-
-SAMPLES = [
-    sample("Call Kathryn.", "Call Kathryn.", "Call Catherine.", "Call Katherine.",
-           keywords=["Kathryn"], losses=(1.0, 2.0, 3.0)),
-    sample("Ask Dr. Grey now.", "Ask Dr. Grey now.", "ask Doctor gray", None, keywords=["Grey"],
-           losses=(1.0, 2.0, 3.0)),
-]  # fmt: skip
 
 
 def test_a_table_has_a_line_for_each_evaluation():

@@ -23,3 +23,11 @@ def sample(reference, *texts, keywords=(), prompts=("", "", ""), losses=(1, 1, 1
         prompts=dict(zip(CONDITIONS, prompts, strict=True)),
         outputs=dict(zip(CONDITIONS, outputs, strict=True)),
     )
+
+
+SAMPLES = [
+    sample("Call Kathryn.", "Call Kathryn.", "Call Catherine.", "Call Katherine.",
+           keywords=["Kathryn"], losses=(1.0, 2.0, 3.0)),
+    sample("Ask Dr. Grey now.", "Ask Dr. Grey now.", "ask Doctor gray", None, keywords=["Grey"],
+           losses=(1.0, 2.0, 3.0)),
+]  # fmt: skip
