@@ -46,7 +46,7 @@ def test_a_finished_run_prints_its_score_and_how_to_use_its_checkpoint(argv, tmp
     assert train_command([*argv, "--max-steps", "1"]) == 0
     output = capsys.readouterr().out
     best = tmp_path / "run" / "best.pt"
-    assert "step 0 (stock)" in output and "best.pt is from step 1: dev wer " in output
+    assert "step 0 (stock)" in output and "best.pt is from step 1: dev prompted_wer " in output
     assert f'model = whisper.load_model("{best}")' in output
     assert f"$ whisper call.wav --model {best} --initial_prompt" in output
     assert "initial_prompt=" in output and "set_alignment_heads" not in output

@@ -16,8 +16,9 @@ from whisper_ft.data.dataset import RowError
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.evaluation import decode_rows as evaluate
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
-from whisper_ft.evaluation.decode_rows import decode_all, decode_rows
-from whisper_ft.evaluation.samples import Sample
+from whisper_ft.evaluation.decode_rows import decode_all, decode_rows, prompted_losses
+from whisper_ft.evaluation.metrics import Count
+from whisper_ft.evaluation.samples import CONDITIONS, Sample
 from whisper_ft.models import decoding
 from whisper_ft.models.decoding import DecodeRequest, decode
 from whisper_ft.models.parameters import cast_matrices
@@ -54,6 +55,21 @@ def test_the_prompt_reaches_the_decoder_and_timestamps_can_be_left_out(model, pr
 def test_special_spellings_in_a_prompt_are_text_where_whisper_raises(model, prompted):
     features = model.encoder(log_mel(read_audio(prompted.rows[0].audio), 80)[None])
     assert decode(model, features, [DecodeRequest(prompt="<|endoftext|>")])[0].text is not None
+
+
+def test_losses_alone_are_those_of_decoding(model, prompted):
+    losses = prompted_losses(model, prompted)
+    samples = [s for s in decode_rows(model, prompted) if s.prompts["right"] and s.prompts["wrong"]]
+    assert samples
+    for condition in CONDITIONS:
+        expected = Count.sum(s.outputs[condition].loss for s in samples)
+        assert losses[condition].part == pytest.approx(expected.part, rel=1e-5)
+        assert losses[condition].total == expected.total
+
+
+def test_rows_that_lack_a_right_or_wrong_prompt_have_no_losses_to_compare(model, prompted):
+    alone = PromptedRows(prompted.rows[:2], ["", "Quill"], ["Reid", None])
+    assert set(prompted_losses(model, alone).values()) == {Count()}
 
 
 def test_without_a_wrong_prompt_nothing_is_decoded_and_without_a_right_one_once(

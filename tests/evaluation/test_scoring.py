@@ -36,8 +36,26 @@ def test_a_model_that_ignores_prompts_shows_no_difference_in_any_score():
                   output_segments=[[Segment(0.0, 1.5, "Ask for Mohr, Reid.")]] * 3)  # fmt: skip
     silent = sample("", *["Thank you."] * 3)
     scores = score([same, silent] * 5)
-    assert scores["right"] == scores["none"] == scores["wrong"]
+    for name in SCORES.keys() - {"mended", "spoiled"}:  # these compare with no prompt
+        assert scores["right"][name] == scores["none"][name] == scores["wrong"][name]
+    assert scores["right"]["mended"].part == scores["right"]["spoiled"].part == 0
     assert [name for name in SCORES if scores["right"][name].rate is None] == []
+
+
+def test_what_a_prompt_mends_and_spoils_is_counted_in_words_of_the_reference():
+    # Without a prompt: Kathryn and now are wrong, call and Reid are right.
+    one = sample("Call Kathryn Reid now.", "Call Kathryn read now.", "Call Catherine Reid.",
+                 "Coal Catherine Reid now now.", prompts=("Kathryn.", "", "Mohr."))  # fmt: skip
+    scores = score([one])
+    assert scores["right"]["mended"] == ScoreValue(2, 2, None)
+    assert scores["right"]["spoiled"] == ScoreValue(1, 2, None)
+    assert (scores["wrong"]["mended"].part, scores["wrong"]["spoiled"].part) == (1, 1)
+    assert scores["none"]["mended"].total == scores["none"]["spoiled"].total == 0
+
+
+def test_a_row_without_a_prompt_has_nothing_to_obey():
+    scores = score([sample("Call Reid.", "Call read.", "Call read.", None)])
+    assert scores["right"]["mended"].rate is scores["right"]["spoiled"].rate is None
 
 
 def test_chinese_is_scored_by_character_and_lower_case_corpora_without_case():

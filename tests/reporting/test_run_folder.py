@@ -5,14 +5,17 @@ import json
 import pytest
 from helpers.samples import sample
 
+from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.evaluation.prompt_gap import PromptLosses
 from whisper_ft.evaluation.scoring import score
-from whisper_ft.reporting.run_folder import RUN_FORMAT, LoggedEvaluation, LoggedStep, read_run
+from whisper_ft.reporting.run_folder import RUN_FORMAT, LoggedStep, read_run
 from whisper_ft.runtime.files import Fingerprint
 from whisper_ft.training import checkpoint
 
 SETTINGS = {"model": "tiny.en", "train": ["t.jsonl"], "dev": ["d.jsonl"], "lr": None}
 SAMPLE = sample("Call Reid.", "Call Reid.", "Call read.", None)
 SCORES = score([SAMPLE])
+LOSSES = PromptLosses.of_scores(SCORES)
 
 
 @pytest.fixture
@@ -30,7 +33,8 @@ def folder(tmp_path):
     ]
     for step, best in ((0, False), (1, True), (2, False)):
         scores = SCORES.to_json()
-        lines.append({"kind": "evaluation", "step": step, "best": best, "scores": scores})
+        lines.append({"kind": "evaluation", "step": step, "best": best, "scores": scores,
+                      "train_losses": LOSSES.to_json()})  # fmt: skip
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     samples = [{"step": step, **SAMPLE.to_json()} for step in (0, 1, 2)]
     (tmp_path / "samples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in samples))
@@ -40,7 +44,7 @@ def folder(tmp_path):
 def test_steps_evaluations_and_samples_are_read(folder):
     run = read_run(folder)
     assert run.steps == (LoggedStep(1, 1.0, 1e-5, None), LoggedStep(2, 1.0, 1e-5, None))
-    assert run.evaluations[1] == LoggedEvaluation(1, True, SCORES)
+    assert run.evaluations[1] == LoggedEvaluation(1, True, SCORES, LOSSES)
     assert run.samples(1) == [SAMPLE] and run.samples(7) == []
     assert run.settings.dev == ("d.jsonl",) and run.settings.lr is None
     assert run.fingerprints == {"d.jsonl": Fingerprint(1, "ab")}

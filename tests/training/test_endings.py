@@ -37,6 +37,8 @@ def test_the_end_reports_the_best_score_beside_the_stock_one_and_with_which_prom
         "dev wer 20.0 % without prompts, 10.0 % before training (training made it worse"
     )
     assert "worse" not in describe_best(worse, without, "keyword_recall")  # more of them is better
+    said = describe_best(progress, with_prompts, "prompted_wer")
+    assert said == "dev prompted_wer 10.0 %, 20.0 % before training"  # of all three conditions
     assert describe_best(Progress(), with_prompts, "wer") == "dev wer is not defined"
 
 

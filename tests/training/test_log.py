@@ -4,14 +4,15 @@ import json
 
 from helpers.runs import lines, plan_of
 
-from whisper_ft.training.log import EvaluationLog, StepLog, evaluation_of
+from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.training.log import StepLog, evaluation_of
 from whisper_ft.training.loop import train
 
 
 def test_lines_read_back_are_the_lines_written(argv, tmp_path):
     folder = train(plan_of([*argv, "--max-steps", "3"])).folder
     for line in lines(folder):
-        kind = StepLog if line["kind"] == "step" else EvaluationLog
+        kind = StepLog if line["kind"] == "step" else LoggedEvaluation
         assert json.loads(json.dumps(kind.from_json(line).to_json())) == line
     evaluation = evaluation_of(folder, 3)
     assert evaluation.step == 3 and evaluation.scores["right"]["wer"].total > 0

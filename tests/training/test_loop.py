@@ -57,7 +57,7 @@ def test_a_run_leaves_everything_it_promises(argv, tmp_path, logged):
         best_step=best,
         scores=Scores.from_json(scores),
     )
-    assert result.message.startswith(f"best.pt is from step {best}: dev wer ")
+    assert result.message.startswith(f"best.pt is from step {best}: dev prompted_wer ")
     model = whisper.load_model(str(folder / "best.pt"), device="cpu")
     assert not torch.equal(
         model.encoder.conv1.weight, random_whisper().encoder.conv1.weight.half().float()

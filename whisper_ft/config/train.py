@@ -10,6 +10,7 @@ from whisper_ft.config.prompts import PromptSettings
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data"  # in a source checkout, beside the package
 AUTO = -1  # stands for --batch-size auto
+BEST_BY = (*("prompted_wer", "wer", "raw_wer", "cer", "keyword_recall", "b_wer", "u_wer", "loss"),)
 TASKS = ("transcribe", "translate")
 LANGUAGE_HELP = "Language of rows that do not set `language`: a code such as de."
 TASK_HELP = "Task of rows that do not set `task`."
@@ -203,10 +204,21 @@ class TrainConfig(PromptSettings):
         at_least=1,
     )
     best_by: str = option(
-        "wer",
-        "The score that chooses best.pt, on dev rows with the right prompt.",
+        "prompted_wer",
+        "The score that chooses best.pt, on dev rows. prompted_wer weighs word errors with the "
+        "right prompt (a half), without one and with a wrong one (a quarter each). The others are "
+        "scores with the right prompt.",
         group="evaluation",
-        choices=("wer", "raw_wer", "cer", "keyword_recall", "b_wer", "u_wer", "loss"),
+        choices=(
+            "prompted_wer",
+            "wer",
+            "raw_wer",
+            "cer",
+            "keyword_recall",
+            "b_wer",
+            "u_wer",
+            "loss",
+        ),
     )
     patience: int = option(
         0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,18 +12,20 @@ from tqdm import tqdm
 from whisper.audio import SAMPLE_RATE
 from whisper.model import Whisper
 
-from whisper_ft.data.audio import log_mel
-from whisper_ft.data.dataset import RowError, read_row_audio
+from whisper_ft.data.audio import Samples, log_mel
+from whisper_ft.data.dataset import RowError, read_row_audio, row_error
 from whisper_ft.data.loader import pad_tokens
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.metrics import Count
-from whisper_ft.evaluation.samples import Output, Sample
+from whisper_ft.evaluation.samples import CONDITIONS, Output, Sample
 from whisper_ft.models.decoding import DecodeRequest, decode, recordings_per_pass
 from whisper_ft.models.loading import vocabulary_from_dims
 from whisper_ft.models.loss import row_losses
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.tokens import IGNORE, Segment, build_example, decode_segments
+
+PROMPTED = ("right", "wrong")  # the conditions with a prompt
 
 
 def decode_all(
@@ -77,16 +80,48 @@ def decode_rows(
         )
 
 
-def _decode_pass(
-    model: Whisper,
-    prompted: PromptedRows,
-    numbers: Sequence[int],
-    timestamps: bool,
-    beam_size: int | None,
-) -> Iterator[Sample]:
+@torch.no_grad()
+def prompted_losses(model: Whisper, prompted: PromptedRows) -> dict[str, Count]:
+    """Return the loss of the rows' texts by condition: nats and tokens, without any decoding.
+
+    A row counts only if it has a right and a wrong prompt, so that the conditions compare the same
+    rows. Raises RowError naming an unreadable row.
+    """
+    numbers = [
+        number
+        for number in range(len(prompted.rows))
+        if all((prompted.prompts(number)[condition] or "").strip() for condition in PROMPTED)
+    ]
+    losses = dict.fromkeys(CONDITIONS, Count())
+    size = recordings_per_pass(model.dims, model.encoder.conv1.weight.dtype)
+    for start in range(0, len(numbers), size):
+        encoded = _encode_pass(model, prompted, numbers[start : start + size], timestamps=True)
+        nats = {
+            (request.recording, request.prompt): loss
+            for request, loss in zip(encoded.requests, _losses(model, encoded), strict=True)
+        }
+        for i, prompts in enumerate(encoded.prompts):
+            for condition, prompt in prompts.items():
+                losses[condition] = losses[condition].plus(nats[i, prompt or ""])
+    return losses
+
+
+class _EncodedPass(NamedTuple):
+    """Rows whose audio was encoded at once, and what to decode of them."""
+
+    rows: list[Row]
+    audio: list[tuple[Samples, tuple[Segment, ...]]]
+    features: Tensor  # [R, n_audio_ctx, n_audio_state]
+    prompts: list[dict[str, str | None]]  # by condition
+    requests: list[DecodeRequest]  # one for each different prompt of a row
+
+
+def _encode_pass(
+    model: Whisper, prompted: PromptedRows, numbers: Sequence[int], timestamps: bool
+) -> _EncodedPass:
     rows = [prompted.rows[number] for number in numbers]
     # The words of a cut segment are not in the reference, so its audio is left out too.
-    audio = [read_row_audio(row, timestamps=False) for row in rows]
+    audio = [_read_audio(row) for row in rows]
     mel = torch.stack([log_mel(samples, model.dims.n_mels) for samples, _ in audio])
     features = model.encoder(mel.to(model.device, model.encoder.conv1.weight.dtype))
     prompts = [prompted.prompts(number) for number in numbers]
@@ -96,8 +131,29 @@ def _decode_pass(
         for prompt in dict.fromkeys(prompts[i].values())
         if prompt is not None
     ]
+    return _EncodedPass(rows, audio, features, prompts, requests)
+
+
+def _read_audio(row: Row) -> tuple[Samples, tuple[Segment, ...]]:
+    try:
+        return read_row_audio(row, timestamps=False)
+    except RowError:
+        raise
+    except Exception as error:
+        raise row_error(row.place, error) from None
+
+
+def _decode_pass(
+    model: Whisper,
+    prompted: PromptedRows,
+    numbers: Sequence[int],
+    timestamps: bool,
+    beam_size: int | None,
+) -> Iterator[Sample]:
+    encoded = _encode_pass(model, prompted, numbers, timestamps)
+    rows, audio, features, prompts, requests = encoded
     results = decode(model, features, requests, beam_size=beam_size)
-    losses = _losses(model, features, requests, rows, [segments for _, segments in audio])
+    losses = _losses(model, encoded)
     outputs = {
         (request.recording, request.prompt): Output(
             result.text, _output_segments(model, request, result.tokens), loss
@@ -134,18 +190,13 @@ def _output_segments(
     return tuple(decode_segments(tokenizer, ids))
 
 
-def _losses(
-    model: Whisper,
-    features: Tensor,
-    requests: Sequence[DecodeRequest],
-    rows: Sequence[Row],
-    segments: Sequence[Sequence[Segment]],
-) -> list[Count]:
+def _losses(model: Whisper, encoded: _EncodedPass) -> list[Count]:
     """Return (cross-entropy in nats, tokens) of the row's text after each request's prompt.
 
     Timestamps are left out: after a plain prompt the model finds them unlikely, while decoding
     forces them all the same. Raises RowError for a loss that is not finite.
     """
+    rows, audio, features, _, requests = encoded
     tokenizer_of = vocabulary_from_dims(model.dims).tokenizer
     eot = tokenizer_of().eot  # ids from here on are not text
     examples = [
@@ -153,7 +204,7 @@ def _losses(
             tokenizer_of(language=request.language, task=request.task),
             rows[request.recording].text,
             request.prompt,
-            segments=[s for s in segments[request.recording] if s.end is not None],
+            segments=[s for s in audio[request.recording][1] if s.end is not None],
             timestamps=request.timestamps,
             n_text_ctx=model.dims.n_text_ctx,
         )

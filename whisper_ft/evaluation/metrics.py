@@ -194,6 +194,12 @@ def boundary_errors(reference: TimedWords, hypothesis: TimedWords) -> tuple[Coun
     return Count(seconds, n_compared), Count(n_compared, n_times)
 
 
+def correct_words(reference: list[str], hypothesis: list[str]) -> set[int]:
+    """Return the indices of the reference's words that the hypothesis has in their place."""
+    spans = (span for span in alignment(reference, hypothesis) if span.kind == "equal")
+    return {index for span in spans for index in range(span.start, span.end)}
+
+
 def _spaced(words: Sequence[str]) -> str:
     """Join words with spaces, outer ones too, so that a word is only found whole."""
     return f" {' '.join(words)} "

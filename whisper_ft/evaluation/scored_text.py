@@ -12,6 +12,7 @@ from whisper_ft.evaluation.metrics import (
     Count,
     boundary_errors,
     character_errors,
+    correct_words,
     keyword_precision,
     keyword_recall,
     leaked_words,
@@ -79,6 +80,24 @@ class ScoredText:
         terms = self.sample.keywords
         return split_word_errors(
             *self.normalized, {word for term in terms for word in normalize(term).split()}
+        )
+
+    @cached_property
+    def obedience(self) -> tuple[Count, Count]:
+        """(words mended, of those wrong without a prompt; words spoiled, of those right without).
+
+        Nothing if this output has no prompt, or if the row was not decoded without one.
+        """
+        plain = self.sample.outputs["none"]
+        if plain is None or not (self.sample.prompts[self.condition] or "").strip():
+            return Count(), Count()
+        reference, written = self.words
+        correct, before = (
+            correct_words(reference, words) for words in (written, self.split(plain.text))
+        )
+        n_wrong_before = len(reference) - len(before)
+        return Count(len(correct - before), n_wrong_before), Count(
+            len(before - correct), len(before)
         )
 
     @cached_property

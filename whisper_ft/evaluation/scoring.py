@@ -46,6 +46,14 @@ SCORES = {
         ScoredText.count_keyword_precision,
         higher_is_better=True,
     ),
+    "mended": Score(
+        "words wrong without a prompt that the prompt mends",
+        lambda t: t.obedience[0],
+        higher_is_better=True,
+    ),
+    "spoiled": Score(
+        "words right without a prompt that the prompt spoils", lambda t: t.obedience[1]
+    ),
     "prompt_leak": Score("output words copied from the prompt", ScoredText.count_prompt_leak),
     "repetition": Score("output words repeated in loops", lambda t: looped_words(*t.words)),
     "empty": Score("rows with speech whose output is empty", ScoredText.count_empty),

@@ -8,8 +8,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.evaluation.prompt_gap import PromptLosses
 from whisper_ft.evaluation.samples import CONDITIONS
-from whisper_ft.reporting.run_folder import LoggedEvaluation, LoggedStep
+from whisper_ft.reporting.run_folder import LoggedStep
 
 LABELS = {"right": "right prompt", "none": "no prompt", "wrong": "wrong prompt"}
 COLOURS = {"right": "#0a7d33", "none": "#555555", "wrong": "#c0392b"}
@@ -22,6 +24,7 @@ class Curve(NamedTuple):
     colour: str
     steps: list[int]
     values: list[float | None]
+    marked: bool = True  # a dot at each value
 
 
 class Chart(NamedTuple):
@@ -38,6 +41,7 @@ def charts(steps: Sequence[LoggedStep], evaluations: Sequence[LoggedEvaluation])
     curves = {
         "word error rate, %": _evaluation_curves(evaluations, "wer", scale=100),
         "loss, nats per token": [loss, *_evaluation_curves(evaluations, "loss")],
+        "what the right prompt saves, nats per token": _gap_curves(evaluations),
         "learning rate": [_step_curve(steps, [step.lr for step in steps])],
         "gradient norm": [_step_curve(steps, [step.grad_norm for step in steps])],
     }
@@ -47,7 +51,7 @@ def charts(steps: Sequence[LoggedStep], evaluations: Sequence[LoggedEvaluation])
 def _step_curve(
     steps: Sequence[LoggedStep], values: Sequence[float | None], label: str = "training"
 ) -> Curve:
-    return Curve(label, "#7aa6d8", [step.step for step in steps], list(values))
+    return Curve(label, "#7aa6d8", [step.step for step in steps], list(values), marked=False)
 
 
 def _evaluation_curves(
@@ -63,6 +67,17 @@ def _evaluation_curves(
     return curves
 
 
+def _gap_curves(evaluations: Sequence[LoggedEvaluation]) -> list[Curve]:
+    """Return the curves of the gap between no and the right prompt, on dev and training rows."""
+    steps = [evaluation.step for evaluation in evaluations]
+    dev = [PromptLosses.of_scores(evaluation.scores).gap for evaluation in evaluations]
+    train = [evaluation.train_losses.gap for evaluation in evaluations]
+    return [
+        Curve("dev rows", COLOURS["right"], steps, dev),
+        Curve("training rows", "#7aa6d8", steps, train),
+    ]
+
+
 def _draw(title: str, curves: Sequence[Curve]) -> str:
     """Return a chart's SVG as a data URI, the same for the same curves."""
     from matplotlib import rc_context
@@ -72,13 +87,13 @@ def _draw(title: str, curves: Sequence[Curve]) -> str:
     with rc_context({"svg.hashsalt": title, "font.size": 9}):
         figure = Figure(figsize=(4.6, 2.9), layout="constrained")
         axes = figure.add_subplot()
-        for label, colour, steps, values in curves:
+        for label, colour, steps, values, marked in curves:
             axes.plot(
                 steps,
                 [math.nan if value is None else value for value in values],
                 label=label,
                 color=colour,
-                marker="o" if label.startswith("dev") else None,
+                marker="o" if marked else None,
                 markersize=4,
                 linewidth=1.3,
             )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
 from whisper_ft.evaluation.samples import CONDITIONS
 from whisper_ft.evaluation.scoring import SCORES, Scores
 from whisper_ft.evaluation.tables import format_score
@@ -13,7 +14,6 @@ from whisper_ft.reporting.curves import Chart, charts
 from whisper_ft.reporting.rows import ReportRow, report_rows
 from whisper_ft.reporting.run_folder import (
     DAMAGE,
-    LoggedEvaluation,
     RunFolder,
     read_run,
 )
@@ -72,7 +72,11 @@ def make_report(run: RunFolder, *, step: int | None, n_rows: int) -> Report:
         evaluations=run.evaluations,
         chosen=chosen,
         best_step=None if best is None else best.step,
-        main_scores=[name for name in SCORES if name in ("wer", run.settings.best_by)],
+        main_scores=[
+            name
+            for name in SCORES
+            if name in ("wer", "mended", "spoiled", "loss", run.settings.best_by)
+        ],
         meanings={} if chosen is None else _meanings(chosen.scores),
         rows=report_rows(samples, run, n_rows),
         n_samples=len(samples),

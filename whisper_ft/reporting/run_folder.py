@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from whisper_ft.config.options import from_json
 from whisper_ft.config.train import TrainConfig
+from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
 from whisper_ft.evaluation.samples import Sample, checked
-from whisper_ft.evaluation.scoring import Scores
 from whisper_ft.runtime.files import Fingerprint, numbered_json_lines
 
 RUN_FORMAT = 2  # the format of `config.json` that training writes; format 1 had no number
@@ -33,15 +33,6 @@ class LoggedStep:
     loss: float  # nats per target token
     lr: float
     grad_norm: float | None  # None: the step was skipped because fp16 overflowed
-
-
-@dataclass(frozen=True)
-class LoggedEvaluation:
-    """An evaluation of the dev rows."""
-
-    step: int
-    best: bool  # whether it was the best so far
-    scores: Scores
 
 
 @dataclass(frozen=True)
@@ -147,7 +138,7 @@ def _logged(line: Any) -> LoggedStep | LoggedEvaluation | None:
     """Return a line of the log that a report shows, None for another kind."""
     if line["kind"] == "step":
         return _step(line)
-    return _evaluation(line) if line["kind"] == "evaluation" else None
+    return LoggedEvaluation.from_json(line) if line["kind"] == "evaluation" else None
 
 
 def _step(line: Any) -> LoggedStep:
@@ -156,12 +147,4 @@ def _step(line: Any) -> LoggedStep:
         loss=checked(line["loss"], int, float),
         lr=checked(line["lr"], int, float),
         grad_norm=checked(line["grad_norm"], int, float, type(None)),
-    )
-
-
-def _evaluation(line: Any) -> LoggedEvaluation:
-    return LoggedEvaluation(
-        step=checked(line["step"], int),
-        best=checked(line["best"], bool),
-        scores=Scores.from_json(line["scores"]),
     )

@@ -10,9 +10,8 @@ from signal import Signals
 
 from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import WorkerError
+from whisper_ft.evaluation.best_score import PROMPTED_WER, format_best_score, is_higher_better
 from whisper_ft.evaluation.conditions import PromptedRows
-from whisper_ft.evaluation.scoring import SCORES
-from whisper_ft.evaluation.tables import format_rate
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.capacity import describe_memory_needs
@@ -144,12 +143,16 @@ def describe_best(progress: Progress, dev: PromptedRows, name: str) -> str:
     best, stock = progress.best_score, progress.stock_score
     if best is None:
         return f"dev {name} is not defined"
-    prompts = (
-        "with the right prompts" if any(map(str.strip, dev.right_prompts)) else "without prompts"
-    )
-    text = f"dev {name} {format_rate(name, best)} {prompts}"
+    text = f"dev {name} {format_best_score(name, best)}{_under_prompts(name, dev)}"
     if stock is not None:
-        text += f", {format_rate(name, stock)} before training"
-        if (stock > best) if SCORES[name].higher_is_better else (stock < best):
+        text += f", {format_best_score(name, stock)} before training"
+        if (stock > best) if is_higher_better(name) else (stock < best):
             text += " (training made it worse: try a lower --lr, or mix in general speech)"
     return text
+
+
+def _under_prompts(name: str, dev: PromptedRows) -> str:
+    if name == PROMPTED_WER:
+        return ""
+    has_prompts = any(map(str.strip, dev.right_prompts))
+    return " with the right prompts" if has_prompts else " without prompts"

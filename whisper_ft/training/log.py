@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from whisper_ft.evaluation.scoring import Scores
+from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
 from whisper_ft.runtime.files import read_json_lines
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
@@ -37,32 +37,9 @@ class StepLog:
         return cls(**{name: line[name] for name in cls.__dataclass_fields__})
 
 
-@dataclass(frozen=True)
-class EvaluationLog:
-    """One evaluation of the dev rows."""
-
-    step: int  # 0: before the first step
-    best: bool  # the best so far
-    scores: Scores
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the line as JSON has it."""
-        return {
-            "kind": "evaluation",
-            "step": self.step,
-            "best": self.best,
-            "scores": self.scores.to_json(),
-        }
-
-    @classmethod
-    def from_json(cls, line: dict[str, Any]) -> EvaluationLog:
-        """Read what `to_json` returned. Raises KeyError for anything else."""
-        return cls(step=line["step"], best=line["best"], scores=Scores.from_json(line["scores"]))
-
-
-def evaluation_of(folder: Path, step: int) -> EvaluationLog | None:
+def evaluation_of(folder: Path, step: int) -> LoggedEvaluation | None:
     """Return a run's evaluation of a step, None if it has none."""
     for line in read_json_lines(folder / METRICS):
         if line["kind"] == "evaluation" and line["step"] == step:
-            return EvaluationLog.from_json(line)
+            return LoggedEvaluation.from_json(line)
     return None

@@ -10,6 +10,8 @@ from contextlib import closing
 from tqdm import tqdm
 
 from whisper_ft.config.train import TrainConfig
+from whisper_ft.evaluation.scoring import Scores
+from whisper_ft.evaluation.tables import format_score
 from whisper_ft.runtime.devices import use_deterministic_algorithms
 from whisper_ft.runtime.out_of_memory import keep_freed_memory
 from whisper_ft.runtime.progress import progress_bar
@@ -82,7 +84,7 @@ def _train_steps(run: Run, stop: StopRequest) -> None:
             batches = next(steps)
             log = run.step(batches, time.perf_counter() - start)
             bar.update()
-            bar.set_postfix_str(_speed(log))
+            bar.set_postfix_str(_speed(log) + _obedience(run.evaluated))
             if log.step % save_every == 0:
                 run.save()
 
@@ -92,6 +94,16 @@ def _speed(log: StepLog) -> str:
     return (
         f"loss {log.loss:.3f}, {log.n_rows / seconds:.1f} rows/s, "
         f"{log.n_targets / seconds:.0f} tokens/s"
+    )
+
+
+def _obedience(scores: Scores | None) -> str:
+    """Return how the last evaluation's prompts were obeyed; "" if none was right or wrong."""
+    named = (("mended", "right"), ("spoiled", "wrong"))
+    return "".join(
+        f", {name} {format_score(name, scores[condition][name])}"
+        for name, condition in named
+        if scores and scores[condition][name].total
     )
 
 

@@ -60,6 +60,7 @@ class Plan:
     examples: Examples
     sampler: Sampler
     dev: PromptedRows
+    train_sample: PromptedRows  # a few training rows, to see whether they still need their prompts
     schedule: Schedule
     lock: IO[str] = field(repr=False)
     missing_features: frozenset[Path] = frozenset()  # encoder output to compute before step 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from whisper_ft.models.loading import Vocabulary
 from whisper_ft.validation.checks import CheckedManifest, check_manifest
 
 LOGGER = logging.getLogger("whisper_ft")
+MAX_DRAWS = 20  # for each training row that is wanted for a sample
 MAX_WARNINGS = 5  # of each manifest that are shown
 
 
@@ -106,3 +108,16 @@ def dev_rows(config: TrainConfig, checked: Sequence[CheckedManifest]) -> Prompte
             f"--best-by: {config.best_by}: no dev row has keywords: add some, or use wer"
         )
     return prompted
+
+
+def sample_training_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRows:
+    """Draw a few training rows that have a right prompt, as many as an evaluation has dev rows."""
+    rng = random.Random(f"training rows {config.seed}")
+    drawn: dict[int, Row] = {}
+    for _ in range(MAX_DRAWS * config.eval_rows if rows else 0):
+        row = rows[index := rng.randrange(len(rows))]
+        if row.text.strip() and (row.prompt.strip() or row.keywords):
+            drawn[index] = row
+        if len(drawn) == config.eval_rows:
+            break
+    return evaluation_rows(list(drawn.values()), seed=config.seed)

@@ -17,8 +17,15 @@ from torch.amp import GradScaler
 from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import Batch, make_loader, next_batch, open_batches
 from whisper_ft.data.sampler import batch_indices
-from whisper_ft.evaluation.decode_rows import decode_all
-from whisper_ft.evaluation.scoring import SCORES, Scores, score
+from whisper_ft.evaluation.best_score import best_score, is_higher_better
+from whisper_ft.evaluation.decode_rows import decode_all, prompted_losses
+from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.evaluation.prompt_gap import (
+    PromptGaps,
+    PromptLosses,
+    describe_learned_by_heart,
+)
+from whisper_ft.evaluation.scoring import Scores, score
 from whisper_ft.evaluation.tables import score_table
 from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.models.parameters import cast_matrices
@@ -28,7 +35,7 @@ from whisper_ft.runtime.files import append_json_lines, filter_json_lines
 from whisper_ft.runtime.out_of_memory import is_out_of_memory, release_memory
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.checkpoint import BEST, LAST, save_state
-from whisper_ft.training.log import METRICS, SAMPLES, EvaluationLog, StepLog
+from whisper_ft.training.log import METRICS, SAMPLES, StepLog
 from whisper_ft.training.optimizer import learning_rate, make_optimizer, restore_moments
 from whisper_ft.training.plan import Plan, SetupError
 from whisper_ft.training.state import Progress, RunState, not_a_state
@@ -49,6 +56,7 @@ class Run:
         self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
         self.progress = Progress()
         self.saved: Progress | None = None  # as the newest state has it
+        self.evaluated: Scores | None = None  # of the last evaluation of this process
         if plan.state_path is not None:
             self._restore(plan.state_path)
         self._drop_later_lines()
@@ -197,15 +205,16 @@ class Run:
         self._check_finite()
         self.optimizer.zero_grad(set_to_none=True)  # frees memory for the copy
         as_saved = copy.deepcopy(self.model).half().float()
+        model = cast_matrices(as_saved, pick_dtype("auto", plan.device))
         samples = decode_all(
-            cast_matrices(as_saved, pick_dtype("auto", plan.device)),
+            model,
             plan.dev,
             f"evaluating step {progress.step}",
             stop=lambda: bool(stop),
         )
         if samples is None:
             return
-        scores = score(samples)
+        self.evaluated = scores = score(samples)
         title = f"step {progress.step}{'' if progress.step else ' (stock)'}"
         LOGGER.info(f"\n{title}\n{score_table(scores)}\n")
         best = self._compare_with_best(scores)
@@ -213,20 +222,32 @@ class Run:
             save_weights(self.model, plan.folder / BEST, plan.loaded.alignment_heads)
         lines = [{"step": progress.step, **sample.to_json()} for sample in samples]
         append_json_lines(plan.folder / SAMPLES, lines)
-        log = EvaluationLog(step=progress.step, best=best, scores=scores)
+        train_losses = PromptLosses.of_counts(prompted_losses(model, plan.train_sample))
+        self._check_prompt_gaps(train_losses.gap, PromptLosses.of_scores(scores).gap)
+        log = LoggedEvaluation(progress.step, best, scores, train_losses)
         append_json_lines(plan.folder / METRICS, [log.to_json()])
 
     def _compare_with_best(self, scores: Scores) -> bool:
         """Note an evaluation's score; return whether it is the best. Stock weights never are."""
         progress, name = self.progress, self.plan.config.best_by
         progress.evaluated_step = progress.step
-        value = scores["right"][name].rate
+        value = best_score(scores, name)
         loss = scores["right"]["loss"].rate or 0.0  # None without a word in the dev rows
         if progress.step:
-            higher_is_better = SCORES[name].higher_is_better
-            return progress.update_best(value, loss, higher_is_better=higher_is_better)
+            return progress.update_best(value, loss, higher_is_better=is_higher_better(name))
         progress.stock_score = value
         return False
+
+    def _check_prompt_gaps(self, train: float | None, dev: float | None) -> None:
+        """Warn once the prompts of training rows tell nothing more, while those of dev rows do."""
+        progress = self.progress
+        if not progress.step:
+            progress.stock_train_gap, progress.stock_dev_gap = train, dev
+            return
+        stock = PromptGaps.of(progress.stock_train_gap, progress.stock_dev_gap)
+        now = PromptGaps.of(train, dev)
+        if stock and now and now.learned_by_heart(stock):
+            LOGGER.warning(describe_learned_by_heart(stock, now))
 
     def finished(self) -> bool:
         """Return whether nothing is left to do."""

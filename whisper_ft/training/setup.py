@@ -37,6 +37,7 @@ from whisper_ft.training.rows import (
     dev_rows,
     order_training_rows,
     read_rows,
+    sample_training_rows,
 )
 from whisper_ft.training.run_config import CONFIG
 from whisper_ft.training.settings import ResolvedSettings, resolve_settings
@@ -105,6 +106,7 @@ def assemble(
         ),
         sampler=trained.sampler,
         dev=dev_rows(config, rows.dev),
+        train_sample=sample_training_rows(config, trained.rows),
         schedule=schedule,
         lock=lock,
         missing_features=features.missing,

@@ -24,7 +24,9 @@ class Progress:
     step: int = 0  # optimiser steps taken, and so the position in the sampler
     n_updates: int = 0  # steps that changed weights: one that fp16 skips changes none
     evaluated_step: int = -1  # step of the last evaluation
-    stock_score: float | None = None  # under right prompts, before the first step
+    stock_score: float | None = None  # of --best-by, before the first step
+    stock_train_gap: float | None = None  # see evaluation/prompt_gap.py
+    stock_dev_gap: float | None = None
     best_step: int = -1
     best_score: float | None = None  # of --best-by
     best_loss: float = math.inf

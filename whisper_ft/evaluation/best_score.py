@@ -1,0 +1,35 @@
+"""The score by which `best.pt` is chosen, and the score of several prompts together."""
+
+from __future__ import annotations
+
+from whisper_ft.evaluation.scoring import SCORES, Scores
+from whisper_ft.evaluation.tables import format_rate
+
+PROMPTED_WER = "prompted_wer"
+# A prompt may be right, missing or wrong when a model is used; it is mostly given to be right.
+WEIGHTS = {"right": 0.5, "none": 0.25, "wrong": 0.25}
+
+
+def best_score(scores: Scores, name: str) -> float | None:
+    """Return the score with this name of `--best-by`; None when nothing was counted.
+
+    `prompted_wer` is the mean of `wer` under right, no and wrong prompts, weighted by WEIGHTS; a
+    condition without rows has no weight. Any other score is that under right prompts.
+    """
+    if name != PROMPTED_WER:
+        return scores["right"][name].rate
+    rates = {condition: scores[condition]["wer"].rate for condition in WEIGHTS}
+    counted = {condition: rate for condition, rate in rates.items() if rate is not None}
+    total = sum(WEIGHTS[condition] for condition in counted)
+    weighted = sum(WEIGHTS[condition] * rate for condition, rate in counted.items())
+    return weighted / total if total else None
+
+
+def is_higher_better(name: str) -> bool:
+    """Return whether a higher value of a score of `--best-by` is better."""
+    return name != PROMPTED_WER and SCORES[name].higher_is_better
+
+
+def format_best_score(name: str, value: float | None) -> str:
+    """Format the value of a score of `--best-by`."""
+    return format_rate("wer" if name == PROMPTED_WER else name, value)
