@@ -23,7 +23,7 @@ from typing import Any
 
 from whisper_ft.config.commands import SETTINGS
 from whisper_ft.config.options import flag, format_range, format_value
-from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, SubtitlesConfig
+from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, RestoreConfig, SubtitlesConfig
 from whisper_ft.config.train import TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +33,7 @@ NUMBERS = {int: "integers", float: "numbers"}
 PREPARE = {
     "prepare subtitles": SubtitlesConfig,
     "prepare noises": NoisesConfig,
+    "prepare restore": RestoreConfig,
     "prepare FORMAT": CorpusConfig,
 }
 

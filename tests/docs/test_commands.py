@@ -59,13 +59,14 @@ def workplace(tmp_path_factory):
             row["audio"] = str(ROOT / "data" / row["audio"])
         lines = [json.dumps(row) + "\n" for row in rows[:4]]
         (folder / "my" / f"{name}.jsonl").write_text("".join(lines))
-    speech = read_audio(Path(rows[0]["audio"]))
+    speech = read_audio(Path(rows[-1]["audio"]))
     for name in ("call.wav", "talks/a.wav", "corpus/train/u1.wav", "noise/a.wav"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / name, speech, 16000)
     (folder / "talks/a.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nHello.\n")
     (folder / "corpus/train/wav.scp").write_text("u1 u1.wav\n")
-    (folder / "corpus/train/text").write_text("u1 hello\n")
+    words = "".join(c for c in rows[-1]["text"].lower() if c.isalnum() or c == " ")
+    (folder / "corpus/train/text").write_text(f"u1 {words}\n")
     return folder
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from whisper_ft.config.options import out_of_bounds, parse
-from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, SubtitlesConfig
+from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, RestoreConfig, SubtitlesConfig
 from whisper_ft.prepare.corpus_formats import CORPUS_FORMATS
 from whisper_ft.runtime.extras import describe_import_error
 
 if TYPE_CHECKING:
     from whisper_ft.prepare.manifest_writer import PrepareResult
 
-Config = TypeVar("Config", SubtitlesConfig, NoisesConfig, CorpusConfig)
+Config = TypeVar("Config", SubtitlesConfig, NoisesConfig, CorpusConfig, RestoreConfig)
 
 
 def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
@@ -25,7 +25,7 @@ def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
         usage = f"usage: {prog} prepare FORMAT ... (FORMAT --help tells more)"
         print(usage, *lines, sep="\n")
         return 0 if list(argv[:1]) in (["-h"], ["--help"]) else 2
-    run = {"subtitles": _subtitles, "noises": _noises}.get(name, _corpus)
+    run = COMMANDS[name][1] if name in COMMANDS else _corpus
     try:
         print(run(argv, prog).summary())
     except ImportError as error:
@@ -36,7 +36,7 @@ def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
 def _descriptions() -> dict[str, str]:
     """Return a line of help for each format."""
     corpora = {name: corpus_format.description for name, corpus_format in CORPUS_FORMATS.items()}
-    return {"subtitles": SubtitlesConfig.__doc__ or "", "noises": NoisesConfig.__doc__ or ""} | {
+    return {name: config.__doc__ or "" for name, (config, _) in COMMANDS.items()} | {
         name: description[0].upper() + description[1:] for name, description in corpora.items()
     }
 
@@ -63,6 +63,20 @@ def _noises(argv: Sequence[str], prog: str) -> PrepareResult:
 
     return prepare_noises(
         Path(config.folder), Path(config.out), n_rows=config.rows, seed=config.seed
+    )
+
+
+def _restore(argv: Sequence[str], prog: str) -> PrepareResult:
+    config = _parse(RestoreConfig, argv, prog)
+    from whisper_ft.prepare.restore import restore_manifest  # imports torch: after --help
+
+    return restore_manifest(
+        Path(config.manifest),
+        Path(config.out),
+        model=config.model,
+        prompt=config.prompt,
+        language=config.language,
+        device=config.device,
     )
 
 
@@ -93,3 +107,10 @@ def _parse(config_class: type[Config], argv: Sequence[str], prog: str, about: st
     if problems:
         raise ValueError("\n".join(problems))
     return config
+
+
+COMMANDS = {
+    "subtitles": (SubtitlesConfig, _subtitles),
+    "noises": (NoisesConfig, _noises),
+    "restore": (RestoreConfig, _restore),
+}

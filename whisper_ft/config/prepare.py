@@ -81,3 +81,28 @@ class CorpusConfig:
         "the row was not transcribed, and the row is skipped)",
     )
     lowercase: bool = option(False, "Write texts in lower case, for corpora in capitals.")
+
+
+LISTENER_HELP = "Model that listens: an official name, or a checkpoint such as OpenAI's .pt."
+DEVICE_HELP = "auto, cpu or cuda:N. auto: a GPU if there is one."
+
+
+@dataclass(frozen=True)
+class RestoreConfig:
+    """Give texts without case and punctuation those of a model's own transcripts, and segments."""
+
+    manifest: str = option(
+        "", "Manifest whose texts are in lower or upper case, without punctuation.", positional=True
+    )
+    out: str = option("", "Manifest to write (required).", metavar="FILE")
+    model: str = option("large-v3", LISTENER_HELP, metavar="MODEL")
+    prompt: str = option(
+        "",
+        "What the model reads before each row: a few sentences in the style that you want, if "
+        "every row begins with a sentence. (default: none; a row then begins in lower case where "
+        "the model hears the middle of a sentence)",
+    )
+    language: str = option(
+        "en", "Language of rows for which the manifest names none.", metavar="LANGUAGE"
+    )
+    device: str = option("auto", DEVICE_HELP, metavar="DEVICE")

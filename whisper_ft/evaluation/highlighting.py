@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import regex
 
-from whisper_ft.evaluation.metrics import alignment
 from whisper_ft.evaluation.samples import Sample
+from whisper_ft.text.alignment import alignment
 from whisper_ft.text.terms import term_count
 from whisper_ft.text.tokens import is_unspaced
 

@@ -6,8 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
-import jiwer
-
+from whisper_ft.text.alignment import alignment
 from whisper_ft.text.terms import LEAK_WORDS, normalize_text, term_count
 
 
@@ -63,27 +62,6 @@ def split_word_errors(
             n_errors[word in biased_set] += 1
     n_biased = sum(word in biased_set for word in reference_words)
     return Count(n_errors[True], n_biased), Count(n_errors[False], len(reference_words) - n_biased)
-
-
-class Span(NamedTuple):
-    """A stretch of words of a reference and the words of the hypothesis aligned with it."""
-
-    kind: str  # "equal", or jiwer's "substitute", "delete", "insert"
-    start: int  # indices of words in the reference
-    end: int
-    hypothesis_start: int
-    hypothesis_end: int
-
-
-def alignment(reference: list[str], hypothesis: list[str]) -> list[Span]:
-    """Align the words of a reference and a hypothesis with the fewest errors."""
-    if not reference:  # jiwer refuses an empty reference
-        return [Span("insert", 0, 0, 0, len(hypothesis))]
-    output = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
-    return [
-        Span(c.type, c.ref_start_idx, c.ref_end_idx, c.hyp_start_idx, c.hyp_end_idx)
-        for c in output.alignments[0]
-    ]
 
 
 def keyword_recall(
