@@ -49,9 +49,9 @@ at_48_khz = {i: soxr.resample(samples, 16_000, 48_000) for i, samples in samples
 
 def draw_and_tokenize(i):
     example = ExampleIndex(0, i)
-    tokenizer, prompt, timestamps = examples.draw_prompt(example)
+    drawn = examples.draw_text(example)
     segments = rows[i].resolved_segments(30.0)
-    return examples.tokenize(example, tokenizer, prompt, segments, timestamps)
+    return examples.tokenize(example, drawn, segments)
 
 
 def load_as_whisper_does(i):

@@ -132,9 +132,9 @@ def measure_prompts(n_rows, rounds):
                 began = time.perf_counter()
                 for index in chosen:
                     example = ExampleIndex(turn, index)
-                    tokenizer, prompt, timestamps = examples.draw_prompt(example)
+                    drawn = examples.draw_text(example)
                     segments = rows[index].resolved_segments(1.0)
-                    examples.tokenize(example, tokenizer, prompt, segments, timestamps)
+                    examples.tokenize(example, drawn, segments)
                 speeds.append(N_EXAMPLES / (time.perf_counter() - began))
             print(f"| {keywords_every} | {title} | {statistics.median(speeds):.0f} |", flush=True)
 

@@ -13,10 +13,11 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import log_mel, read_audio
 from whisper_ft.data.augmentation import Augmentation, check_augmentation
-from whisper_ft.data.dataset import Examples, RowError, read_row_audio
+from whisper_ft.data.dataset import DrawnText, Examples, RowError, read_row_audio
 from whisper_ft.data.loader import collate
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
+from whisper_ft.data.respelling import NO_PERTURBATION, Perturbation
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.tokens import IGNORE, Segment
@@ -70,6 +71,51 @@ def test_without_timestamps_the_audio_stops_before_a_segment_that_the_window_cut
     assert len(timed) == 16000 and len(plain) == 10000
     assert segments == (Segment(0, 0.5, "Call"), Segment(0.625, None, ""))
     assert np.array_equal(plain, timed[:10000])
+
+
+@pytest.fixture
+def respelled(examples):
+    """The same examples with a keyword prompt each, respelled in every prompt."""
+    perturbation = Perturbation.of_rows(examples.rows, respell=1.0, lookalikes=0.0)
+    policy = PromptPolicy(own=0.5, keywords=0.5, distractors=(2, 4))
+    return replace(examples, policy=policy, perturbation=perturbation)
+
+
+def test_a_respelled_term_stands_in_prompt_text_and_segments_alike(respelled, english):
+    for number in range(60):
+        drawn = respelled.draw_text(ExampleIndex(number, 1))
+        if not drawn.spellings:  # the term was dropped from its list
+            assert "Smyth" not in drawn.prompt
+            continue
+        (spelling,) = drawn.spellings.values()
+        assert spelling in drawn.prompt and "Smyth" not in drawn.prompt.split(", ")
+        tokens = english.decode(respelled[ExampleIndex(number, 1)].tokens)
+        assert f" Call {spelling} now." in tokens
+
+
+def test_other_spellings_do_not_change_which_prompt_is_drawn(respelled):
+    plain = replace(respelled, perturbation=NO_PERTURBATION)
+    for number in range(30):
+        index = ExampleIndex(number, 1)
+        assert respelled.draw_text(index).plain_prompt == plain.draw_text(index).prompt
+
+
+def test_a_text_that_no_longer_fits_in_its_other_spelling_stays_as_it_is(respelled, english):
+    index = next(
+        ExampleIndex(n, 1) for n in range(60) if respelled.draw_text(ExampleIndex(n, 1)).spellings
+    )
+    n_plain = len(
+        replace(respelled, perturbation=NO_PERTURBATION, policy=PromptPolicy())[index].tokens
+    )
+    example = replace(respelled, n_text_ctx=n_plain)[index]
+    assert " Call Smyth now." in english.decode(example.tokens) and example.n_fallbacks == 1
+
+
+def test_a_prompt_that_would_lose_its_respelled_term_to_the_cut_stays_as_it_is(respelled, english):
+    drawn = DrawnText(english, "Smithe" + " Quill" * 300, "Smyth" + " Quill" * 300,
+                      {"smyth": "Smithe"}, timestamps=False)  # fmt: skip
+    text = respelled.tokenize(ExampleIndex(0, 1), drawn, ())
+    assert " Call Smyth now." in english.decode(text.tokens) and text.n_fallbacks == 1
 
 
 def test_a_quarter_of_silent_examples_are_blank_and_the_rest_no_speech(examples, english):

@@ -6,6 +6,7 @@ from helpers.manifests import row
 from helpers.validation import ENGLISH
 
 from whisper_ft.data.prompts import PromptPolicy
+from whisper_ft.data.respelling import NO_PERTURBATION
 from whisper_ft.validation.preview import preview
 
 
@@ -13,7 +14,9 @@ def preview_one(**options):
     """Return the preview of a row with a prompt."""
     rows = [replace(row("Call\nReid.", prompt="Über Reid"), duration=2.0, place="m:1")]
     policy = PromptPolicy(own=1.0)
-    (paragraph,) = preview(rows, policy, ENGLISH, n_rows=5, timestamp_rate=0.0, seed=0, **options)
+    (paragraph,) = preview(
+        rows, policy, NO_PERTURBATION, ENGLISH, n_rows=5, timestamp_rate=0.0, seed=0, **options
+    )
     return paragraph
 
 

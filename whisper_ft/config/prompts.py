@@ -29,6 +29,23 @@ class PromptSettings:
         group="prompts",
         at_least=0,
     )
+    respell: float = option(
+        0.0,
+        "Share of prompts in which the row's keywords are spelled in another way, in the prompt "
+        "and in the text alike, so that only the prompt tells the spelling. Half of the other "
+        "terms of such a prompt are respelled too.",
+        group="prompts",
+        at_least=0,
+        at_most=1,
+    )
+    lookalikes: float = option(
+        0.0,
+        "Probability that a term of a prompt gives way to a lookalike of a keyword of the row: a "
+        "term that differs from it by one sound.",
+        group="prompts",
+        at_least=0,
+        at_most=1,
+    )
     timestamp_rate: float = option(
         0.5,
         "Share of examples whose targets have timestamps.",

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,10 +30,11 @@ from whisper_ft.data.bpe_dropout import DroppingTokenizer
 from whisper_ft.data.feature_cache import FeatureKey, read_features
 from whisper_ft.data.prompt_kinds import Prompt
 from whisper_ft.data.prompts import PromptPolicy, example_rng
+from whisper_ft.data.respelling import NO_PERTURBATION, Perturbation, replace_words
 from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
-from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt
+from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt, keep_last
 
 # Share of silent examples whose text is blank. `transcribe` drops a window for P(no_speech) above
 # 0.6 only if its text is unlikely too; if it is likely, the text must be empty. A quarter leaves
@@ -49,6 +51,21 @@ class Example(NamedTuple):
     place: str  # of the row, for messages
     n_fallbacks: int  # drawn variants that did not fit, so that the plain one was used
     features: Tensor | None = None  # float16 [n_audio_ctx, n_audio_state], see feature_cache.py
+
+
+class DrawnText(NamedTuple):
+    """What is drawn of an example's texts, before they become tokens."""
+
+    tokenizer: Tokenizer
+    prompt: Prompt  # text or ids, with its terms in other spellings if that is drawn
+    plain_prompt: Prompt  # as the policy drew it
+    spellings: Mapping[str, str]  # of the row's terms in its text
+    timestamps: bool  # whether the targets have them
+
+    @property
+    def plain(self) -> DrawnText:
+        """The same without other spellings."""
+        return self._replace(prompt=self.plain_prompt, spellings={})
 
 
 class TokenizedText(NamedTuple):
@@ -91,6 +108,7 @@ class Examples(Dataset[Example | RowError]):
     seed: int
     augmentation: Augmentation = NO_AUGMENTATION
     bpe_dropout: float = 0.0
+    perturbation: Perturbation = NO_PERTURBATION
     feature_paths: Mapping[FeatureKey, Path] | None = None  # of a frozen encoder's output
 
     def __getitem__(self, index: ExampleIndex) -> Example | RowError:
@@ -104,15 +122,15 @@ class Examples(Dataset[Example | RowError]):
 
     def _build(self, index: ExampleIndex) -> Example:
         row = self.rows[index.row]
-        tokenizer, prompt, timestamps = self.draw_prompt(index)
+        drawn = self.draw_text(index)
         mel = features = None
         n_fallbacks = 0
         if self.feature_paths is None:
-            mel, segments, n_fallbacks = self._read_mel(index, timestamps)
+            mel, segments, n_fallbacks = self._read_mel(index, drawn.timestamps)
         else:
-            features, seconds = read_features(self.feature_paths[index.row, timestamps])
+            features, seconds = read_features(self.feature_paths[index.row, drawn.timestamps])
             segments = row.resolved_segments(seconds)
-        text = self.tokenize(index, tokenizer, prompt, segments, timestamps)
+        text = self.tokenize(index, drawn, segments)
         n_fallbacks += text.n_fallbacks
         return Example(mel, text.tokens, text.targets, row.place, n_fallbacks, features)
 
@@ -142,36 +160,56 @@ class Examples(Dataset[Example | RowError]):
         return mel, segments, n_fallbacks
 
     def tokenize(
+        self, index: ExampleIndex, drawn: DrawnText, segments: Sequence[Segment]
+    ) -> TokenizedText:
+        """Return tokens and targets.
+
+        A fallback is another spelling that does not fit, or BPE dropout that leaves less of the
+        prompt.
+        """
+        n_fallbacks = 0
+        if drawn.spellings and not self._keeps_spellings(drawn):
+            drawn, n_fallbacks = drawn.plain, 1
+        try:
+            tokens, targets = self._encode(index, drawn.tokenizer, drawn, segments)
+        except ValueError:
+            if not drawn.spellings:
+                raise
+            drawn, n_fallbacks = drawn.plain, 1
+            tokens, targets = self._encode(index, drawn.tokenizer, drawn, segments)
+        if not self.bpe_dropout:
+            return TokenizedText(tokens, targets, n_fallbacks)
+        rng = self._rng("bpe_dropout", index)
+        dropping = DroppingTokenizer(drawn.tokenizer, self.bpe_dropout, rng)
+        with suppress(ValueError):  # more tokens than fit
+            dropped_tokens, dropped_targets = self._encode(index, dropping, drawn, segments)
+            if dropped_targets.count(IGNORE) == targets.count(IGNORE):
+                return TokenizedText(dropped_tokens, dropped_targets, n_fallbacks)
+        return TokenizedText(tokens, targets, n_fallbacks + 1)
+
+    def _encode(
         self,
         index: ExampleIndex,
-        tokenizer: Tokenizer,
-        prompt: Prompt,
+        text_tokenizer: Tokenizer,
+        drawn: DrawnText,
         segments: Sequence[Segment],
-        timestamps: bool,
-    ) -> TokenizedText:
-        """Return tokens and targets; a fallback is BPE dropout that leaves less of the prompt."""
-        prompt_ids = encode_prompt(tokenizer, prompt)
+    ) -> tuple[list[int], list[int]]:
+        spelled = partial(replace_words, spellings=drawn.spellings)
+        return build_example(
+            text_tokenizer,
+            spelled(self.rows[index.row].text),
+            encode_prompt(drawn.tokenizer, drawn.prompt),
+            segments=[segment._replace(text=spelled(segment.text)) for segment in segments],
+            timestamps=drawn.timestamps,
+            blank=self.is_blank(index, drawn.timestamps),
+            n_text_ctx=self.n_text_ctx,
+        )
 
-        def build(text_tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
-            return build_example(
-                text_tokenizer,
-                self.rows[index.row].text,
-                prompt_ids,
-                segments=segments,
-                timestamps=timestamps,
-                blank=self.is_blank(index, timestamps),
-                n_text_ctx=self.n_text_ctx,
-            )
-
-        tokens, targets = build(tokenizer)
-        if not self.bpe_dropout:
-            return TokenizedText(tokens, targets, 0)
-        dropping = DroppingTokenizer(tokenizer, self.bpe_dropout, self._rng("bpe_dropout", index))
-        with suppress(ValueError):  # more tokens than fit
-            dropped_tokens, dropped_targets = build(dropping)
-            if dropped_targets.count(IGNORE) == targets.count(IGNORE):
-                return TokenizedText(dropped_tokens, dropped_targets, 0)
-        return TokenizedText(tokens, targets, 1)
+    def _keeps_spellings(self, drawn: DrawnText) -> bool:
+        """Return whether the decoder's cut of a long prompt leaves every other spelling in it."""
+        ids = encode_prompt(drawn.tokenizer, drawn.prompt)
+        kept = drawn.tokenizer.decode(keep_last(ids, self.n_text_ctx // 2 - 1)).casefold()
+        return all(spelling.casefold() in kept for spelling in drawn.spellings.values())
 
     def is_blank(self, index: ExampleIndex, timestamps: bool) -> bool:
         """Return whether silence is a blank text, which decoding writes with timestamps only."""
@@ -182,14 +220,17 @@ class Examples(Dataset[Example | RowError]):
         """Return the random generator of one augmentation, which no other one advances."""
         return random.Random(f"{kind} {self.seed} {index.pass_number} {index.row}")
 
-    def draw_prompt(self, index: ExampleIndex) -> tuple[Tokenizer, Prompt, bool]:
-        """Return (tokenizer, prompt, whether the targets have timestamps) of an example."""
+    def draw_text(self, index: ExampleIndex) -> DrawnText:
+        """Draw the prompt of an example, and the spellings of its terms."""
         row = self.rows[index.row]
         rng = example_rng(self.seed, index.pass_number, index.row)
         timestamps = rng.random() < self.timestamp_rate
         tokenizer = self.tokenizer_of(language=row.language, task=row.task)
-        prompt = self.policy(self.rows, index.row, rng, timestamps=timestamps, tokenizer=tokenizer)
-        return tokenizer, prompt, timestamps
+        plain = self.policy(self.rows, index.row, rng, timestamps=timestamps, tokenizer=tokenizer)
+        prompt, spellings = plain, dict[str, str]()
+        if isinstance(plain, str) and plain and self.perturbation != NO_PERTURBATION:
+            prompt, spellings = self.perturbation(plain, row, self._rng("respelling", index))
+        return DrawnText(tokenizer, prompt, plain, spellings, timestamps)
 
 
 def read_row_audio(row: Row, *, timestamps: bool) -> tuple[Samples, tuple[Segment, ...]]:

@@ -14,6 +14,7 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.dataset import Examples
 from whisper_ft.data.feature_cache import feature_bytes
 from whisper_ft.data.prompts import format_coverage
+from whisper_ft.data.respelling import format_perturbation
 from whisper_ft.data.sampler import Sampler
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.models.loading import LoadedModel
@@ -90,6 +91,8 @@ def describe_plan(plan: Plan) -> str:
     ]
     if prompts := format_coverage(plan.examples.policy, plan.examples.rows):
         lines.append(prompts)
+    if respelled := format_perturbation(plan.examples.perturbation, plan.examples.rows):
+        lines.append(respelled)
     if n_dev := len(plan.dev.rows):
         lines.append(f"evaluation {_evaluation_times(schedule)} on {n_dev} dev rows")
     if (cached := plan.examples.feature_paths) is not None:

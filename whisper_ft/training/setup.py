@@ -17,6 +17,7 @@ from whisper_ft.config.options import type_problems
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.augmentation import NO_AUGMENTATION
 from whisper_ft.data.dataset import Examples
+from whisper_ft.data.respelling import Perturbation
 from whisper_ft.data.sampler import Sampler
 from whisper_ft.models.layers import (
     use_activation_checkpointing,
@@ -102,6 +103,9 @@ def assemble(
             seed=config.seed,
             augmentation=resolved.augmentation,
             bpe_dropout=config.bpe_dropout,
+            perturbation=Perturbation.of_rows(
+                trained.rows, respell=config.respell, lookalikes=config.lookalikes
+            ),
             feature_paths=features.paths,
         ),
         sampler=trained.sampler,

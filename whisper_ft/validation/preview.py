@@ -9,10 +9,11 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.dataset import Examples
 from whisper_ft.data.prompts import PromptPolicy
+from whisper_ft.data.respelling import Perturbation
 from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import Vocabulary
-from whisper_ft.text.tokens import IGNORE, build_example
+from whisper_ft.text.tokens import IGNORE
 
 DIM, RESET = "\033[2m", "\033[0m"  # terminal codes
 SEPARATOR = "|"  # between tokens
@@ -23,6 +24,7 @@ LABEL_WIDTH = 8  # characters
 def preview(
     rows: Sequence[Row],
     policy: PromptPolicy,
+    perturbation: Perturbation,
     vocabulary: Vocabulary,
     *,
     n_rows: int,
@@ -42,6 +44,7 @@ def preview(
         n_text_ctx=vocabulary.n_text_ctx,
         timestamp_rate=timestamp_rate,
         seed=seed,
+        perturbation=perturbation,
     )
     drawn = random.Random(f"show {seed}").sample(range(len(rows)), min(n_rows, len(rows)))
     for index in sorted(drawn):
@@ -51,16 +54,10 @@ def preview(
 def _format_example(examples: Examples, index: int, dim: bool) -> str:
     row = examples.rows[index]
     seconds = row.duration or 0.0
-    tokenizer, prompt, timestamps = examples.draw_prompt(ExampleIndex(0, index))
-    tokens, targets = build_example(
-        tokenizer,
-        row.text,
-        prompt,
-        segments=row.resolved_segments(seconds),
-        timestamps=timestamps,
-        blank=examples.is_blank(ExampleIndex(0, index), timestamps),
-        n_text_ctx=examples.n_text_ctx,
-    )
+    drawn = examples.draw_text(ExampleIndex(0, index))
+    tokenizer = drawn.tokenizer
+    segments = row.resolved_segments(seconds)
+    tokens, targets, _ = examples.tokenize(ExampleIndex(0, index), drawn, segments)
     n_masked = targets.count(IGNORE)
     title = (
         f"{row.place}  {seconds:.2f} s, {row.language}, {row.task}: "

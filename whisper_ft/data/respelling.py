@@ -1,0 +1,156 @@
+"""Terms in other spellings, in a prompt and its text alike, so that only the prompt tells them.
+
+Sound and memory cannot tell a made-up spelling, so only a model that reads its prompt gets it
+right: text perturbation, Huang et al. 2024 (arXiv 2407.10303). Unsaid terms are respelled too, in
+prompts with right terms and in those without, so that an odd spelling alone does not say "copy".
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import regex
+
+from whisper_ft.data.row import Row
+from whisper_ft.text.spelling import can_respell, lookalike, respell
+
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
+UNSAID_RATE = 0.5  # of the unsaid terms of a respelled prompt
+# A word of a longer term keeps its spelling if it is as frequent as this in the corpus.
+COMMON_SHARE, COMMON_COUNT = 1 / 2000, 10
+MAX_COUNTED = 20_000  # rows that are counted for a line of summary
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """The words of a corpus, in lower case."""
+
+    words: frozenset[str] = frozenset()  # of its texts
+    term_words: frozenset[str] = frozenset()  # of its keywords, without common words
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Row]) -> Lexicon:
+        """Collect the words of the texts and keywords of rows."""
+        counts: Counter[str] = Counter()
+        alone, within = set[str](), set[str]()
+        for row in rows:
+            counts.update(split_words(row.text.casefold()))
+            for keyword in row.keywords:
+                words = split_words(keyword.casefold())
+                (alone if len(words) == 1 else within).update(words)
+        n_common = max(COMMON_COUNT, COMMON_SHARE * counts.total())
+        rare = {word for word in within if counts[word] < n_common}
+        return cls(frozenset(counts), frozenset(alone | rare))
+
+
+class Perturbed(NamedTuple):
+    """A changed prompt, and the words that the text of its row spells as the prompt does."""
+
+    prompt: str
+    spellings: dict[str, str]  # by the word in lower case
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """How often a prompt's terms are changed; both are probabilities."""
+
+    respell: float = 0.0  # of a prompt, with about half of its unsaid terms
+    lookalikes: float = 0.0  # of each term of the row, which takes the place of an unsaid one
+    lexicon: Lexicon = field(default=Lexicon(), repr=False)
+
+    @classmethod
+    def of_rows(cls, rows: Iterable[Row], *, respell: float, lookalikes: float) -> Perturbation:
+        """Return the changes of these rates; the words of all rows are read only if needed."""
+        lexicon = Lexicon.of_rows(rows) if respell or lookalikes else Lexicon()
+        return cls(respell, lookalikes, lexicon)
+
+    def __call__(self, prompt: str, row: Row, rng: random.Random) -> Perturbed:
+        """Change a prompt of a row. Terms of the row that the prompt lacks are never changed."""
+        spoken = {word.casefold() for word in split_words(row.text)}
+        listed = {w.casefold(): w for w in split_words(prompt) if self._is_term(w)}
+        own = {w.casefold(): w for term in row.keywords for w in split_words(term)}
+        own = {key: word for key, word in own.items() if key in spoken and self._is_term(word)}
+        said = {key: word for key, word in own.items() if key in listed}
+        unsaid = {key: word for key, word in listed.items() if key not in spoken}
+        spellings: dict[str, str] = {}
+        others: dict[str, str] = {}
+        if rng.random() < self.respell:
+            spellings = self._respell(said, row, rng)
+            half = {key: word for key, word in unsaid.items() if rng.random() < UNSAID_RATE}
+            others = self._respell(half, row, rng)
+        for key, word in own.items():
+            if unsaid and rng.random() < self.lookalikes:
+                spelling = spellings.get(key, word)
+                if other := lookalike(spelling, row.written_language, rng, self._is_word):
+                    others[rng.choice(list(unsaid))] = other
+        return Perturbed(replace_words(prompt, others | spellings), spellings)
+
+    def _respell(self, words: Mapping[str, str], row: Row, rng: random.Random) -> dict[str, str]:
+        """Return other spellings of words by their lower case; a word without any is left out."""
+        spellings = {
+            key: respell(word, row.written_language, rng, self._is_word)
+            for key, word in words.items()
+        }
+        return {key: spelling for key, spelling in spellings.items() if spelling}
+
+    def _is_term(self, word: str) -> bool:
+        return word.casefold() in self.lexicon.term_words
+
+    def _is_word(self, word: str) -> bool:
+        return word in self.lexicon.words or word in self.lexicon.term_words
+
+
+NO_PERTURBATION = Perturbation()
+
+
+def format_perturbation(perturbation: Perturbation, rows: Sequence[Row]) -> str:
+    """Return in a line which languages have terms that can be respelled; "" if none is wanted."""
+    if perturbation == NO_PERTURBATION:
+        return ""
+    every = -(-len(rows) // MAX_COUNTED) or 1
+    counts: dict[str, list[int]] = {}  # by language: rows with keywords, and those respelled
+    for row in (rows[i] for i in range(0, len(rows), every)):
+        if row.keywords:
+            count = counts.setdefault(row.written_language, [0, 0])
+            count[0] += 1
+            count[1] += any(can_respell(term, row.written_language) for term in row.keywords)
+    n_rows, n_respelled = map(sum, zip(*counts.values(), strict=True)) if counts else (0, 0)
+    if not n_respelled:
+        return (
+            f"{n_rows} rows have keywords, and none of these can be respelled: --respell and "
+            "--lookalikes change nothing"
+        )
+    unruled = sorted(language for language, (_, n) in counts.items() if not n)
+    rest = f"; no rules for {', '.join(unruled)}, which keep their spelling" if unruled else ""
+    return f"rows whose keywords can be respelled: {n_respelled} of {n_rows}{rest}"
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text, as it writes them."""
+    return WORD.findall(text)
+
+
+def replace_words(text: str, spellings: Mapping[str, str]) -> str:
+    """Return a text with other spellings of words, given by lower case, in the case of the text."""
+    if not spellings:
+        return text
+
+    def spelled(match: regex.Match[str]) -> str:
+        word = match[0]
+        other = spellings.get(word.casefold())
+        return word if other is None else _in_case(word, other)
+
+    return WORD.sub(spelled, text)
+
+
+def _in_case(word: str, other: str) -> str:
+    """Return another spelling in the case of a word; capitals within it stay, as in McKay."""
+    if word.islower():
+        return other.lower()
+    if len(word) > 1 and word.isupper():
+        return other.upper()
+    return other[:1].upper() + other[1:]
