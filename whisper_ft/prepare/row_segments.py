@@ -1,0 +1,97 @@
+"""Find the segments of rows that have none, once per corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from tqdm import tqdm
+from whisper.audio import SAMPLE_RATE
+from whisper.model import Whisper
+
+from whisper_ft.data.audio import Samples, log_mel
+from whisper_ft.data.dataset import RowError, read_row_audio
+from whisper_ft.data.row import Problem, Row
+from whisper_ft.data.segment_cache import SegmentCache, segment_key
+from whisper_ft.models.decoding import recordings_per_pass
+from whisper_ft.models.forced_segments import find_segments
+from whisper_ft.models.loading import vocabulary_from_dims
+from whisper_ft.models.weights_hash import hash_weights
+from whisper_ft.runtime.progress import progress_bar
+from whisper_ft.text.tokens import Segment
+
+METHOD = "forced segments 1"  # a new number where the same inputs give other segments
+
+
+class RowSegments(NamedTuple):
+    """The segments that were found, by the index of the row, and why there are none elsewhere."""
+
+    segments: dict[int, tuple[Segment, ...]]
+    problems: list[Problem]
+
+
+def find_row_segments(model: Whisper, rows: Sequence[Row], cache: SegmentCache) -> RowSegments:
+    """Return the segments that a model would write for each row that has a text and no segments.
+
+    The model should be the stock one, in float32 or, on a GPU, in float16; it stays on its device.
+    What `cache` holds is not computed again, and what is found goes into it pass by pass. A row
+    whose audio cannot be read, or whose text decoding cannot write, is among the problems.
+    """
+    model_hash = hash_weights(model)
+    indices = [i for i, row in enumerate(rows) if row.text.strip() and not row.segments]
+    size = recordings_per_pass(model.dims, model.encoder.conv1.weight.dtype)
+    found = RowSegments({}, [])
+    bar: tqdm[int] = progress_bar(None, "finding segments", total=len(indices), unit="row")
+    with bar:
+        for start in range(0, len(indices), size):
+            batch = indices[start : start + size]
+            _find_batch(model, rows, batch, cache, model_hash, found)
+            bar.update(len(batch))
+    return found
+
+
+def _find_batch(
+    model: Whisper,
+    rows: Sequence[Row],
+    indices: Sequence[int],
+    cache: SegmentCache,
+    model_hash: str,
+    found: RowSegments,
+) -> None:
+    """Add the segments of the rows at some indices to those found."""
+    keys: dict[int, str] = {}
+    samples: dict[int, Samples] = {}
+    for index in indices:
+        row = rows[index]
+        try:
+            keys[index] = segment_key(row, row.text, model_hash, METHOD)
+            known = cache.get(keys[index])
+            if known is None:
+                samples[index], _ = read_row_audio(row, timestamps=True)
+            else:
+                found.segments[index] = known
+        except (OSError, RowError) as error:
+            what = str(error).removeprefix(f"{row.place}: ")
+            found.problems.append(Problem(row.place, what))
+    new: dict[int, tuple[Segment, ...]] = {}
+    for index, features in zip(samples, _encode(model, list(samples.values())), strict=True):
+        row = rows[index]
+        tokenizer = vocabulary_from_dims(model.dims).tokenizer(language=row.language, task=row.task)
+        seconds = len(samples[index]) / SAMPLE_RATE
+        try:
+            new[index] = find_segments(model, tokenizer, row.text, features, seconds)
+        except ValueError as error:
+            found.problems.append(Problem(row.place, str(error)))
+    cache.add({keys[index]: segments for index, segments in new.items()})
+    found.segments.update(new)
+
+
+@torch.no_grad()
+def _encode(model: Whisper, samples: Sequence[Samples]) -> torch.Tensor:
+    """Return the encoder's output [R, n_audio_ctx, n_audio_state] for R rows' audio."""
+    if not samples:
+        return torch.empty(0)
+    mel = torch.stack([log_mel(audio, model.dims.n_mels) for audio in samples])
+    features: torch.Tensor = model.encoder(mel.to(model.device, model.encoder.conv1.weight.dtype))
+    return features
