@@ -76,7 +76,7 @@ def test_without_timestamps_the_audio_stops_before_a_segment_that_the_window_cut
 @pytest.fixture
 def respelled(examples):
     """The same examples with a keyword prompt each, respelled in every prompt."""
-    perturbation = Perturbation.of_rows(examples.rows, respell=1.0, lookalikes=0.0)
+    perturbation = Perturbation.of_rows(examples.rows, respell=1.0, lookalikes=0.0, contrast=0.0)
     policy = PromptPolicy(own=0.5, keywords=0.5, distractors=(2, 4))
     return replace(examples, policy=policy, perturbation=perturbation)
 
@@ -98,6 +98,20 @@ def test_other_spellings_do_not_change_which_prompt_is_drawn(respelled):
     for number in range(30):
         index = ExampleIndex(number, 1)
         assert respelled.draw_text(index).plain_prompt == plain.draw_text(index).prompt
+
+
+def test_a_contrast_is_a_second_text_of_the_same_audio(respelled, english):
+    lexicon = respelled.perturbation.lexicon
+    both = replace(respelled, perturbation=Perturbation(contrast=1.0, lexicon=lexicon))
+    examples = [both[ExampleIndex(number, 1)] for number in range(40)]
+    seconds = [english.decode(tokens) for e in examples for tokens, _ in e.contrast]
+    assert len(seconds) > 20 and not any("Smyth," in text for text in seconds)
+    assert any("Call Smyth now." in text for text in seconds)  # a lookalike in the prompt
+    assert any("Call Smyth now." not in text for text in seconds)  # another spelling in both
+    batch = collate(examples[:8])
+    n_contrasts = sum(len(e.contrast) for e in examples[:8])
+    assert len(batch.mel) == len(batch.places) == 8 and len(batch.tokens) == 8 + n_contrasts
+    assert batch.text_rows.tolist() == sorted(batch.text_rows.tolist()) and n_contrasts > 0
 
 
 def test_a_text_that_no_longer_fits_in_its_other_spelling_stays_as_it_is(respelled, english):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -19,8 +20,10 @@ from whisper_ft.data.loader import (
 )
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
+from whisper_ft.data.respelling import Perturbation
 from whisper_ft.data.sampler import ExampleIndex, Sampler, batch_indices
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.models.loss import PromptedLoss
 from whisper_ft.text.tokens import IGNORE
 
 
@@ -45,6 +48,28 @@ def test_padding_is_masked_and_to_the_right(examples):
     assert batch.n_targets == sum(
         t != IGNORE for i in range(5) for t in examples[ExampleIndex(0, i)].targets
     )
+
+
+def test_a_split_batch_keeps_the_texts_of_a_row_together(examples):
+    perturbation = Perturbation.of_rows(examples.rows, respell=0, lookalikes=0, contrast=1.0)
+    some = replace(examples, policy=PromptPolicy(own=1.0, keywords=0.0), perturbation=perturbation)
+    batch = collate([some[ExampleIndex(3, i)] for i in range(5)])
+    assert batch.text_rows.tolist() == [0, 1, 1, 2, 3, 3, 4]  # every other row has a prompt
+    parts = batch.split(2)
+    assert [part.text_rows.tolist() for part in parts] == [[0, 1, 1], [0, 1, 1], [0]]
+    assert torch.equal(torch.cat([part.tokens for part in parts]), batch.tokens)
+    assert torch.equal(torch.cat([part.mel for part in parts]), batch.mel)
+    assert sum(part.n_targets for part in parts) == batch.n_targets
+
+
+def test_a_loss_reads_the_audio_of_each_texts_row(examples, model):
+    perturbation = Perturbation.of_rows(examples.rows, respell=0, lookalikes=0, contrast=1.0)
+    some = replace(examples, policy=PromptPolicy(own=1.0, keywords=0.0), perturbation=perturbation)
+    batch = collate([some[ExampleIndex(3, i)] for i in range(5)])
+    each = replace(batch, mel=batch.mel[batch.text_rows], text_rows=None)
+    loss = PromptedLoss(model)
+    assert torch.allclose(loss(batch), loss(each), rtol=1e-5)
+    assert torch.allclose(sum(map(loss, batch.split(2))), loss(batch), rtol=1e-5)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -104,9 +104,36 @@ def test_words_are_replaced_whole_and_in_their_case():
 
 def test_a_summary_says_what_can_be_respelled_and_which_languages_have_no_rules():
     rows = [*ROWS, replace(row("東京で会う", keywords=("東京",)), language="ja")]
-    perturbation = Perturbation.of_rows(rows, respell=0.5, lookalikes=0.0)
+    perturbation = Perturbation.of_rows(rows, respell=0.5, lookalikes=0.0, contrast=0.0)
     said = format_perturbation(perturbation, rows)
     assert said.startswith("rows whose keywords can be respelled: 4 of 5; no rules for ja")
     assert format_perturbation(Perturbation(), rows) == ""
     assert "none of these can be respelled" in format_perturbation(perturbation, rows[-1:])
     assert "0 rows have keywords" in format_perturbation(perturbation, [row("Hello.")])
+
+
+def test_a_contrast_differs_from_the_first_prompt_in_the_right_terms_alone():
+    contrast = Perturbation(contrast=1.0, lexicon=LEXICON)
+    drawn = [contrast.draw_contrast(PROMPT, ROWS[0], random.Random(seed)) for seed in range(200)]
+    respelled = [d for d in drawn if d.spellings]
+    without = [d for d in drawn if not d.spellings]
+    assert 70 < len(respelled) < 130
+    for d in drawn:
+        assert re.sub(r"Kathryn|McKay|Oslo", "x", PROMPT) == re.sub(
+            "|".join(set(re.findall(r"\w+", d.prompt)) - set(re.findall(r"\w+", PROMPT))),
+            "x",
+            d.prompt,
+        )
+    for d in respelled:  # the text follows the prompt
+        assert spelled("Kathryn McKay", d) in d.prompt
+    for d in without:  # the right terms gave way to lookalikes, and the text stays
+        assert "Kathryn" not in d.prompt and "Oslo" not in d.prompt
+
+
+def test_without_a_right_term_or_a_rate_there_is_no_contrast():
+    contrast = Perturbation(contrast=1.0, lexicon=LEXICON)
+    assert contrast.draw_contrast("Vandel, Quill", ROWS[0], random.Random(0)) is None
+    assert Perturbation(lexicon=LEXICON).draw_contrast(PROMPT, ROWS[0], random.Random(0)) is None
+    half = Perturbation(contrast=0.5, lexicon=LEXICON)
+    drawn = [half.draw_contrast(PROMPT, ROWS[0], random.Random(seed)) for seed in range(400)]
+    assert 150 < sum(map(bool, drawn)) < 250

@@ -1,10 +1,19 @@
 """The loss, and the decoder that it restates."""
 
+import copy
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from whisper_ft.models.loss import decoder_states, encode, summed_loss
+from whisper_ft.models.loss import (
+    PromptedLoss,
+    Teacher,
+    decoder_states,
+    encode,
+    row_losses,
+)
 from whisper_ft.models.parameters import freeze_encoder
 from whisper_ft.training.optimizer import parameter_groups
 
@@ -16,6 +25,23 @@ def batch():
     targets = torch.randint(0, 50000, (2, 9))
     targets[0, :4] = targets[1, 7:] = -100
     return torch.randn(2, 80, 3000), tokens, targets
+
+
+def as_batch(mel, tokens, targets):
+    return SimpleNamespace(mel=mel, features=None, tokens=tokens, targets=targets, text_rows=None)
+
+
+def changed_copy(model):
+    """A model of other weights."""
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.02)
+    return other
+
+
+def teacher_of(model, weight=1.0, *, shares_encoder=False):
+    return Teacher(copy.deepcopy(model), weight, shares_encoder)
 
 
 def test_the_restated_decoder_is_whispers_own(model, batch):
@@ -30,9 +56,9 @@ def test_the_loss_is_cross_entropy_over_learned_positions_alone(model, batch):
     mel, tokens, targets = batch
     logits = model(mel, tokens)
     expected = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum")
-    assert torch.allclose(
-        summed_loss(model.decoder, model.encoder(mel), tokens, targets), expected, rtol=1e-6
-    )
+    assert torch.allclose(PromptedLoss(model)(as_batch(*batch)), expected, rtol=1e-6)
+    by_row = row_losses(model.decoder, model.encoder(mel), tokens, targets)
+    assert by_row.shape == (2,) and torch.allclose(by_row.sum(), expected, rtol=1e-6)
 
 
 def test_padding_to_the_right_changes_no_loss(model, batch):
@@ -40,8 +66,8 @@ def test_padding_to_the_right_changes_no_loss(model, batch):
     features = model.encoder(mel)
     padded = F.pad(tokens, (0, 5), value=0), F.pad(targets, (0, 5), value=-100)
     one, other = (
-        summed_loss(model.decoder, features, tokens, targets),
-        summed_loss(model.decoder, features, *padded),
+        row_losses(model.decoder, features, tokens, targets),
+        row_losses(model.decoder, features, *padded),
     )
     assert torch.allclose(one, other, rtol=1e-6)
 
@@ -51,16 +77,53 @@ def test_a_masked_prompt_still_conditions_the_loss(model, batch):
     features = model.encoder(mel)
     changed = tokens.clone()
     changed[0, 0] += 1  # its own target is masked
-    assert summed_loss(model.decoder, features, tokens, targets) != summed_loss(
-        model.decoder, features, changed, targets
-    )
+    before, after = (row_losses(model.decoder, features, ids, targets) for ids in (tokens, changed))
+    assert before[0] != after[0] and before[1] == after[1]
 
 
 def test_a_frozen_encoder_gets_no_gradient_and_no_optimizer_state(model, batch):
     mel, tokens, targets = batch
     freeze_encoder(model)
-    summed_loss(model.decoder, encode(model.encoder, mel), tokens, targets).backward()
+    row_losses(model.decoder, encode(model.encoder, mel), tokens, targets).sum().backward()
     assert all(p.grad is None for p in model.encoder.parameters())
     assert all(p.grad is not None for p in model.decoder.parameters())
     grouped = [p for group in parameter_groups(model, 0.1) for p in group["params"]]
     assert {id(p) for p in grouped} == {id(p) for p in model.decoder.parameters()}
+
+
+def test_a_teacher_adds_its_divergence_on_rows_without_a_prompt_alone(model, batch):
+    mel, tokens, targets = batch  # the first row has a prompt
+    stock = changed_copy(model)
+    ours, theirs = (m(mel, tokens)[1].log_softmax(-1)[:7] for m in (model, stock))
+    expected = (theirs.exp() * (theirs - ours)).sum()
+    plain = PromptedLoss(model)(as_batch(*batch))
+    taught = PromptedLoss(model, teacher_of(stock, 0.5))(as_batch(*batch))
+    assert expected > 0.01 and torch.allclose(taught - plain, 0.5 * expected, rtol=1e-3)
+    targets[1, 0] = -100
+    assert torch.equal(
+        PromptedLoss(model, teacher_of(stock))(as_batch(*batch)),
+        PromptedLoss(model)(as_batch(*batch)),
+    )
+
+
+def test_a_model_that_equals_its_teacher_diverges_by_nothing_and_only_the_model_learns(
+    model, batch
+):
+    loss = PromptedLoss(model, teacher_of(model))
+    assert torch.allclose(loss(as_batch(*batch)), PromptedLoss(model)(as_batch(*batch)), rtol=1e-6)
+    loss(as_batch(*batch)).backward()
+    assert all(p.grad is None for p in loss.teacher.model.parameters())
+    assert all(p.grad is not None for p in model.parameters())
+    assert len(list(loss.parameters())) == len(list(model.parameters()))  # no second model
+
+
+def test_a_frozen_encoders_features_serve_the_teacher_too(model, batch):
+    mel, tokens, targets = batch
+    other = changed_copy(model)
+    other.encoder.load_state_dict(model.encoder.state_dict())
+    cached = SimpleNamespace(mel=None, features=model.encoder(mel), tokens=tokens, targets=targets,
+                             text_rows=None)  # fmt: skip
+    taught = PromptedLoss(model, teacher_of(other, shares_encoder=True))
+    assert torch.allclose(
+        taught(cached), PromptedLoss(model, teacher_of(other))(as_batch(*batch)), rtol=1e-6
+    )

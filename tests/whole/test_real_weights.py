@@ -17,7 +17,7 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.audio import log_mel, read_audio
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.models.decoding import DecodeRequest, decode
-from whisper_ft.models.loss import encode, summed_loss
+from whisper_ft.models.loss import encode, row_losses
 from whisper_ft.text.tokens import build_example, encode_prompt
 from whisper_ft.training.loop import train
 from whisper_ft.training.setup import make_plan
@@ -92,7 +92,7 @@ def test_the_prompt_gives_the_spelling_that_the_ear_cannot(tiny_en, rows):
             targets = [-100] * (len(targets) - n_text - 1) + targets[-n_text - 1 :]
             ids = torch.tensor([tokens, targets])
             with torch.no_grad():
-                totals[condition] += summed_loss(tiny_en.decoder, features, ids[:1], ids[1:]).item()
+                totals[condition] += row_losses(tiny_en.decoder, features, ids[:1], ids[1:]).item()
     assert totals["right"] < 0.8 * totals["none"]
 
 
@@ -133,7 +133,6 @@ def test_bf16_has_float32s_loss_on_real_weights(tiny_en, rows):
     losses = []
     for enabled in (False, True):
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            losses.append(
-                summed_loss(tiny_en.decoder, encode(tiny_en.encoder, mel), tokens, targets).item()
-            )
+            features = encode(tiny_en.encoder, mel)
+            losses.append(row_losses(tiny_en.decoder, features, tokens, targets).sum().item())
     assert losses[1] == pytest.approx(losses[0], rel=0.03) and np.isfinite(losses).all()

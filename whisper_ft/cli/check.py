@@ -37,7 +37,12 @@ def check(config: CheckConfig) -> int:
         paragraphs = preview(
             report.rows,
             policy,
-            Perturbation.of_rows(report.rows, respell=config.respell, lookalikes=config.lookalikes),
+            Perturbation.of_rows(
+                report.rows,
+                respell=config.respell,
+                lookalikes=config.lookalikes,
+                contrast=config.contrast,
+            ),
             vocabulary,
             n_rows=config.preview,
             timestamp_rate=config.timestamp_rate,

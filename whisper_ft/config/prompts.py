@@ -46,6 +46,15 @@ class PromptSettings:
         at_least=0,
         at_most=1,
     )
+    contrast: float = option(
+        0.0,
+        "Share of the examples with a right term in their prompt that get a second prompt, for the "
+        "same audio in the same step. It has another spelling of the right terms, or lookalikes in "
+        "their place.",
+        group="prompts",
+        at_least=0,
+        at_most=1,
+    )
     timestamp_rate: float = option(
         0.5,
         "Share of examples whose targets have timestamps.",

@@ -51,6 +51,7 @@ class Example(NamedTuple):
     place: str  # of the row, for messages
     n_fallbacks: int  # drawn variants that did not fit, so that the plain one was used
     features: Tensor | None = None  # float16 [n_audio_ctx, n_audio_state], see feature_cache.py
+    contrast: tuple[tuple[list[int], list[int]], ...] = ()  # (tokens, targets) for the same audio
 
 
 class DrawnText(NamedTuple):
@@ -132,7 +133,11 @@ class Examples(Dataset[Example | RowError]):
             segments = row.resolved_segments(seconds)
         text = self.tokenize(index, drawn, segments)
         n_fallbacks += text.n_fallbacks
-        return Example(mel, text.tokens, text.targets, row.place, n_fallbacks, features)
+        contrast: tuple[tuple[list[int], list[int]], ...] = ()
+        if other := self.draw_contrast(index, drawn):
+            second = self.tokenize(index, other, segments)
+            contrast = ((second.tokens, second.targets),)
+        return Example(mel, text.tokens, text.targets, row.place, n_fallbacks, features, contrast)
 
     def _read_mel(
         self, index: ExampleIndex, timestamps: bool
@@ -231,6 +236,15 @@ class Examples(Dataset[Example | RowError]):
         if isinstance(plain, str) and plain and self.perturbation != NO_PERTURBATION:
             prompt, spellings = self.perturbation(plain, row, self._rng("respelling", index))
         return DrawnText(tokenizer, prompt, plain, spellings, timestamps)
+
+    def draw_contrast(self, index: ExampleIndex, drawn: DrawnText) -> DrawnText | None:
+        """Draw a second text for the same audio, None if there is none."""
+        plain = drawn.plain_prompt
+        if not self.perturbation.contrast or not isinstance(plain, str):
+            return None
+        rng = self._rng("contrast", index)
+        other = self.perturbation.draw_contrast(plain, self.rows[index.row], rng)
+        return other and drawn._replace(prompt=other.prompt, spellings=other.spellings)
 
 
 def read_row_audio(row: Row, *, timestamps: bool) -> tuple[Samples, tuple[Segment, ...]]:

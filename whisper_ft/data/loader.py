@@ -32,14 +32,15 @@ class WorkerError(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """Stacked examples of B rows."""
+    """Stacked examples: B texts of R rows, one of each unless some have a contrast."""
 
-    mel: Tensor | None  # float32 [B, n_mels, 3000]; None if features are given
+    mel: Tensor | None  # float32 [R, n_mels, 3000]; None if features are given
     tokens: Tensor  # int64 [B, T], padded to the right with 0, which no learned position sees
     targets: Tensor  # int64 [B, T], padded with -100
     places: tuple[str, ...]  # of the rows
     n_fallbacks: int = 0
-    features: Tensor | None = None  # float16 [B, n_audio_ctx, n_audio_state]
+    features: Tensor | None = None  # float16 [R, n_audio_ctx, n_audio_state]
+    text_rows: Tensor | None = None  # int64 [B], the row of each text; None: text i is of row i
 
     @property
     def n_targets(self) -> int:
@@ -51,9 +52,19 @@ class Batch:
 
     def _part(self, first: int, n_rows: int) -> Batch:
         part = slice(first, first + n_rows)
-        n_fallbacks = 0 if first else self.n_fallbacks
-        batch = self._map(lambda tensor: tensor[part])
-        return replace(batch, places=self.places[part], n_fallbacks=n_fallbacks)
+        texts: slice | Tensor = part
+        if self.text_rows is not None:
+            texts = (self.text_rows >= first) & (self.text_rows < first + n_rows)
+        return replace(
+            self,
+            mel=None if self.mel is None else self.mel[part],
+            features=None if self.features is None else self.features[part],
+            tokens=self.tokens[texts],
+            targets=self.targets[texts],
+            text_rows=None if self.text_rows is None else self.text_rows[texts] - first,
+            places=self.places[part],
+            n_fallbacks=0 if first else self.n_fallbacks,
+        )
 
     def pin_memory(self) -> Batch:
         """Return the batch in pinned memory; DataLoader calls this for faster copies to a GPU."""
@@ -70,6 +81,7 @@ class Batch:
             features=None if self.features is None else change(self.features),
             tokens=change(self.tokens),
             targets=change(self.targets),
+            text_rows=None if self.text_rows is None else change(self.text_rows),
         )
 
 
@@ -78,10 +90,24 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
     for example in examples:
         if isinstance(example, RowError):
             return example
-    mels, tokens, targets, places, n_fallbacks, features = zip(*examples, strict=True)
-    padded_ids = pad_tokens(list(zip(tokens, targets, strict=True)))
-    mel, stacked = (None if s[0] is None else torch.stack(s) for s in (mels, features))
-    return Batch(mel, *padded_ids, places, sum(n_fallbacks), stacked)
+    whole = [example for example in examples if isinstance(example, Example)]
+    texts = [
+        (row, text)
+        for row, example in enumerate(whole)
+        for text in ((example.tokens, example.targets), *example.contrast)
+    ]
+    tokens, targets = pad_tokens([text for _, text in texts])
+    mels = [example.mel for example in whole if example.mel is not None]
+    features = [example.features for example in whole if example.features is not None]
+    return Batch(
+        mel=torch.stack(mels) if mels else None,
+        tokens=tokens,
+        targets=targets,
+        places=tuple(example.place for example in whole),
+        n_fallbacks=sum(example.n_fallbacks for example in whole),
+        features=torch.stack(features) if features else None,
+        text_rows=torch.tensor([row for row, _ in texts]) if len(texts) > len(whole) else None,
+    )
 
 
 def pad_tokens(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:

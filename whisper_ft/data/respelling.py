@@ -56,38 +56,68 @@ class Perturbed(NamedTuple):
 
 @dataclass(frozen=True)
 class Perturbation:
-    """How often a prompt's terms are changed; both are probabilities."""
+    """How often a prompt's terms are changed; the numbers are probabilities."""
 
     respell: float = 0.0  # of a prompt, with about half of its unsaid terms
     lookalikes: float = 0.0  # of each term of the row, which takes the place of an unsaid one
+    contrast: float = 0.0  # of a second prompt for the same audio, if the first has right terms
     lexicon: Lexicon = field(default=Lexicon(), repr=False)
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Row], *, respell: float, lookalikes: float) -> Perturbation:
+    def of_rows(
+        cls, rows: Iterable[Row], *, respell: float, lookalikes: float, contrast: float
+    ) -> Perturbation:
         """Return the changes of these rates; the words of all rows are read only if needed."""
-        lexicon = Lexicon.of_rows(rows) if respell or lookalikes else Lexicon()
-        return cls(respell, lookalikes, lexicon)
+        lexicon = Lexicon.of_rows(rows) if respell or lookalikes or contrast else Lexicon()
+        return cls(respell, lookalikes, contrast, lexicon)
 
     def __call__(self, prompt: str, row: Row, rng: random.Random) -> Perturbed:
         """Change a prompt of a row. Terms of the row that the prompt lacks are never changed."""
+        terms = self._terms(prompt, row)
+        spellings: dict[str, str] = {}
+        others: dict[str, str] = {}
+        if rng.random() < self.respell:
+            spellings, others = self._respell_some(terms, row, rng)
+        for key, word in terms.own.items() if terms.unsaid else ():
+            if rng.random() >= self.lookalikes:
+                continue
+            if other := self._lookalike(spellings.get(key, word), row, rng):
+                others[rng.choice(list(terms.unsaid))] = other
+        return Perturbed(replace_words(prompt, others | spellings), spellings)
+
+    def draw_contrast(self, prompt: str, row: Row, rng: random.Random) -> Perturbed | None:
+        """Draw a second prompt for the same audio, which differs in the right terms alone.
+
+        They have another spelling, as in the text then, or give way to lookalikes, while the text
+        stays. None if this is not drawn, or if the prompt has no right term that can change.
+        """
+        terms = self._terms(prompt, row)
+        if not terms.said or rng.random() >= self.contrast:
+            return None
+        if rng.random() < 0.5:
+            spellings, _ = self._respell_some(terms, row, rng)
+            return Perturbed(replace_words(prompt, spellings), spellings) if spellings else None
+        instead = {key: self._lookalike(word, row, rng) for key, word in terms.said.items()}
+        return Perturbed(replace_words(prompt, instead), {}) if all(instead.values()) else None
+
+    def _terms(self, prompt: str, row: Row) -> _Terms:
         spoken = {word.casefold() for word in split_words(row.text)}
         listed = {w.casefold(): w for w in split_words(prompt) if self._is_term(w)}
         own = {w.casefold(): w for term in row.keywords for w in split_words(term)}
         own = {key: word for key, word in own.items() if key in spoken and self._is_term(word)}
-        said = {key: word for key, word in own.items() if key in listed}
-        unsaid = {key: word for key, word in listed.items() if key not in spoken}
-        spellings: dict[str, str] = {}
-        others: dict[str, str] = {}
-        if rng.random() < self.respell:
-            spellings = self._respell(said, row, rng)
-            half = {key: word for key, word in unsaid.items() if rng.random() < UNSAID_RATE}
-            others = self._respell(half, row, rng)
-        for key, word in own.items():
-            if unsaid and rng.random() < self.lookalikes:
-                spelling = spellings.get(key, word)
-                if other := lookalike(spelling, row.written_language, rng, self._is_word):
-                    others[rng.choice(list(unsaid))] = other
-        return Perturbed(replace_words(prompt, others | spellings), spellings)
+        return _Terms(
+            own=own,
+            said={key: word for key, word in own.items() if key in listed},
+            unsaid={key: word for key, word in listed.items() if key not in spoken},
+        )
+
+    def _respell_some(
+        self, terms: _Terms, row: Row, rng: random.Random
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Return other spellings of the said terms, and of about half of the unsaid ones."""
+        spellings = self._respell(terms.said, row, rng)
+        some = {key: word for key, word in terms.unsaid.items() if rng.random() < UNSAID_RATE}
+        return spellings, self._respell(some, row, rng)
 
     def _respell(self, words: Mapping[str, str], row: Row, rng: random.Random) -> dict[str, str]:
         """Return other spellings of words by their lower case; a word without any is left out."""
@@ -97,11 +127,22 @@ class Perturbation:
         }
         return {key: spelling for key, spelling in spellings.items() if spelling}
 
+    def _lookalike(self, word: str, row: Row, rng: random.Random) -> str:
+        return lookalike(word, row.written_language, rng, self._is_word)
+
     def _is_term(self, word: str) -> bool:
         return word.casefold() in self.lexicon.term_words
 
     def _is_word(self, word: str) -> bool:
         return word in self.lexicon.words or word in self.lexicon.term_words
+
+
+class _Terms(NamedTuple):
+    """Words of terms by their lower case, as they are written."""
+
+    own: dict[str, str]  # of the row's keywords, in its text
+    said: dict[str, str]  # of these, those in the prompt
+    unsaid: dict[str, str]  # of other terms, in the prompt alone
 
 
 NO_PERTURBATION = Perturbation()
@@ -121,8 +162,8 @@ def format_perturbation(perturbation: Perturbation, rows: Sequence[Row]) -> str:
     n_rows, n_respelled = map(sum, zip(*counts.values(), strict=True)) if counts else (0, 0)
     if not n_respelled:
         return (
-            f"{n_rows} rows have keywords, and none of these can be respelled: --respell and "
-            "--lookalikes change nothing"
+            f"{n_rows} rows have keywords, and none of these can be respelled: --respell, "
+            "--lookalikes and --contrast change nothing"
         )
     unruled = sorted(language for language, (_, n) in counts.items() if not n)
     rest = f"; no rules for {', '.join(unruled)}, which keep their spelling" if unruled else ""

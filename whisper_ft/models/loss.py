@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -14,9 +15,11 @@ class LossInputs(Protocol):
     """The tensors of a batch that the loss reads (of `data.loader.Batch`)."""
 
     @property
-    def mel(self) -> Tensor | None: ...  # float32 [B, n_mels, 3000]; None with features
+    def mel(self) -> Tensor | None: ...  # float32 [R, n_mels, 3000]; None with features
     @property
-    def features(self) -> Tensor | None: ...  # [B, n_audio_ctx, n_audio_state], cached
+    def features(self) -> Tensor | None: ...  # [R, n_audio_ctx, n_audio_state], cached
+    @property
+    def text_rows(self) -> Tensor | None: ...  # int64 [B], the row of each text; None: as they come
     @property
     def tokens(self) -> Tensor: ...  # int64 [B, T]
     @property
@@ -31,19 +34,72 @@ class PromptedLoss(nn.Module):
     broadcast, stays outside.
     """
 
-    def __init__(self, model: Whisper) -> None:
+    def __init__(self, model: Whisper, teacher: Teacher | None = None) -> None:
         super().__init__()
         self.encoder: AudioEncoder = model.encoder
         self.decoder: TextDecoder = model.decoder
+        self.teacher = teacher  # no module: it is not trained, saved, or wrapped
 
     def forward(self, batch: LossInputs) -> Tensor:
-        """Return the loss over all learned targets of a batch: a scalar, in nats."""
+        """Return the loss over all learned targets of a batch: a scalar, in nats.
+
+        With a teacher, its weighted divergence on rows without a prompt is part of the loss.
+        """
         if batch.features is not None:
             features = batch.features.to(_compute_dtype(batch.features.device))
         else:
             assert batch.mel is not None
             features = encode(self.encoder, batch.mel)
-        return summed_loss(self.decoder, features, batch.tokens, batch.targets)
+        mel = batch.mel
+        if batch.text_rows is not None:  # each row's audio is encoded once for all of its texts
+            features = features[batch.text_rows]
+            mel = None if mel is None else mel[batch.text_rows]
+        learned = batch.targets >= 0
+        logits = _logits_at(self.decoder, features, batch.tokens, learned)
+        loss = F.cross_entropy(logits, batch.targets[learned], reduction="sum")
+        if self.teacher is None:
+            return loss
+        unprompted = learned[:, 0]  # the first target of a prompted row is masked
+        if not unprompted.any():
+            return loss
+        rows = learned.nonzero()[:, 0]
+        return loss + self.teacher.divergence(
+            logits[unprompted[rows]],
+            batch.tokens[unprompted],
+            learned[unprompted],
+            None if mel is None else mel[unprompted],
+            features[unprompted],
+        )
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The stock model, from whose distributions the trained model should not move far.
+
+    Knowledge distillation (Hinton et al. 2015) from the model before training, on rows without a
+    prompt: there is nothing new to read there, and the model should write what it wrote before.
+    """
+
+    model: Whisper  # frozen
+    weight: float  # of the divergence in the loss
+    shares_encoder: bool  # the trained model's encoder is frozen, so its features are the teacher's
+
+    def divergence(
+        self, logits: Tensor, tokens: Tensor, learned: Tensor, mel: Tensor | None, features: Tensor
+    ) -> Tensor:
+        """Return the weighted KL(teacher || model) summed over learned positions, in nats.
+
+        `logits` [n, n_vocab] are the model's at the n true positions of `learned` [B, T]; `mel` is
+        that of the B rows, and `features` what the trained encoder makes of it.
+        """
+        with torch.no_grad():
+            if not self.shares_encoder:
+                assert mel is not None
+                features = encode(self.model.encoder, mel)
+            targets = _logits_at(self.model.decoder, features, tokens, learned).log_softmax(-1)
+        return self.weight * F.kl_div(
+            logits.log_softmax(-1), targets, reduction="sum", log_target=True
+        )
 
 
 def _compute_dtype(device: torch.device) -> torch.dtype:
@@ -71,13 +127,6 @@ def decoder_states(decoder: TextDecoder, tokens: Tensor, features: Tensor) -> Te
         x = block(x, features, mask=decoder.mask)
     states: Tensor = decoder.ln(x)
     return states
-
-
-def summed_loss(decoder: TextDecoder, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:
-    """Return the cross-entropy summed over all targets that are not -100: a scalar, in nats."""
-    learned = targets >= 0
-    logits = _logits_at(decoder, features, tokens, learned)
-    return F.cross_entropy(logits, targets[learned], reduction="sum")
 
 
 def row_losses(decoder: TextDecoder, features: Tensor, tokens: Tensor, targets: Tensor) -> Tensor:

@@ -104,7 +104,10 @@ def assemble(
             augmentation=resolved.augmentation,
             bpe_dropout=config.bpe_dropout,
             perturbation=Perturbation.of_rows(
-                trained.rows, respell=config.respell, lookalikes=config.lookalikes
+                trained.rows,
+                respell=config.respell,
+                lookalikes=config.lookalikes,
+                contrast=config.contrast,
             ),
             feature_paths=features.paths,
         ),
