@@ -166,6 +166,14 @@ class TrainConfig(PromptSettings):
         at_least=0,
         at_most=0.9,
     )
+    kl_weight: float = option(
+        0.0,
+        "Weight of the divergence from the model before training, on examples without a prompt, "
+        "against forgetting. 0 trains without this teacher and its memory.",
+        group="regularisation",
+        at_least=0,
+        at_most=10,
+    )
     noise: str = option(
         "",
         "Folder of noise recordings. Half of the examples are mixed with one, drawn at random.",

@@ -80,9 +80,9 @@ class Teacher:
     prompt: there is nothing new to read there, and the model should write what it wrote before.
     """
 
-    model: Whisper  # frozen
+    decoder: TextDecoder  # frozen
+    encoder: AudioEncoder | None  # frozen; None where the trained model's own is, and is the same
     weight: float  # of the divergence in the loss
-    shares_encoder: bool  # the trained model's encoder is frozen, so its features are the teacher's
 
     def divergence(
         self, logits: Tensor, tokens: Tensor, learned: Tensor, mel: Tensor | None, features: Tensor
@@ -93,10 +93,10 @@ class Teacher:
         that of the B rows, and `features` what the trained encoder makes of it.
         """
         with torch.no_grad():
-            if not self.shares_encoder:
+            if self.encoder is not None:
                 assert mel is not None
-                features = encode(self.model.encoder, mel)
-            targets = _logits_at(self.model.decoder, features, tokens, learned).log_softmax(-1)
+                features = encode(self.encoder, mel)
+            targets = _logits_at(self.decoder, features, tokens, learned).log_softmax(-1)
         return self.weight * F.kl_div(
             logits.log_softmax(-1), targets, reduction="sum", log_target=True
         )

@@ -109,3 +109,10 @@ def estimate_backward_bytes(
         weights = 4 * n_parameters(model) + 12 * n_parameters(model, trainable=True)
     logits_and_gradient = 8 * n_learned * int(dims.n_vocab)
     return weights + activations + logits_and_gradient
+
+
+def estimate_weight_bytes(dims: ModelDimensions, itemsize: int, *, decoder_alone: bool) -> int:
+    """Return the bytes of a model's weights, or of its decoder's, at `itemsize` bytes each."""
+    with FakeTensorMode():
+        model = Whisper(dims)
+        return itemsize * n_parameters(model.decoder if decoder_alone else model)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 from whisper.model import Whisper
 
+Model = TypeVar("Model", bound=nn.Module)
 
-def cast_matrices(model: Whisper, dtype: torch.dtype) -> Whisper:
-    """Store a model's matrices in a dtype, and return the model.
+
+def cast_matrices(model: Model, dtype: torch.dtype) -> Model:
+    """Store a model's or a decoder's matrices in a dtype, and return the model.
 
     Whisper casts all of them but the embeddings at every use, so results stay the same. Layer norms
     and the decoder's positions stay in float32, in which whisper adds them up.

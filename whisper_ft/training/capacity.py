@@ -15,6 +15,7 @@ from whisper_ft.models.memory_estimate import estimate_peak_bytes
 from whisper_ft.models.parameters import n_parameters
 from whisper_ft.runtime.out_of_memory import free_bytes
 from whisper_ft.training.checkpoint import state_bytes
+from whisper_ft.training.teacher import teacher_bytes
 
 LOGGER = logging.getLogger("whisper_ft")
 ROWS_PER_STEP = TrainConfig.batch_size  # times --accumulate, with --batch-size auto
@@ -43,7 +44,8 @@ def fit_batch(
         )
         for n in (1, 2)
     )
-    per_row, free = two_rows - one_row, free_bytes(device)
+    per_row = two_rows - one_row
+    free = free_bytes(device) - teacher_bytes(config, amp_dtype, dims)
     n_fit = min(n_rows, 1 + int((free - one_row) // per_row))
     if n_fit < 1:
         raise ValueError(

@@ -18,6 +18,7 @@ from whisper_ft.data.respelling import format_perturbation
 from whisper_ft.data.sampler import Sampler
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.models.loading import LoadedModel
+from whisper_ft.models.loss import Teacher
 from whisper_ft.models.parameters import n_parameters
 from whisper_ft.training.checkpoint import state_bytes
 from whisper_ft.training.run_config import RunConfig, make_run_config
@@ -63,6 +64,7 @@ class Plan:
     dev: PromptedRows
     train_sample: PromptedRows  # a few training rows, to see whether they still need their prompts
     schedule: Schedule
+    teacher: Teacher | None
     lock: IO[str] = field(repr=False)
     missing_features: frozenset[Path] = frozenset()  # encoder output to compute before step 1
     state_path: Path | None = None  # of the state to resume from

@@ -55,7 +55,8 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
         resolved = resolve_settings(config)
         raise_problems(rows.problems, resolved.problems)
-        plan = assemble(config, resolved, loaded, rows, lock)
+        stock = load(config.model).model if config.kl_weight else loaded.model
+        plan = assemble(config, resolved, loaded, stock, rows, lock)
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
         if state_path is None:
             check_restart(plan, saved.settings.save_every)

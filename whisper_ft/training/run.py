@@ -51,7 +51,7 @@ class Run:
         """Start, or restore the plan's state. Raises SetupError for a state of another run."""
         self.plan = plan
         self.model = plan.loaded.model
-        self.prompted_loss = PromptedLoss(self.model)
+        self.prompted_loss = PromptedLoss(self.model, plan.teacher)
         self.optimizer = make_optimizer(self.model, plan.schedule.peak_lr)
         self.scaler = GradScaler(plan.device.type, enabled=plan.amp_dtype == torch.float16)
         self.progress = Progress()

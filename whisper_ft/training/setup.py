@@ -42,6 +42,7 @@ from whisper_ft.training.rows import (
 )
 from whisper_ft.training.run_config import CONFIG
 from whisper_ft.training.settings import ResolvedSettings, resolve_settings
+from whisper_ft.training.teacher import fit_teacher, make_teacher
 
 LOGGER = logging.getLogger("whisper_ft")
 
@@ -67,8 +68,9 @@ def make_plan(config: TrainConfig) -> Plan:
     lock = lock_new_folder(folder)
     with setup_errors(lock):
         loaded = load(config.model)
+        config = fit_teacher(config, resolved.device, resolved.amp_dtype, loaded.model.dims)
         config = fit_batch(config, resolved.device, resolved.amp_dtype, loaded.model.dims)
-        plan = assemble(config, resolved, loaded, rows, lock)
+        plan = assemble(config, resolved, loaded, loaded.model, rows, lock)
         check_disk_space(folder, loaded.model)
         write_json(folder / CONFIG, plan.run_config().to_json())
     return plan
@@ -78,11 +80,16 @@ def assemble(
     config: TrainConfig,
     resolved: ResolvedSettings,
     loaded: LoadedModel,
+    stock: Whisper,
     rows: RunRows,
     lock: IO[str],
 ) -> Plan:
-    """Put a plan together. Raises ValueError for settings that do not fit the model or the rows."""
+    """Put a plan together; `stock` is the model before training.
+
+    Raises ValueError for settings that do not fit the model or the rows.
+    """
     model, vocabulary = loaded.model, vocabulary_from_dims(loaded.model.dims)
+    teacher = make_teacher(stock, config, resolved.device, resolved.amp_dtype)
     prepare_model(model, config, resolved.device)
     trained = order_training_rows(config, rows.train, vocabulary)
     schedule = make_schedule(config, trained.sampler, model.dims)
@@ -115,6 +122,7 @@ def assemble(
         dev=dev_rows(config, rows.dev),
         train_sample=sample_training_rows(config, trained.rows),
         schedule=schedule,
+        teacher=teacher,
         lock=lock,
         missing_features=features.missing,
     )

@@ -1,0 +1,69 @@
+"""The model before training, as a teacher against forgetting, if there is memory for it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import logging
+
+import torch
+from whisper.model import ModelDimensions, Whisper
+
+from whisper_ft.config.train import TrainConfig
+from whisper_ft.models.loss import Teacher
+from whisper_ft.models.memory_estimate import estimate_peak_bytes, estimate_weight_bytes
+from whisper_ft.models.parameters import cast_matrices
+from whisper_ft.runtime.out_of_memory import free_bytes
+
+LOGGER = logging.getLogger("whisper_ft")
+
+
+def make_teacher(
+    stock: Whisper, config: TrainConfig, device: torch.device, amp_dtype: torch.dtype | None
+) -> Teacher | None:
+    """Return a frozen copy of the model before training on the device; None for `--kl-weight 0`.
+
+    Its matrices have the dtype in which they are used. A frozen encoder is not copied.
+    """
+    if not config.kl_weight:
+        return None
+    parts = stock.decoder if config.freeze_encoder else stock
+    frozen = copy.deepcopy(parts).requires_grad_(False).eval().to(device)
+    cast_matrices(frozen, amp_dtype or torch.float32)
+    if isinstance(frozen, Whisper):
+        return Teacher(frozen.decoder, frozen.encoder, config.kl_weight)
+    return Teacher(frozen, None, config.kl_weight)
+
+
+def fit_teacher(
+    config: TrainConfig,
+    device: torch.device,
+    amp_dtype: torch.dtype | None,
+    dims: ModelDimensions,
+) -> TrainConfig:
+    """Return settings without a teacher if it and one row of a step do not fit into memory."""
+    if not config.kl_weight:
+        return config
+    needed = teacher_bytes(config, amp_dtype, dims) + estimate_peak_bytes(
+        *(dims, 1),
+        frozen_encoder=config.freeze_encoder,
+        gradient_checkpointing=config.gradient_checkpointing,
+        amp_dtype=amp_dtype,
+    )
+    free = free_bytes(device)
+    if needed <= free:
+        return config
+    LOGGER.warning(
+        f"--kl-weight {config.kl_weight:g}: a step with a teacher needs {needed / 1e9:.1f} GB and "
+        f"{free / 1e9:.1f} GB are free: training goes on without a teacher. --freeze-encoder and "
+        "--gradient-checkpointing need less."
+    )
+    return dataclasses.replace(config, kl_weight=0.0)
+
+
+def teacher_bytes(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions) -> int:
+    """Return the size of the teacher's weights."""
+    if not config.kl_weight:
+        return 0
+    itemsize = (amp_dtype or torch.float32).itemsize
+    return estimate_weight_bytes(dims, itemsize, decoder_alone=config.freeze_encoder)
