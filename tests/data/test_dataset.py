@@ -104,14 +104,27 @@ def test_a_contrast_is_a_second_text_of_the_same_audio(respelled, english):
     lexicon = respelled.perturbation.lexicon
     both = replace(respelled, perturbation=Perturbation(contrast=1.0, lexicon=lexicon))
     examples = [both[ExampleIndex(number, 1)] for number in range(40)]
-    seconds = [english.decode(tokens) for e in examples for tokens, _ in e.contrast]
+    seconds = [english.decode(text.tokens) for e in examples for text in e.texts[1:]]
     assert len(seconds) > 20 and not any("Smyth," in text for text in seconds)
     assert any("Call Smyth now." in text for text in seconds)  # a lookalike in the prompt
     assert any("Call Smyth now." not in text for text in seconds)  # another spelling in both
     batch = collate(examples[:8])
-    n_contrasts = sum(len(e.contrast) for e in examples[:8])
+    n_contrasts = sum(len(e.texts) - 1 for e in examples[:8])
     assert len(batch.mel) == len(batch.places) == 8 and len(batch.tokens) == 8 + n_contrasts
     assert batch.text_rows.tolist() == sorted(batch.text_rows.tolist()) and n_contrasts > 0
+
+
+def test_the_terms_of_a_prompt_are_marked_for_the_teacher(respelled, english):
+    example = replace(respelled, mark_terms=True)[ExampleIndex(1, 1)]
+    (spelling,) = respelled.draw_text(ExampleIndex(1, 1)).spellings.values()
+    marks = zip(example.targets, example.texts[0].is_term, strict=True)
+    assert english.decode([target for target, is_term in marks if is_term]).strip() == spelling
+    batch = collate([example, replace(respelled, policy=PromptPolicy())[ExampleIndex(1, 0)]])
+    assert batch.is_term.shape == batch.targets.shape and batch.is_term.any(dim=1).tolist() == [
+        1,
+        0,
+    ]
+    assert not any(respelled[ExampleIndex(1, 1)].texts[0].is_term)  # not found where not needed
 
 
 def test_a_text_that_no_longer_fits_in_its_other_spelling_stays_as_it_is(respelled, english):

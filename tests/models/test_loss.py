@@ -28,7 +28,9 @@ def batch():
 
 
 def as_batch(mel, tokens, targets):
-    return SimpleNamespace(mel=mel, features=None, tokens=tokens, targets=targets, text_rows=None)
+    return SimpleNamespace(
+        mel=mel, features=None, tokens=tokens, targets=targets, text_rows=None, is_term=None
+    )
 
 
 def changed_copy(model):
@@ -92,19 +94,21 @@ def test_a_frozen_encoder_gets_no_gradient_and_no_optimizer_state(model, batch):
     assert {id(p) for p in grouped} == {id(p) for p in model.decoder.parameters()}
 
 
-def test_a_teacher_adds_its_divergence_on_rows_without_a_prompt_alone(model, batch):
-    mel, tokens, targets = batch  # the first row has a prompt
+def test_a_teacher_adds_its_divergence_except_on_terms(model, batch):
+    mel, tokens, targets = batch
     stock = changed_copy(model)
-    ours, theirs = (m(mel, tokens)[1].log_softmax(-1)[:7] for m in (model, stock))
-    expected = (theirs.exp() * (theirs - ours)).sum()
-    plain = PromptedLoss(model)(as_batch(*batch))
-    taught = PromptedLoss(model, teacher_of(stock, 0.5))(as_batch(*batch))
-    assert expected > 0.01 and torch.allclose(taught - plain, 0.5 * expected, rtol=1e-3)
-    targets[1, 0] = -100
-    assert torch.equal(
-        PromptedLoss(model, teacher_of(stock))(as_batch(*batch)),
-        PromptedLoss(model)(as_batch(*batch)),
-    )
+    learned = targets >= 0
+    ours, theirs = (m(mel, tokens).log_softmax(-1) for m in (model, stock))
+    divergence = (theirs.exp() * (theirs - ours)).sum(-1)
+    one = as_batch(*batch)
+    plain = PromptedLoss(model)(one)
+    taught = PromptedLoss(model, teacher_of(stock, 0.5))(one)
+    assert torch.allclose(taught - plain, 0.5 * divergence[learned].sum(), rtol=1e-3)
+    one.is_term = torch.zeros_like(learned)
+    one.is_term[0, 5] = one.is_term[1, :3] = True
+    taught = PromptedLoss(model, teacher_of(stock, 0.5))(one)
+    kept = divergence[learned & ~one.is_term].sum()
+    assert kept > 0.01 and torch.allclose(taught - plain, 0.5 * kept, rtol=1e-3)
 
 
 def test_a_model_that_equals_its_teacher_diverges_by_nothing_and_only_the_model_learns(
@@ -123,7 +127,7 @@ def test_a_frozen_encoders_features_serve_the_teacher_too(model, batch):
     other = changed_copy(model)
     other.encoder.load_state_dict(model.encoder.state_dict())
     cached = SimpleNamespace(mel=None, features=model.encoder(mel), tokens=tokens, targets=targets,
-                             text_rows=None)  # fmt: skip
+                             text_rows=None, is_term=None)  # fmt: skip
     taught = PromptedLoss(model, teacher_of(other, shares_encoder=True))
     assert torch.allclose(
         taught(cached), PromptedLoss(model, teacher_of(other))(as_batch(*batch)), rtol=1e-6

@@ -33,6 +33,7 @@ from whisper_ft.data.prompts import PromptPolicy, example_rng
 from whisper_ft.data.respelling import NO_PERTURBATION, Perturbation, replace_words
 from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
+from whisper_ft.data.term_tokens import find_term_tokens
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt, keep_last
 
@@ -42,16 +43,33 @@ from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt
 BLANK_RATE = 0.25
 
 
+class TokenizedText(NamedTuple):
+    """The tokens of a text and its prompt."""
+
+    tokens: list[int]
+    targets: list[int]
+    is_term: list[bool]  # of each target: whether it spells a term of the prompt
+    n_fallbacks: int = 0  # drawn changes that did not fit, so that the plain text was used
+
+
 class Example(NamedTuple):
     """A training example before it is stacked into a batch."""
 
     mel: Tensor | None  # [n_mels, 3000]; None if features are given
-    tokens: list[int]
-    targets: list[int]
+    texts: tuple[TokenizedText, ...]  # of this audio: one, or a second one as a contrast
     place: str  # of the row, for messages
-    n_fallbacks: int  # drawn variants that did not fit, so that the plain one was used
+    n_fallbacks: int  # drawn changes of the audio or the text that did not fit
     features: Tensor | None = None  # float16 [n_audio_ctx, n_audio_state], see feature_cache.py
-    contrast: tuple[tuple[list[int], list[int]], ...] = ()  # (tokens, targets) for the same audio
+
+    @property
+    def tokens(self) -> list[int]:
+        """The tokens of the first text."""
+        return self.texts[0].tokens
+
+    @property
+    def targets(self) -> list[int]:
+        """The targets of the first text."""
+        return self.texts[0].targets
 
 
 class DrawnText(NamedTuple):
@@ -67,14 +85,6 @@ class DrawnText(NamedTuple):
     def plain(self) -> DrawnText:
         """The same without other spellings."""
         return self._replace(prompt=self.plain_prompt, spellings={})
-
-
-class TokenizedText(NamedTuple):
-    """The tokens of an example."""
-
-    tokens: list[int]
-    targets: list[int]
-    n_fallbacks: int
 
 
 class RowError(Exception):
@@ -110,6 +120,7 @@ class Examples(Dataset[Example | RowError]):
     augmentation: Augmentation = NO_AUGMENTATION
     bpe_dropout: float = 0.0
     perturbation: Perturbation = NO_PERTURBATION
+    mark_terms: bool = False  # whether targets that spell terms of the prompt are found
     feature_paths: Mapping[FeatureKey, Path] | None = None  # of a frozen encoder's output
 
     def __getitem__(self, index: ExampleIndex) -> Example | RowError:
@@ -131,13 +142,10 @@ class Examples(Dataset[Example | RowError]):
         else:
             features, seconds = read_features(self.feature_paths[index.row, drawn.timestamps])
             segments = row.resolved_segments(seconds)
-        text = self.tokenize(index, drawn, segments)
-        n_fallbacks += text.n_fallbacks
-        contrast: tuple[tuple[list[int], list[int]], ...] = ()
-        if other := self.draw_contrast(index, drawn):
-            second = self.tokenize(index, other, segments)
-            contrast = ((second.tokens, second.targets),)
-        return Example(mel, text.tokens, text.targets, row.place, n_fallbacks, features, contrast)
+        both = (drawn, self.draw_contrast(index, drawn))
+        texts = tuple(self.tokenize(index, text, segments) for text in both if text)
+        n_fallbacks += sum(text.n_fallbacks for text in texts)
+        return Example(mel, texts, row.place, n_fallbacks, features)
 
     def _read_mel(
         self, index: ExampleIndex, timestamps: bool
@@ -176,21 +184,21 @@ class Examples(Dataset[Example | RowError]):
         if drawn.spellings and not self._keeps_spellings(drawn):
             drawn, n_fallbacks = drawn.plain, 1
         try:
-            tokens, targets = self._encode(index, drawn.tokenizer, drawn, segments)
+            text = self._encode(index, drawn.tokenizer, drawn, segments)
         except ValueError:
             if not drawn.spellings:
                 raise
             drawn, n_fallbacks = drawn.plain, 1
-            tokens, targets = self._encode(index, drawn.tokenizer, drawn, segments)
+            text = self._encode(index, drawn.tokenizer, drawn, segments)
         if not self.bpe_dropout:
-            return TokenizedText(tokens, targets, n_fallbacks)
+            return text._replace(n_fallbacks=n_fallbacks)
         rng = self._rng("bpe_dropout", index)
         dropping = DroppingTokenizer(drawn.tokenizer, self.bpe_dropout, rng)
         with suppress(ValueError):  # more tokens than fit
-            dropped_tokens, dropped_targets = self._encode(index, dropping, drawn, segments)
-            if dropped_targets.count(IGNORE) == targets.count(IGNORE):
-                return TokenizedText(dropped_tokens, dropped_targets, n_fallbacks)
-        return TokenizedText(tokens, targets, n_fallbacks + 1)
+            dropped = self._encode(index, dropping, drawn, segments)
+            if dropped.targets.count(IGNORE) == text.targets.count(IGNORE):
+                return dropped._replace(n_fallbacks=n_fallbacks)
+        return text._replace(n_fallbacks=n_fallbacks + 1)
 
     def _encode(
         self,
@@ -198,17 +206,25 @@ class Examples(Dataset[Example | RowError]):
         text_tokenizer: Tokenizer,
         drawn: DrawnText,
         segments: Sequence[Segment],
-    ) -> tuple[list[int], list[int]]:
+    ) -> TokenizedText:
+        row = self.rows[index.row]
         spelled = partial(replace_words, spellings=drawn.spellings)
-        return build_example(
+        tokens, targets = build_example(
             text_tokenizer,
-            spelled(self.rows[index.row].text),
+            spelled(row.text),
             encode_prompt(drawn.tokenizer, drawn.prompt),
             segments=[segment._replace(text=spelled(segment.text)) for segment in segments],
             timestamps=drawn.timestamps,
             blank=self.is_blank(index, drawn.timestamps),
             n_text_ctx=self.n_text_ctx,
         )
+        if not self.mark_terms:
+            return TokenizedText(tokens, targets, [False] * len(targets))
+        prompt = drawn.prompt
+        prompt_text = prompt if isinstance(prompt, str) else drawn.tokenizer.decode(prompt)
+        keywords, spellings = row.keywords, drawn.spellings
+        is_term = find_term_tokens(drawn.tokenizer, targets, prompt_text, keywords, spellings)
+        return TokenizedText(tokens, targets, is_term)
 
     def _keeps_spellings(self, drawn: DrawnText) -> bool:
         """Return whether the decoder's cut of a long prompt leaves every other spelling in it."""

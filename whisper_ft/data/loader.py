@@ -41,6 +41,7 @@ class Batch:
     n_fallbacks: int = 0
     features: Tensor | None = None  # float16 [R, n_audio_ctx, n_audio_state]
     text_rows: Tensor | None = None  # int64 [B], the row of each text; None: text i is of row i
+    is_term: Tensor | None = None  # bool [B, T], targets that spell terms of the prompt; None: none
 
     @property
     def n_targets(self) -> int:
@@ -62,6 +63,7 @@ class Batch:
             tokens=self.tokens[texts],
             targets=self.targets[texts],
             text_rows=None if self.text_rows is None else self.text_rows[texts] - first,
+            is_term=None if self.is_term is None else self.is_term[texts],
             places=self.places[part],
             n_fallbacks=0 if first else self.n_fallbacks,
         )
@@ -82,6 +84,7 @@ class Batch:
             tokens=change(self.tokens),
             targets=change(self.targets),
             text_rows=None if self.text_rows is None else change(self.text_rows),
+            is_term=None if self.is_term is None else change(self.is_term),
         )
 
 
@@ -91,12 +94,10 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         if isinstance(example, RowError):
             return example
     whole = [example for example in examples if isinstance(example, Example)]
-    texts = [
-        (row, text)
-        for row, example in enumerate(whole)
-        for text in ((example.tokens, example.targets), *example.contrast)
-    ]
-    tokens, targets = pad_tokens([text for _, text in texts])
+    texts = [(row, text) for row, example in enumerate(whole) for text in example.texts]
+    tokens, targets = pad_tokens([(text.tokens, text.targets) for _, text in texts])
+    marks = [torch.tensor(text.is_term) for _, text in texts]
+    has_terms = any(bool(mark.any()) for mark in marks)
     mels = [example.mel for example in whole if example.mel is not None]
     features = [example.features for example in whole if example.features is not None]
     return Batch(
@@ -107,6 +108,7 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         n_fallbacks=sum(example.n_fallbacks for example in whole),
         features=torch.stack(features) if features else None,
         text_rows=torch.tensor([row for row, _ in texts]) if len(texts) > len(whole) else None,
+        is_term=pad_sequence(marks, batch_first=True) if has_terms else None,
     )
 
 

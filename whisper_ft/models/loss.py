@@ -19,6 +19,8 @@ class LossInputs(Protocol):
     @property
     def features(self) -> Tensor | None: ...  # [R, n_audio_ctx, n_audio_state], cached
     @property
+    def is_term(self) -> Tensor | None: ...  # bool [B, T], targets that spell terms of the prompt
+    @property
     def text_rows(self) -> Tensor | None: ...  # int64 [B], the row of each text; None: as they come
     @property
     def tokens(self) -> Tensor: ...  # int64 [B, T]
@@ -43,41 +45,29 @@ class PromptedLoss(nn.Module):
     def forward(self, batch: LossInputs) -> Tensor:
         """Return the loss over all learned targets of a batch: a scalar, in nats.
 
-        With a teacher, its weighted divergence on rows without a prompt is part of the loss.
+        With a teacher, its weighted divergence is part of the loss, except on the terms of the
+        prompt: they are what the model should learn to write in another way.
         """
         if batch.features is not None:
             features = batch.features.to(_compute_dtype(batch.features.device))
         else:
             assert batch.mel is not None
             features = encode(self.encoder, batch.mel)
-        mel = batch.mel
-        if batch.text_rows is not None:  # each row's audio is encoded once for all of its texts
-            features = features[batch.text_rows]
-            mel = None if mel is None else mel[batch.text_rows]
         learned = batch.targets >= 0
-        logits = _logits_at(self.decoder, features, batch.tokens, learned)
+        logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
         loss = F.cross_entropy(logits, batch.targets[learned], reduction="sum")
         if self.teacher is None:
             return loss
-        unprompted = learned[:, 0]  # the first target of a prompted row is masked
-        if not unprompted.any():
-            return loss
-        rows = learned.nonzero()[:, 0]
-        return loss + self.teacher.divergence(
-            logits[unprompted[rows]],
-            batch.tokens[unprompted],
-            learned[unprompted],
-            None if mel is None else mel[unprompted],
-            features[unprompted],
-        )
+        taught = learned if batch.is_term is None else learned & ~batch.is_term
+        return loss + self.teacher.divergence(logits[taught[learned]], taught, batch, features)
 
 
 @dataclass(frozen=True)
 class Teacher:
     """The stock model, from whose distributions the trained model should not move far.
 
-    Knowledge distillation (Hinton et al. 2015) from the model before training, on rows without a
-    prompt: there is nothing new to read there, and the model should write what it wrote before.
+    Knowledge distillation (Hinton et al. 2015) from the model before training, which reads the same
+    audio and prompt.
     """
 
     decoder: TextDecoder  # frozen
@@ -85,21 +75,27 @@ class Teacher:
     weight: float  # of the divergence in the loss
 
     def divergence(
-        self, logits: Tensor, tokens: Tensor, learned: Tensor, mel: Tensor | None, features: Tensor
+        self, logits: Tensor, taught: Tensor, batch: LossInputs, features: Tensor
     ) -> Tensor:
-        """Return the weighted KL(teacher || model) summed over learned positions, in nats.
+        """Return the weighted KL(teacher || model) summed over the taught positions, in nats.
 
-        `logits` [n, n_vocab] are the model's at the n true positions of `learned` [B, T]; `mel` is
-        that of the B rows, and `features` what the trained encoder makes of it.
+        `logits` [n, n_vocab] are the model's at the n true positions of `taught` [B, T], and
+        `features` [R, n_audio_ctx, n_audio_state] the output of its encoder.
         """
         with torch.no_grad():
             if self.encoder is not None:
-                assert mel is not None
-                features = encode(self.encoder, mel)
-            targets = _logits_at(self.decoder, features, tokens, learned).log_softmax(-1)
+                assert batch.mel is not None
+                features = encode(self.encoder, batch.mel)
+            of_texts = _of_texts(features, batch)
+            targets = _logits_at(self.decoder, of_texts, batch.tokens, taught).log_softmax(-1)
         return self.weight * F.kl_div(
             logits.log_softmax(-1), targets, reduction="sum", log_target=True
         )
+
+
+def _of_texts(features: Tensor, batch: LossInputs) -> Tensor:
+    """Return the features [B, ...] of each text's audio; those of a row serve all of its texts."""
+    return features if batch.text_rows is None else features[batch.text_rows]
 
 
 def _compute_dtype(device: torch.device) -> torch.dtype:

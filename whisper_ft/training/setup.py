@@ -116,6 +116,7 @@ def assemble(
                 lookalikes=config.lookalikes,
                 contrast=config.contrast,
             ),
+            mark_terms=bool(config.kl_weight),
             feature_paths=features.paths,
         ),
         sampler=trained.sampler,

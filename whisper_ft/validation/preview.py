@@ -57,7 +57,8 @@ def _format_example(examples: Examples, index: int, dim: bool) -> str:
     drawn = examples.draw_text(ExampleIndex(0, index))
     tokenizer = drawn.tokenizer
     segments = row.resolved_segments(seconds)
-    tokens, targets, _ = examples.tokenize(ExampleIndex(0, index), drawn, segments)
+    text = examples.tokenize(ExampleIndex(0, index), drawn, segments)
+    tokens, targets = text.tokens, text.targets
     n_masked = targets.count(IGNORE)
     title = (
         f"{row.place}  {seconds:.2f} s, {row.language}, {row.task}: "
