@@ -1,11 +1,13 @@
 """A run to disturb, the same run undisturbed, and ways to disturb a process."""
 
+import math
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -27,9 +29,12 @@ def fault(request, record_property):
 
 @pytest.fixture(scope="session")
 def material(tmp_path_factory) -> list[str]:
-    """Flags of a run of seven steps and four evaluations that saves after each step."""
+    """Flags of a run of seven steps and four evaluations that saves after each step.
+
+    It ends by mixing trained and stock weights.
+    """
     folder = tmp_path_factory.mktemp("material")
-    train, dev = write_corpus(folder, prompts=False)
+    train, dev = write_corpus(folder, prompts=False, n_dev=8)
     model_path = save_whisper(random_whisper(), folder / "random.pt")
     return [
         *("--model", str(model_path), "--train", str(train), "--dev", str(dev)),
@@ -44,6 +49,7 @@ def whole(material, tmp_path_factory) -> Path:
     """The folder of that run, undisturbed."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     assert finished(start([*material, "--out", folder])) == 0
+    assert (folder / "tuned.pt").exists()  # best.pt is a mixture
     return folder
 
 
@@ -97,6 +103,18 @@ def n_steps(folder: Path) -> int:
     """Return how many steps a run has logged, counting whole lines only."""
     log = folder / "metrics.jsonl"
     return log.read_bytes().count(b'"kind": "step"') if log.exists() else 0
+
+
+def mixes(folder: Path) -> bool:
+    """Return whether a run's last evaluation is saved, so that it mixes its weights now."""
+    log, state = folder / "metrics.jsonl", folder / "state.pt"
+    if n_steps(folder) < N_STEPS:
+        return False
+    n_evaluations = log.read_bytes().count(b'"kind": "evaluation"')
+    with suppress(FileNotFoundError):  # a new state is about to take its name
+        is_saved = state.stat().st_mtime_ns > log.stat().st_mtime_ns
+        return is_saved and n_evaluations == 1 + math.ceil(N_STEPS / EVAL_EVERY)
+    return False
 
 
 def writes(folder: Path) -> bool:

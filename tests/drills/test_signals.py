@@ -12,6 +12,7 @@ from drill import (
     EVAL_EVERY,
     N_STEPS,
     finished,
+    mixes,
     n_steps,
     resume_run,
     start,
@@ -28,10 +29,18 @@ MOMENTS = {
     "an evaluation": lambda folder, step: (
         n_steps(folder) >= max(EVAL_EVERY, step - step % EVAL_EVERY)  # which follows at once
     ),
+    "the choice of a mixture": lambda folder, step: mixes(folder),
+    "a mixture's write": lambda folder, step: any(folder.glob("tuned.pt*")),
 }
 
 
-DELAYS = {"a step": 0.1, "a checkpoint's write": 0.02, "an evaluation": 0.1}  # seconds, at most
+DELAYS = {  # seconds, at most
+    "a step": 0.1,
+    "a checkpoint's write": 0.02,
+    "an evaluation": 0.1,
+    "the choice of a mixture": 0.2,
+    "a mixture's write": 0.02,
+}
 
 
 def drills(*counts):
@@ -42,7 +51,7 @@ def drills(*counts):
             yield pytest.param(moment, number, marks=marks + [pytest.mark.drill] * bool(number))
 
 
-@pytest.mark.parametrize(("moment", "number"), list(drills(20, 15, 15)))
+@pytest.mark.parametrize(("moment", "number"), list(drills(20, 15, 15, 10, 10)))
 def test_killed_at_any_moment_a_run_resumes_to_the_same_weights(
     material, whole, folder, moment, number
 ):

@@ -23,10 +23,11 @@ def write_manifest(path: Path, rows: list[dict]) -> Path:
     return path
 
 
-def write_corpus(folder: Path, prompts: bool = True) -> tuple[Path, Path]:
+def write_corpus(folder: Path, prompts: bool = True, n_dev: int = 2) -> tuple[Path, Path]:
     """Write (train, dev) manifests of one-second tones with keywords, every other with a prompt."""
     rows = []
-    for i, name in enumerate(["Kathryn", "Smyth", "Zalvexo", "Reid", "Geoff", "Mohr", "Neill"]):
+    names = ["Kathryn", "Smyth", "Zalvexo", "Reid", "Geoff", "Mohr", "Neill", *NAMES]
+    for i, name in enumerate(names[: 5 + n_dev]):
         soundfile.write(folder / f"{i}.wav", tone(1.0, hertz=200 + 50 * i), 16000)
         rows.append({"audio": f"{i}.wav", "text": f"Call {name} now.", "keywords": [name]})
         if prompts and i % 2:

@@ -50,7 +50,8 @@ def assert_same_run(one, other):
     for index, slot in states[0]["optimizer"]["state"].items():
         for name, tensor in slot.items():
             assert torch.equal(tensor, states[1]["optimizer"]["state"][index][name])
-    for checkpoint in ("best.pt", "last.pt"):
+    assert (one / "tuned.pt").exists() == (other / "tuned.pt").exists()
+    for checkpoint in ("best.pt", "last.pt", *["tuned.pt"] * (one / "tuned.pt").exists()):
         weights = [torch.load(folder / checkpoint)["model_state_dict"] for folder in (one, other)]
         assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert trajectory(one) == trajectory(other)

@@ -12,11 +12,14 @@ from helpers.audio import tone
 from helpers.manifests import write_manifest
 from helpers.models import random_whisper
 from helpers.runs import plan_of
+from helpers.samples import sample
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
+from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation, ShareScores
+from whisper_ft.evaluation.scoring import score
 from whisper_ft.reporting.rows import audio_data_uri
 from whisper_ft.training.loop import train
 
@@ -75,7 +78,7 @@ def test_it_opens_without_errors_and_shows_curves_scores_and_rows(page):
     assert page.get_log("browser") == []
     assert page.title == "run: whisper_ft training run"
     images = page.find_elements(By.CSS_SELECTOR, "figure img")
-    assert len(images) == 4
+    assert len(images) == 5
     assert all(page.execute_script("return arguments[0].naturalWidth", i) > 0 for i in images)
     tables = [table.text for table in page.find_elements(By.TAG_NAME, "table")]
     assert "0 (before training)" in tables[0]
@@ -153,6 +156,25 @@ def test_a_run_without_evaluations_has_curves_alone(run, run_folder, tmp_path):
     status, said = run("report", tmp_path)
     assert status == 0 and "0 evaluations, 0 rows" in said
     assert "No evaluation yet" in (tmp_path / "report.html").read_text()
+
+
+def test_how_best_pt_was_mixed_is_shown(run, run_folder, tmp_path):
+    for file in ("config.json", "metrics.jsonl", "samples.jsonl"):
+        shutil.copy(run_folder / file, tmp_path)
+    assert "share of the trained weights" not in (run_folder / "report.html").read_text()
+    choosing = [ShareScores(share, share / 10, 1.0, None) for share in (0.0, 1.0, 0.5)]
+    scoring = [ShareScores(share, share / 5, 1.0, None) for share in (0.0, 0.5, 1.0)]
+    scores = score([sample("Call Reid.", "Call Reid.", "Call read.", None)])
+    mixed = LoggedInterpolation(
+        2, 1, 0.5, "wer", 4, 5, "row", tuple(choosing), tuple(scoring), scores
+    )
+    with (tmp_path / "metrics.jsonl").open("a") as log:
+        log.write(json.dumps(mixed.to_json()) + "\n")
+    assert run("report", tmp_path)[0] == 0
+    html = (tmp_path / "report.html").read_text()
+    assert "best.pt is 0.5 of the tuned weights (of step 1, kept in tuned.pt) and" in html
+    row = '<tr class="best"><td>0.5</td><td>5.0 %</td><td>10.0 %</td><td>-</td><td>-</td></tr>'
+    assert row in html
 
 
 def test_a_changed_manifest_gives_no_sound_rather_than_another_rows(run, run_folder, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 from helpers.samples import sample
 
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation, ShareScores
 from whisper_ft.evaluation.prompt_gap import PromptLosses
 from whisper_ft.evaluation.scoring import score
 from whisper_ft.reporting.run_folder import RUN_FORMAT, LoggedStep, read_run
@@ -48,6 +49,18 @@ def test_steps_evaluations_and_samples_are_read(folder):
     assert run.samples(1) == [SAMPLE] and run.samples(7) == []
     assert run.settings.dev == ("d.jsonl",) and run.settings.lr is None
     assert run.fingerprints == {"d.jsonl": Fingerprint(1, "ab")}
+
+
+def test_how_best_pt_was_mixed_is_read_and_damage_there_is_named(folder):
+    assert read_run(folder).interpolation is None
+    shares = tuple(ShareScores(share, 0.1, 1.0, None) for share in (0.0, 0.5, 1.0))
+    mixed = LoggedInterpolation(2, 1, 0.5, "wer", 4, 4, "row", shares, shares, SCORES)
+    log = folder / "metrics.jsonl"
+    log.write_text(log.read_text() + json.dumps(mixed.to_json()) + "\n")
+    assert read_run(folder).interpolation == mixed
+    log.write_text(log.read_text().replace('"n_choosing": 4', '"n_choosing": null'))
+    with pytest.raises(ValueError, match=r"metrics\.jsonl:6: damaged, or another version wrote it"):
+        read_run(folder)
 
 
 def test_the_best_evaluation_is_shown_or_the_last_if_none_is_best_or_the_one_asked_for(folder):

@@ -228,6 +228,21 @@ class TrainConfig(PromptSettings):
             "loss",
         ),
     )
+    interpolate: str = option(
+        "auto",
+        "After the last step, mix the best checkpoint with the weights that the run started from. "
+        "auto: best.pt becomes the best mixture, of 0.25, 0.5, 0.75 and 1 of the trained weights; "
+        "half of the dev rows choose it, and the others score it. off: no mixture.",
+        group="evaluation",
+        choices=("auto", "off"),
+    )
+    others: tuple[str, ...] = option(
+        (),
+        "Manifests of general speech, where nothing may be lost: --interpolate keeps to mixtures "
+        "whose word error rate there is at most 0.5 points higher than before training.",
+        metavar="MANIFEST",
+        group="evaluation",
+    )
     patience: int = option(
         0,
         "Stop after this many evaluations without a new best. 0: never.",
@@ -240,8 +255,8 @@ class TrainConfig(PromptSettings):
     )
     resume: str = option(
         "",
-        "Resume this run. Only --workers, --device, --save-every, --feature-cache and "
-        "--feature-cache-gb may be changed.",
+        "Resume this run. Only --workers, --device, --save-every, --feature-cache, "
+        "--feature-cache-gb and --interpolate may be changed.",
         metavar="FOLDER",
         group="run",
     )
@@ -278,6 +293,10 @@ class TrainConfig(PromptSettings):
             problems.append(
                 "--strict-resume: needs --resume: name the run to resume, or leave this out"
             )
+        if self.others and not self.dev and (self.train or not _has_sample()):
+            problems.append(
+                "--others: without --dev rows nothing is chosen: add --dev, or leave this out"
+            )
         if self.feature_cache and not self.freeze_encoder:
             problems.append(
                 f"--feature-cache: {self.feature_cache}: the output of an encoder in training "
@@ -295,6 +314,7 @@ class TrainConfig(PromptSettings):
             model=os.path.abspath(model) if os.path.isfile(model) else model,
             train=tuple(map(os.path.abspath, train)),
             dev=tuple(map(os.path.abspath, dev)),
+            others=tuple(map(os.path.abspath, self.others)),
             noise=os.path.abspath(self.noise) if self.noise else "",
             feature_cache=os.path.abspath(self.feature_cache) if self.feature_cache else "",
             reverb=os.path.abspath(self.reverb) if self.reverb else "",

@@ -6,6 +6,7 @@ from whisper_ft.evaluation.scoring import SCORES, Scores
 from whisper_ft.evaluation.tables import format_rate
 
 PROMPTED_WER = "prompted_wer"
+MADE_WORSE = "training made it worse: try a lower --lr, or mix in general speech"
 # A prompt may be right, missing or wrong when a model is used; it is mostly given to be right.
 WEIGHTS = {"right": 0.5, "none": 0.25, "wrong": 0.25}
 
@@ -28,6 +29,13 @@ def best_score(scores: Scores, name: str) -> float | None:
 def is_higher_better(name: str) -> bool:
     """Return whether a higher value of a score of `--best-by` is better."""
     return name != PROMPTED_WER and SCORES[name].higher_is_better
+
+
+def is_worse(name: str, value: float | None, other: float | None) -> bool:
+    """Return whether a value of a score of `--best-by` is worse than another; both must exist."""
+    if value is None or other is None:
+        return False
+    return value < other if is_higher_better(name) else value > other
 
 
 def format_best_score(name: str, value: float | None) -> str:

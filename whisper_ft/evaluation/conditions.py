@@ -33,6 +33,15 @@ class PromptedRows:
         right, wrong = self.right_prompts[number], self.wrong_prompts[number]
         return {"right": right, "none": "", "wrong": wrong}
 
+    def subset(self, numbers: Sequence[int]) -> PromptedRows:
+        """Return the rows with these indices, with their prompts."""
+        return PromptedRows(
+            [self.rows[number] for number in numbers],
+            [self.right_prompts[number] for number in numbers],
+            [self.wrong_prompts[number] for number in numbers],
+            self.terms,
+        )
+
     def prompt_terms(self, number: int) -> list[str]:
         """Return a row's keywords, and other rows' keywords that its prompts hold."""
         prompts = f"{self.right_prompts[number]}\n{self.wrong_prompts[number] or ''}"

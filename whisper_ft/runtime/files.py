@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -27,13 +28,34 @@ class Fingerprint:
 def fingerprint(path: str | Path) -> Fingerprint:
     """Hash a file's content, or a folder's list of file names and sizes."""
     path = Path(path)
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
-        listing = [f"{file.relative_to(path).as_posix()} {file.stat().st_size}" for file in files]
-        content = "\n".join(listing).encode("utf-8", "surrogateescape")
-    else:
-        content = path.read_bytes()
+    if not path.is_dir():
+        return Fingerprint(path.stat().st_size, file_sha256(path))
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    listing = [f"{file.relative_to(path).as_posix()} {file.stat().st_size}" for file in files]
+    content = "\n".join(listing).encode("utf-8", "surrogateescape")
     return Fingerprint(len(content), hashlib.sha256(content).hexdigest())
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, which may be larger than memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def copy_atomically(source: Path, target: Path) -> None:
+    """Copy a file under a temporary name, flush it to disk, then rename. Raises OSError."""
+    partial = partial_path(target)
+    try:
+        shutil.copyfile(source, partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    flush_folder(target.parent)
 
 
 def write_json(path: Path, content: Any) -> None:

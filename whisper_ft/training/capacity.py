@@ -97,9 +97,9 @@ def describe_memory_needs(
 def check_disk_space(folder: Path, model: Whisper) -> None:
     """Raise ValueError if a run's files would not fit.
 
-    A run keeps two states and writes a third before it drops one; so with two fp16 checkpoints.
+    A run keeps two states and writes a third before it drops one; so with three fp16 checkpoints.
     """
-    needed = 3 * state_bytes(model) + 3 * 2 * n_parameters(model)
+    needed = 3 * state_bytes(model) + 4 * 2 * n_parameters(model)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ValueError(

@@ -22,6 +22,7 @@ except ImportError:  # Windows: nothing stops two runs in one folder there
 
 RUN_FORMAT = 2  # of config.json and state.pt; format 1 had no number
 BEST, LAST = "best.pt", "last.pt"
+TUNED = "tuned.pt"  # the trained weights, once best.pt is a mixture of them and stock's
 STATE, PREVIOUS, LOCK = "state.pt", "state.previous.pt", ".lock"
 
 

@@ -10,14 +10,16 @@ from signal import Signals
 
 from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import WorkerError
-from whisper_ft.evaluation.best_score import PROMPTED_WER, format_best_score, is_higher_better
+from whisper_ft.evaluation.best_score import MADE_WORSE, PROMPTED_WER, format_best_score, is_worse
 from whisper_ft.evaluation.conditions import PromptedRows
+from whisper_ft.evaluation.logged_interpolation import describe_interpolation
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.capacity import describe_memory_needs
 from whisper_ft.training.checkpoint import BEST, LAST
 from whisper_ft.training.encoder_pass import FeatureWriteError
-from whisper_ft.training.log import evaluation_of
+from whisper_ft.training.interpolation import InterpolationError
+from whisper_ft.training.log import evaluation_of, interpolation_of
 from whisper_ft.training.result import Reason, TrainResult
 from whisper_ft.training.run import Run
 from whisper_ft.training.state import Progress
@@ -34,7 +36,9 @@ def end_run(run: Run, stop: StopRequest, command: str) -> TrainResult:
             f"  {_resume(run, command)}"
         )
         return _result(run, "stopped", message, stop.signal)
-    if run.plan.dev.rows:
+    if mixed := interpolation_of(run.plan.folder):
+        message = describe_interpolation(mixed)
+    elif run.plan.dev.rows:
         scores = describe_best(run.progress, run.plan.dev, run.plan.config.best_by)
         message = f"{BEST} is from step {run.progress.best_step}: {scores}"
     else:
@@ -79,6 +83,12 @@ def _failure_message(run: Run, error: Exception, command: str) -> str | None:
             f"--feature-cache: {run.plan.config.feature_cache}: {error}: free disk space, then "
             f"resume with:\n  {resume}"
         )
+    if isinstance(error, InterpolationError):
+        return (
+            f"All {step} steps are taken and saved, but {BEST} cannot be mixed with the weights "
+            f"before training: {error}\nRestore it, then resume with:\n  {resume}\n"
+            f"or leave {BEST} as it is:\n  {resume} --interpolate off"
+        )
     if isinstance(error, OSError):
         cause = f"{error.filename or run.plan.folder}: {error.strerror or error}"
         return (
@@ -121,9 +131,10 @@ def _resume(run: Run, command: str) -> str:
 def _result(run: Run, reason: Reason, message: str, number: Signals | None = None) -> TrainResult:
     folder, best_step = run.plan.folder, run.progress.best_step
     best, last = folder / BEST, folder / LAST
-    evaluation = None
+    evaluation = mixed = None
     with suppress(OSError):  # the result of a run whose disk failed has no scores
         evaluation = evaluation_of(folder, best_step) if best_step > 0 else None
+        mixed = interpolation_of(folder)
     return TrainResult(
         folder=folder,
         best=best if best.is_file() else None,
@@ -133,7 +144,8 @@ def _result(run: Run, reason: Reason, message: str, number: Signals | None = Non
         message=message,
         signal=number,
         best_step=best_step if best_step > 0 else None,
-        scores=evaluation.scores if evaluation else None,
+        scores=mixed.scores if mixed else evaluation.scores if evaluation else None,
+        interpolation=mixed,
         alignment_heads=run.plan.loaded.alignment_heads,
     )
 
@@ -146,8 +158,8 @@ def describe_best(progress: Progress, dev: PromptedRows, name: str) -> str:
     text = f"dev {name} {format_best_score(name, best)}{_under_prompts(name, dev)}"
     if stock is not None:
         text += f", {format_best_score(name, stock)} before training"
-        if (stock > best) if is_higher_better(name) else (stock < best):
-            text += " (training made it worse: try a lower --lr, or mix in general speech)"
+        if is_worse(name, best, stock):
+            text += f" ({MADE_WORSE})"
     return text
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
+from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation
 from whisper_ft.runtime.files import read_json_lines
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
@@ -42,4 +43,12 @@ def evaluation_of(folder: Path, step: int) -> LoggedEvaluation | None:
     for line in read_json_lines(folder / METRICS):
         if line["kind"] == "evaluation" and line["step"] == step:
             return LoggedEvaluation.from_json(line)
+    return None
+
+
+def interpolation_of(folder: Path) -> LoggedInterpolation | None:
+    """Return how a run's `best.pt` was mixed; None while it is not."""
+    for line in read_json_lines(folder / METRICS):
+        if line["kind"] == "interpolation":
+            return LoggedInterpolation.from_json(line)
     return None

@@ -18,6 +18,7 @@ from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.encoder_pass import encode_rows
 from whisper_ft.training.endings import end_run, fail_run
+from whisper_ft.training.interpolation import describe_interpolation_plan, interpolate
 from whisper_ft.training.log import StepLog
 from whisper_ft.training.plan import Plan, describe_plan
 from whisper_ft.training.result import TrainResult
@@ -61,6 +62,8 @@ def train(
             _encode_missing(plan, stop)
             _train_steps(run, stop)
             run.save()
+            if not stop and not run.finished():
+                interpolate(plan, run.progress, stop)
         except Exception as error:
             return fail_run(run, error, command)
         return end_run(run, stop, command)
@@ -78,7 +81,7 @@ def _train_steps(run: Run, stop: StopRequest) -> None:
                 run.evaluate(stop)
                 if run.progress.step and not stop:
                     run.save()
-            if stop or run.finished():
+            if stop or run.trained():
                 return
             start = time.perf_counter()
             batches = next(steps)
@@ -127,7 +130,7 @@ def _log_start(run: Run) -> None:
     if run.saved and run.finished():
         LOGGER.info(f"{run.plan.folder}: already finished, at step {run.saved.step}")
         return
-    LOGGER.info(describe_plan(run.plan))
+    LOGGER.info(f"{describe_plan(run.plan)}\n{describe_interpolation_plan(run.plan)}")
     if run.saved:
         LOGGER.info(f"resuming from step {run.saved.step} of {run.plan.schedule.total_steps}")
 

@@ -62,6 +62,7 @@ class Plan:
     examples: Examples
     sampler: Sampler
     dev: PromptedRows
+    others: PromptedRows  # general speech, where nothing may be lost
     train_sample: PromptedRows  # a few training rows, to see whether they still need their prompts
     schedule: Schedule
     teacher: Teacher | None
@@ -76,7 +77,7 @@ class Plan:
 
     def run_config(self) -> RunConfig:
         """Return the content of the run's `config.json`."""
-        rows = (self.examples.rows, self.dev.rows)
+        rows = (self.examples.rows, self.dev.rows, self.others.rows)
         return make_run_config(self.config, self.device, self.amp_dtype, *rows)
 
 

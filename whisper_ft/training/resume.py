@@ -22,17 +22,18 @@ from whisper_ft.training.checkpoint import (
     lock_folder,
     new_run,
 )
+from whisper_ft.training.interpolation import interpolation_due
 from whisper_ft.training.log import METRICS
 from whisper_ft.training.plan import Plan, SetupError
 from whisper_ft.training.rows import read_rows
-from whisper_ft.training.run_config import RunConfig, read_run_config
+from whisper_ft.training.run_config import RunConfig, find_model_change, read_run_config
 from whisper_ft.training.settings import resolve_settings
 from whisper_ft.training.setup import assemble, raise_problems, setup_errors
 from whisper_ft.training.state import load_state_model
 
 LOGGER = logging.getLogger("whisper_ft")
 # A run with any other setting changed would be another run.
-MAY_CHANGE = ("workers", "device", "save_every", "feature_cache", "feature_cache_gb")
+MAY_CHANGE = ("workers", "device", "save_every", "feature_cache", "feature_cache_gb", "interpolate")
 RESUME_FLAGS = ("resume", "strict_resume")  # which are no settings of the run
 
 
@@ -58,6 +59,7 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         stock = load(config.model).model if config.kl_weight else loaded.model
         plan = assemble(config, resolved, loaded, stock, rows, lock)
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
+        check_first_weights(plan, saved, from_start=state_path is None)
         if state_path is None:
             check_restart(plan, saved.settings.save_every)
     return dataclasses.replace(plan, state_path=state_path)
@@ -142,6 +144,25 @@ def check_restart(plan: Plan, save_every: int) -> None:
             ]
         )
     LOGGER.info(f"{folder}: no state was saved yet, so the run starts again from step 0")
+
+
+def check_first_weights(plan: Plan, saved: RunConfig, *, from_start: bool) -> None:
+    """Raise SetupError if the run still needs the model that it started from, and that is lost.
+
+    It is needed where no state was saved, and at the end for a mixture.
+    """
+    if not from_start and not interpolation_due(plan):
+        return
+    if not (problem := find_model_change(saved)):
+        return
+    if from_start:
+        raise SetupError([f"{problem}: restore it, or start a new run"])
+    raise SetupError(
+        [
+            f"{problem}. At the end its weights are mixed into {BEST}: restore it, or add "
+            "--interpolate off"
+        ]
+    )
 
 
 def last_step(folder: Path) -> int:

@@ -15,6 +15,8 @@ from whisper_ft.data.rows import JoinedRows
 from whisper_ft.data.sampler import Sampler, language_groups
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.text.counts import format_count
+from whisper_ft.training.halves import MIN_ROWS
 from whisper_ft.validation.checks import CheckedManifest, check_manifest
 
 LOGGER = logging.getLogger("whisper_ft")
@@ -28,6 +30,7 @@ class RunRows:
 
     train: tuple[CheckedManifest, ...]
     dev: tuple[CheckedManifest, ...]
+    others: tuple[CheckedManifest, ...]
     problems: tuple[str, ...]
 
 
@@ -40,14 +43,18 @@ class TrainingRows:
 
 
 def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
-    """Read and check the manifests for training and dev.
+    """Read and check the manifests for training and dev, and those of `--others`.
 
     With `--skip-bad-rows` a bad row is left out and is no problem unless no row is left. Warnings
     and the rows left out are logged.
     """
     problems: list[str] = []
-    checked: dict[str, list[CheckedManifest]] = {"train": [], "dev": []}
-    for split, paths in (("train", config.train), ("dev", config.dev)):
+    checked: dict[str, list[CheckedManifest]] = {"train": [], "dev": [], "others": []}
+    for split, paths in (
+        ("train", config.train),
+        ("dev", config.dev),
+        ("others", config.others),
+    ):
         for path in paths:
             manifest = read_manifest(path, language=config.language, task=config.task)
             found = check_manifest(manifest, vocabulary)
@@ -57,7 +64,12 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
                 _log_skipped(path, found)
             else:
                 problems += map(str, found.problems)
-    return RunRows(tuple(checked["train"]), tuple(checked["dev"]), tuple(problems))
+    return RunRows(
+        train=tuple(checked["train"]),
+        dev=tuple(checked["dev"]),
+        others=tuple(checked["others"]),
+        problems=tuple(problems),
+    )
 
 
 def _log_warnings(checked: CheckedManifest) -> None:
@@ -106,6 +118,21 @@ def dev_rows(config: TrainConfig, checked: Sequence[CheckedManifest]) -> Prompte
     if rows and needs_keywords and not any(row.keywords for row in prompted.rows):
         raise ValueError(
             f"--best-by: {config.best_by}: no dev row has keywords: add some, or use wer"
+        )
+    return prompted
+
+
+def other_rows(config: TrainConfig, checked: Sequence[CheckedManifest]) -> PromptedRows:
+    """Draw the rows of `--others`, as many as an evaluation has dev rows.
+
+    Raises ValueError if there are too few to choose by.
+    """
+    rows = [row for manifest in checked for row in manifest.rows]
+    prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.eval_rows)
+    if checked and len(prompted.rows) < MIN_ROWS:
+        raise ValueError(
+            f"--others: {format_count(len(prompted.rows), 'row')}: too few to choose by: give "
+            f"{MIN_ROWS} or more (and as many --eval-rows), or leave this out"
         )
     return prompted
 

@@ -34,7 +34,8 @@ from whisper_ft.runtime.devices import pick_dtype
 from whisper_ft.runtime.files import append_json_lines, filter_json_lines
 from whisper_ft.runtime.out_of_memory import is_out_of_memory, release_memory
 from whisper_ft.runtime.signals import StopRequest
-from whisper_ft.training.checkpoint import BEST, LAST, save_state
+from whisper_ft.training.checkpoint import BEST, LAST, TUNED, save_state
+from whisper_ft.training.interpolation import interpolation_due
 from whisper_ft.training.log import METRICS, SAMPLES, StepLog
 from whisper_ft.training.optimizer import learning_rate, make_optimizer, restore_moments
 from whisper_ft.training.plan import Plan, SetupError
@@ -220,6 +221,7 @@ class Run:
         best = self._compare_with_best(scores)
         if best:
             save_weights(self.model, plan.folder / BEST, plan.loaded.alignment_heads)
+            (plan.folder / TUNED).unlink(missing_ok=True)  # of an evaluation that was best before
         lines = [{"step": progress.step, **sample.to_json()} for sample in samples]
         append_json_lines(plan.folder / SAMPLES, lines)
         train_losses = PromptLosses.of_counts(prompted_losses(model, plan.train_sample))
@@ -249,12 +251,16 @@ class Run:
         if stock and now and now.learned_by_heart(stock):
             LOGGER.warning(describe_learned_by_heart(stock, now))
 
-    def finished(self) -> bool:
-        """Return whether nothing is left to do."""
+    def trained(self) -> bool:
+        """Return whether no step and no evaluation is left to do."""
         patience, progress = self.plan.config.patience, self.progress
         if patience and progress.n_without_improvement >= patience:
             return True
         return progress.step >= self.plan.schedule.total_steps and not self.evaluation_due()
+
+    def finished(self) -> bool:
+        """Return whether nothing is left to do."""
+        return self.trained() and not interpolation_due(self.plan)
 
 
 def _next_batch(batches: Iterator[Batch | RowError]) -> Batch:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import whisper
 
 from whisper_ft.config.options import from_json
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import JoinedRows, audio_stamps, row_places, total_seconds
+from whisper_ft.models.download import fetch_weights
 from whisper_ft.runtime.environment import Environment, describe_environment
 from whisper_ft.runtime.files import Fingerprint, fingerprint
 from whisper_ft.training.checkpoint import RUN_FORMAT, format_problem, new_run
@@ -35,9 +38,11 @@ class UsableRows:
     n_dev: int
     seconds: float  # of audio in all of them
     sha256: str  # of their places
+    n_others: int = 0
 
     def __str__(self) -> str:
-        return f"{self.n_train} for training, {self.n_dev} for dev, {self.seconds:.1f} s"
+        others = f", {self.n_others} others" if self.n_others else ""
+        return f"{self.n_train} for training, {self.n_dev} for dev{others}, {self.seconds:.1f} s"
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,7 @@ class RunConfig:
     """All that a resumed run must find again."""
 
     settings: TrainConfig
+    model: Fingerprint | None  # None: an official name, whose hash whisper knows
     manifests: dict[str, Fingerprint]  # by path
     folders: dict[str, Fingerprint]  # of noises and impulse responses, by path
     usable_rows: UsableRows
@@ -56,6 +62,7 @@ class RunConfig:
         return {
             "format": RUN_FORMAT,
             "settings": dataclasses.asdict(self.settings),
+            "model": self.model and self.model.to_json(),
             "manifests": {path: known.to_json() for path, known in self.manifests.items()},
             "folders": {path: known.to_json() for path, known in self.folders.items()},
             "usable_rows": dataclasses.asdict(self.usable_rows),
@@ -74,12 +81,13 @@ class RunConfig:
             {path: Fingerprint(**known) for path, known in dict(content[name]).items()}
             for name in ("manifests", "folders")
         )
-        if set(manifests) != {*settings.train, *settings.dev}:
+        if set(manifests) != {*settings.train, *settings.dev, *settings.others}:
             raise ValueError("manifests differ from the settings")
         if set(folders) != {settings.noise, settings.reverb} - {""}:
             raise ValueError("folders differ from the settings")
         return cls(
             settings=settings,
+            model=Fingerprint(**model) if (model := content.get("model")) else None,
             manifests=manifests,
             folders=folders,
             usable_rows=UsableRows(**content["usable_rows"]),
@@ -113,22 +121,49 @@ def make_run_config(
     amp_dtype: torch.dtype | None,
     train: Sequence[Row],
     dev: Sequence[Row],
+    others: Sequence[Row] = (),
 ) -> RunConfig:
     """Describe a run of these settings and checked rows on this machine."""
+    manifests = (*config.train, *config.dev, *config.others)
+    read = [train, dev, *([others] if others else [])]
     return RunConfig(
         settings=config,
-        manifests={path: fingerprint(path) for path in (*config.train, *config.dev)},
+        model=fingerprint(config.model) if os.path.isfile(config.model) else None,
+        manifests={path: fingerprint(path) for path in manifests},
         folders={path: fingerprint(path) for path in (config.noise, config.reverb) if path},
-        usable_rows=_usable_rows(train, dev),
-        audio_sha256=hashlib.sha256(b"".join(audio_stamps([train, dev]))).hexdigest()[:16],
+        usable_rows=_usable_rows(train, dev, others),
+        audio_sha256=hashlib.sha256(b"".join(audio_stamps(read))).hexdigest()[:16],
         environment=describe_environment(device, amp_dtype),
     )
 
 
-def _usable_rows(train: Sequence[Row], dev: Sequence[Row]) -> UsableRows:
-    rows = JoinedRows([train, dev])
+def _usable_rows(train: Sequence[Row], dev: Sequence[Row], others: Sequence[Row]) -> UsableRows:
+    rows = JoinedRows([train, dev, others])
     digest = hashlib.sha256("\n".join(row_places(rows)).encode()).hexdigest()
-    return UsableRows(len(train), len(dev), round(total_seconds(rows), 3), digest)
+    seconds = round(total_seconds(rows), 3)
+    return UsableRows(len(train), len(dev), seconds, digest, len(others))
+
+
+def find_model_change(saved: RunConfig) -> str:
+    """Return how the model that a run started from is lost; "" if it is still the same.
+
+    Official weights that are no longer in whisper's cache are downloaded again.
+    """
+    path, known = saved.settings.model, saved.model
+    if known is None:
+        return _find_download_problem(path)
+    if not os.path.isfile(path):
+        return f"{path}: gone since the run began"
+    return "" if fingerprint(path) == known else f"{path}: changed since the run began"
+
+
+def _find_download_problem(name: str) -> str:
+    try:
+        if name in whisper.available_models():
+            fetch_weights(name)
+    except ValueError as error:
+        return f"--model: {error}"
+    return ""
 
 
 def read_run_config(folder: Path) -> RunConfig:

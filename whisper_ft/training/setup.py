@@ -37,6 +37,7 @@ from whisper_ft.training.rows import (
     TrainingRows,
     dev_rows,
     order_training_rows,
+    other_rows,
     read_rows,
     sample_training_rows,
 )
@@ -121,6 +122,7 @@ def assemble(
         ),
         sampler=trained.sampler,
         dev=dev_rows(config, rows.dev),
+        others=other_rows(config, rows.others),
         train_sample=sample_training_rows(config, trained.rows),
         schedule=schedule,
         teacher=teacher,
