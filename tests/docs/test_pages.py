@@ -15,6 +15,7 @@ import whisper_ft
 from whisper_ft.data.prompts import KINDS, parse_policy
 from whisper_ft.data.row_parsing import parse_line
 from whisper_ft.evaluation.comparison import Change
+from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation
 from whisper_ft.evaluation.longform_scores import LongformSample, LongformScores
 from whisper_ft.evaluation.results import (
     EvaluationResult,
@@ -115,10 +116,14 @@ def test_every_name_of_the_library_is_on_the_python_page():
         assert re.search(rf"\b{name}\b", TEXTS["docs/reference/python.md"]), name
 
 
-def test_the_fields_of_a_logged_step_are_explained():
-    table = TEXTS["docs/reference/run-folder.md"].split("| field of a step | meaning |")[1]
+@pytest.mark.parametrize(
+    ("kind", "log"), [("a step", StepLog), ("an interpolation", LoggedInterpolation)]
+)
+def test_the_fields_of_the_lines_of_a_log_are_explained(kind, log):
+    page = TEXTS["docs/reference/run-folder.md"]
+    table = page.split(f"| field of {kind} | meaning |")[1].split("\n\n")[0]
     rows = re.findall(r"^\| (`.*?`) \|", table, re.M)
-    fields = [field.name for field in dataclasses.fields(StepLog)]
+    fields = [field.name for field in dataclasses.fields(log)]
     assert [name for row in rows for name in row.split("`")[1::2]] == fields
 
 

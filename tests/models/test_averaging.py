@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.models import random_whisper
 
-from whisper_ft.models.averaging import average
+from whisper_ft.models.averaging import average, mix_into
 from whisper_ft.models.loading import LoadedModel
 
 HEADS = "ABzY8"
@@ -26,6 +26,17 @@ def test_weights_are_the_shares_of_the_models(models):
     states = [loaded.model.state_dict() for loaded in models]
     for name, tensor in average(models, [0.25, 0.75]).model.state_dict().items():
         assert torch.equal(tensor, 0.25 * states[0][name] + 0.75 * states[1][name]), name
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_mixed_in_place_the_weights_are_those_of_the_average(models, share):
+    first, second = models
+    wanted = average([first, second], [share, 1 - share]).model.state_dict()
+    before = {name: tensor.clone() for name, tensor in second.model.state_dict().items()}
+    mix_into(first.model, second.model, share)
+    for name, tensor in first.model.state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+        assert torch.equal(second.model.state_dict()[name], before[name]), name
 
 
 @pytest.mark.parametrize(

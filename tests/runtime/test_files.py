@@ -1,5 +1,6 @@
 """Files are written whole, JSON Lines survive an interrupted write, and changes are noticed."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from whisper_ft.runtime.files import (
     append_json_lines,
     check_output_paths,
+    copy_atomically,
     filter_json_lines,
     find_file_problem,
     fingerprint,
@@ -50,6 +52,23 @@ def test_a_fingerprint_changes_with_the_file(tmp_path):
     first = fingerprint(path)
     path.write_text("b")
     assert first.size == 1 and fingerprint(path) != first
+
+
+def test_a_copy_is_whole_or_none(tmp_path, monkeypatch):
+    source, target = tmp_path / "best.pt", tmp_path / "tuned.pt"
+    source.write_bytes(b"weights")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            copy_atomically(source, target)
+    assert [path.name for path in tmp_path.iterdir()] == ["best.pt"]
+    copy_atomically(source, target)
+    assert target.read_bytes() == source.read_bytes() == b"weights"
+    assert len([*tmp_path.iterdir()]) == 2
 
 
 def test_a_folders_fingerprint_changes_with_its_files(tmp_path):

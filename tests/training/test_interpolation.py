@@ -1,5 +1,6 @@
 """At a run's end best.pt becomes the best mixture of trained and stock weights, killed or not."""
 
+import dataclasses
 import json
 import shutil
 import signal
@@ -227,6 +228,8 @@ def test_a_lost_model_is_said_before_anything_is_done_and_off_goes_on(
     material, folder, monkeypatch, loss
 ):
     path, saved = lose(material, folder, loss)
+    with (folder / "metrics.jsonl").open("a") as log:
+        log.write('5\n{"kind": "interpolation", "share"')  # cut in writing
     with pytest.raises(SetupError) as refused:
         resumed(folder)
     assert str(refused.value) == (
@@ -332,6 +335,12 @@ def test_what_will_happen_and_what_it_costs_or_why_not_is_said_at_the_start(mate
     off = plan_of([*material, "--out", str(tmp_path / "off"), "--interpolate", "off"])
     assert mixing.describe_interpolation_plan(off).endswith(": --interpolate off")
     assert not find_obstacle(plan.config, plan.dev)
+    one = dataclasses.replace(plan, dev=plan.dev.subset(range(8)))
+    one.dev.rows[:] = [dataclasses.replace(row, recording="talk") for row in one.dev.rows]
+    assert mixing.describe_interpolation_plan(one).endswith(
+        "The recordings of the dev rows cannot be halved: both halves hold rows of the same ones, "
+        "so that the score may be too good"
+    )
 
 
 def test_halves_share_no_recording_and_are_of_about_the_same_size():

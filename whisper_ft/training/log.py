@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def evaluation_of(folder: Path, step: int) -> LoggedEvaluation | None:
 def interpolation_of(folder: Path) -> LoggedInterpolation | None:
     """Return how a run's `best.pt` was mixed; None while it is not."""
     for line in read_json_lines(folder / METRICS):
-        if line["kind"] == "interpolation":
-            return LoggedInterpolation.from_json(line)
+        with suppress(KeyError, TypeError):  # a line that no run wrote
+            if line["kind"] == "interpolation":
+                return LoggedInterpolation.from_json(line)
     return None
