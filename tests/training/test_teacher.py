@@ -10,6 +10,7 @@ from helpers.runs import assert_same_run, lines, plan_of, train_until_signal
 from whisper_ft.training import run as running
 from whisper_ft.training import teacher
 from whisper_ft.training.loop import train
+from whisper_ft.training.plan import SetupError
 
 TAUGHT = ["--kl-weight", "1"]
 
@@ -67,3 +68,11 @@ def test_a_frozen_encoder_is_not_copied(argv):
     dims = plan.loaded.model.dims
     n = sum(p.numel() for p in plan.loaded.model.decoder.parameters())
     assert teacher.teacher_bytes(plan.config, torch.bfloat16, dims) == 2 * n
+
+
+def test_a_resumed_run_whose_teacher_is_lost_is_refused(argv, tmp_path):
+    flags = [*argv, *TAUGHT, "--max-steps", "2"]
+    train(plan_of(flags))
+    torch.save({}, argv[1])
+    with pytest.raises(SetupError, match=r"changed since the run began\. It is the teacher"):
+        plan_of(["--resume", str(tmp_path / "run")])

@@ -9,9 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from whisper.model import Whisper
+
 from whisper_ft.config.options import flag, type_problems
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.models.loading import load, vocabulary_from_dims
+from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
 from whisper_ft.runtime.files import fingerprint, partial_path, read_json_lines
 from whisper_ft.training.checkpoint import (
     BEST,
@@ -56,13 +58,26 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
         resolved = resolve_settings(config)
         raise_problems(rows.problems, resolved.problems)
-        stock = load(config.model).model if config.kl_weight else loaded.model
-        plan = assemble(config, resolved, loaded, stock, rows, lock)
+        plan = assemble(config, resolved, loaded, load_stock(saved, loaded), rows, lock)
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
         check_first_weights(plan, saved, from_start=state_path is None)
         if state_path is None:
             check_restart(plan, saved.settings.save_every)
     return dataclasses.replace(plan, state_path=state_path)
+
+
+def load_stock(saved: RunConfig, loaded: LoadedModel) -> Whisper:
+    """Return the model before training if the run has a teacher, and any model if it has none.
+
+    Raises SetupError if that model is lost.
+    """
+    if not saved.settings.kl_weight:
+        return loaded.model
+    if problem := find_model_change(saved):
+        raise SetupError(
+            [f"{problem}. It is the teacher (--kl-weight): restore it, or start a new run"]
+        )
+    return load(saved.settings.model).model
 
 
 def find_run(folder: Path) -> RunConfig:
