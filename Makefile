@@ -32,17 +32,19 @@ install: $(VENV)/installed
 $(VENV)/installed: $(CONSTRAINTS) setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch setuptools wheel
-	$(PIP) --no-build-isolation --editable ".[dev,docs,prepare,augment,plot]"
+	$(PIP) --no-build-isolation --editable ".[dev,docs,prepare,augment,plot,speak]"
 	@touch $@
 
-# What tests need beside Python: ffmpeg for whisper's own command, a browser for the report.
+# What tests need beside Python: ffmpeg for whisper's own command, a browser for the report,
+# synthesizers for `prepare speak`.
 tools:
-	@{ command -v ffmpeg && command -v chromedriver; } >/dev/null || { \
-	  echo "ffmpeg or chromedriver is missing; trying to install them"; \
-	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && \
-	    apt-get -qq install -y ffmpeg chromium chromium-driver >/dev/null; } || { \
-	  echo "install them first: apt install ffmpeg chromium chromium-driver, or" \
-	    "brew install ffmpeg chromedriver (beside Chrome)"; exit 1; }
+	@{ command -v ffmpeg && command -v chromedriver && command -v espeak-ng && command -v flite; \
+	  } >/dev/null || { \
+	  echo "ffmpeg, chromedriver, espeak-ng or flite is missing; trying to install them"; \
+	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update && apt-get -qq \
+	    install -y ffmpeg chromium chromium-driver espeak-ng flite >/dev/null; } || { \
+	  echo "install them first: apt install ffmpeg chromium chromium-driver espeak-ng flite, or" \
+	    "brew install ffmpeg chromedriver (beside Chrome) espeak-ng flite"; exit 1; }
 
 demo: install
 	$(EVALUATE) tiny.en data/test.jsonl --name "stock tiny.en" --json $(RUNS)/demo.stock.json

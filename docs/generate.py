@@ -23,7 +23,13 @@ from typing import Any
 
 from whisper_ft.config.commands import SETTINGS
 from whisper_ft.config.options import flag, format_range, format_value
-from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, RestoreConfig, SubtitlesConfig
+from whisper_ft.config.prepare import (
+    CorpusConfig,
+    NoisesConfig,
+    RestoreConfig,
+    SpeakConfig,
+    SubtitlesConfig,
+)
 from whisper_ft.config.train import TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +40,7 @@ PREPARE = {
     "prepare subtitles": SubtitlesConfig,
     "prepare noises": NoisesConfig,
     "prepare restore": RestoreConfig,
+    "prepare speak": SpeakConfig,
     "prepare FORMAT": CorpusConfig,
 }
 

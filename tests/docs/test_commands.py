@@ -17,7 +17,10 @@ PAGES = (  # in the order in which a reader takes them: later ones use what earl
     "README.md",
     "docs/index.md",
     *(f"docs/tutorials/{name}.md" for name in ("terms", "long-recordings", "languages")),
-    *(f"docs/how-to/{name}.md" for name in ("prepare-data", "out-of-memory", "resume", "evaluate")),
+    *(
+        f"docs/how-to/{name}.md"
+        for name in ("prepare-data", "speak-terms", "out-of-memory", "resume", "evaluate")
+    ),
 )
 OTHERS = ("make ", "pip ")  # they install, or take minutes: CI and `make` run them
 SHORT = "--max-steps 2 --eval-rows 1 --batch-size 2 --freeze-encoder"
@@ -67,6 +70,9 @@ def workplace(tmp_path_factory):
     (folder / "corpus/train/wav.scp").write_text("u1 u1.wav\n")
     words = "".join(c for c in rows[-1]["text"].lower() if c.isalnum() or c == " ")
     (folder / "corpus/train/text").write_text(f"u1 {words}\n")
+    (folder / "my/terms.txt").write_text("Zyxin\n")
+    (folder / "my/carriers.txt").write_text("We start {} today.\n")
+    (folder / "my/sentences.txt").write_text("Give {Zalvexo} to nobody.\n")
     return folder
 
 

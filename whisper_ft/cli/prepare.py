@@ -7,14 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from whisper_ft.config.options import out_of_bounds, parse
-from whisper_ft.config.prepare import CorpusConfig, NoisesConfig, RestoreConfig, SubtitlesConfig
+from whisper_ft.config.prepare import (
+    CorpusConfig,
+    NoisesConfig,
+    RestoreConfig,
+    SpeakConfig,
+    SubtitlesConfig,
+)
 from whisper_ft.prepare.corpus_formats import CORPUS_FORMATS
 from whisper_ft.runtime.extras import describe_import_error
 
 if TYPE_CHECKING:
     from whisper_ft.prepare.manifest_writer import PrepareResult
 
-Config = TypeVar("Config", SubtitlesConfig, NoisesConfig, CorpusConfig, RestoreConfig)
+Config = TypeVar("Config", SubtitlesConfig, NoisesConfig, SpeakConfig, CorpusConfig, RestoreConfig)
 
 
 def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
@@ -80,6 +86,24 @@ def _restore(argv: Sequence[str], prog: str) -> PrepareResult:
     )
 
 
+def _speak(argv: Sequence[str], prog: str) -> PrepareResult:
+    config = _parse(SpeakConfig, argv, prog)
+    from whisper_ft.prepare.speak import prepare_speak  # imports torch: after --help
+
+    return prepare_speak(
+        [Path(path) for path in config.paths],
+        Path(config.out),
+        terms=[Path(path) for path in config.terms],
+        carriers=Path(config.carriers) if config.carriers else None,
+        language=config.language,
+        voices=config.voices,
+        takes=config.takes,
+        room_share=config.rooms,
+        reverb=config.reverb,
+        seed=config.seed,
+    )
+
+
 def _corpus(argv: Sequence[str], prog: str) -> PrepareResult:
     corpus_format = CORPUS_FORMATS[argv[0]]
     about = f"SOURCE is {corpus_format.description} {corpus_format.details}"
@@ -113,4 +137,5 @@ COMMANDS = {
     "subtitles": (SubtitlesConfig, _subtitles),
     "noises": (NoisesConfig, _noises),
     "restore": (RestoreConfig, _restore),
+    "speak": (SpeakConfig, _speak),
 }

@@ -106,3 +106,58 @@ class RestoreConfig:
         "en", "Language of rows for which the manifest names none.", metavar="LANGUAGE"
     )
     device: str = option("auto", DEVICE_HELP, metavar="DEVICE")
+
+
+@dataclass(frozen=True)
+class SpeakConfig:
+    """Let synthetic voices speak terms, in carrier sentences, and sentences."""
+
+    paths: tuple[str, ...] = option(
+        (),
+        "Text files of terms or of sentences, one a line. A file is a list of terms if most of its "
+        "lines have at most 4 words and do not end as a sentence does, or if --terms names it too. "
+        "A sentence may mark a term: {Zyxin}.",
+        positional=True,
+    )
+    out: str = option(
+        "",
+        "Output folder (required). It gets manifest.jsonl, audio files and notes on what was left "
+        "out.",
+        metavar="FOLDER",
+    )
+    terms: tuple[str, ...] = option(
+        (),
+        "Files of terms, one a line. They become keywords of the sentences that contain them; the "
+        "others are placed in carrier sentences.",
+        metavar="FILE",
+    )
+    carriers: str = option(
+        "",
+        "File of carrier sentences, one a line, with {} in place of the term. (default: everyday "
+        "English ones)",
+        metavar="FILE",
+    )
+    language: str = option("en", "Language of the texts, as whisper's code.", metavar="LANGUAGE")
+    voices: tuple[str, ...] = option(
+        (),
+        "Synthesizers, or voices such as flite/slt. (default: every installed voice of espeak-ng, "
+        "flite and hibari)",
+        metavar="VOICE",
+    )
+    takes: int = option(
+        4,
+        "How often each term or sentence is spoken, by different synthesizers and in different "
+        "carriers as far as there are.",
+        at_least=1,
+    )
+    rooms: float = option(
+        0.5, "Share of the rows that are placed in a room.", at_least=0.0, at_most=1.0
+    )
+    reverb: str = option(
+        "",
+        "Folder of impulse responses of rooms. (default: decaying noise, drawn for each row)",
+        metavar="FOLDER",
+    )
+    seed: int = option(
+        0, "Random seed for choosing voices, speeds, carriers, rooms and prompts.", at_least=0
+    )

@@ -153,7 +153,7 @@ def check_augmentation(augmentation: Augmentation) -> list[str]:
     problems = []
     for name in ("reverb", "noise"):
         if folder := getattr(augmentation, name):
-            problems += [f"--{name}: {problem}" for problem in _folder_problems(folder)]
+            problems += [f"--{name}: {problem}" for problem in audio_folder_problems(folder)]
     wanted = [name for name in ("reverb", "noise", "gain") if getattr(augmentation, name)]
     if wanted and (problem := _import_problem()):
         problems.append(f"--{wanted[0]}: {problem}")
@@ -178,11 +178,11 @@ def _import_transforms() -> tuple[Any, Any, Any]:
     return AddBackgroundNoise, ApplyImpulseResponse, Gain
 
 
-def _folder_problems(folder: str) -> list[str]:
+def audio_folder_problems(folder: str) -> list[str]:
     """Return what is wrong with a folder of audio."""
     if not Path(folder).is_dir():
         return [f"{folder}: not a folder: give a folder of audio"]
-    paths = _audio_files(folder)
+    paths = audio_files(folder)
     if not paths:
         return [f"{folder}: holds no audio: give a folder of audio"]
     problems = []
@@ -194,7 +194,7 @@ def _folder_problems(folder: str) -> list[str]:
     return problems
 
 
-def _audio_files(folder: str) -> list[Path]:
+def audio_files(folder: str) -> list[Path]:
     """Return a folder's audio files, in an order that does not depend on the file system."""
     suffixes = {f".{name.lower()}" for name in soundfile.available_formats()} | {".opus", ".oga"}
     paths = (path for path in Path(folder).rglob("*") if path.is_file())
@@ -216,9 +216,9 @@ def _apply(name: str, value: str | float, samples: Samples) -> Samples:
 def _make_transform(name: str, value: str | float) -> Any:
     AddBackgroundNoise, ApplyImpulseResponse, Gain = _import_transforms()
     if name == "reverb":
-        return ApplyImpulseResponse(_audio_files(str(value)), p=1.0, leave_length_unchanged=False)
+        return ApplyImpulseResponse(audio_files(str(value)), p=1.0, leave_length_unchanged=False)
     if name == "noise":
-        files = _audio_files(str(value))
+        files = audio_files(str(value))
         return AddBackgroundNoise(files, min_snr_db=MIN_SNR, max_snr_db=MAX_SNR, p=1.0)
     return Gain(min_gain_db=-float(value), max_gain_db=float(value), p=1.0)
 
