@@ -24,6 +24,7 @@ from typing import Any
 from whisper_ft.config.commands import SETTINGS
 from whisper_ft.config.options import flag, format_range, format_value
 from whisper_ft.config.prepare import (
+    AlignConfig,
     CorpusConfig,
     NoisesConfig,
     RestoreConfig,
@@ -40,6 +41,7 @@ PREPARE = {
     "prepare subtitles": SubtitlesConfig,
     "prepare noises": NoisesConfig,
     "prepare restore": RestoreConfig,
+    "prepare align": AlignConfig,
     "prepare speak": SpeakConfig,
     "prepare FORMAT": CorpusConfig,
 }

@@ -63,9 +63,10 @@ def workplace(tmp_path_factory):
         lines = [json.dumps(row) + "\n" for row in rows[:4]]
         (folder / "my" / f"{name}.jsonl").write_text("".join(lines))
     speech = read_audio(Path(rows[-1]["audio"]))
-    for name in ("call.wav", "talks/a.wav", "corpus/train/u1.wav", "noise/a.wav"):
+    for name in ("call.wav", "my/talk.wav", "talks/a.wav", "corpus/train/u1.wav", "noise/a.wav"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / name, speech, 16000)
+    (folder / "my/talk.txt").write_text(rows[-1]["text"])
     (folder / "talks/a.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\nHello.\n")
     (folder / "corpus/train/wav.scp").write_text("u1 u1.wav\n")
     words = "".join(c for c in rows[-1]["text"].lower() if c.isalnum() or c == " ")

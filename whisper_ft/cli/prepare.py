@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from whisper_ft.config.options import out_of_bounds, parse
 from whisper_ft.config.prepare import (
+    AlignConfig,
     CorpusConfig,
     NoisesConfig,
     RestoreConfig,
@@ -20,7 +21,9 @@ from whisper_ft.runtime.extras import describe_import_error
 if TYPE_CHECKING:
     from whisper_ft.prepare.manifest_writer import PrepareResult
 
-Config = TypeVar("Config", SubtitlesConfig, NoisesConfig, SpeakConfig, CorpusConfig, RestoreConfig)
+Config = TypeVar(
+    "Config", SubtitlesConfig, NoisesConfig, SpeakConfig, CorpusConfig, RestoreConfig, AlignConfig
+)
 
 
 def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
@@ -104,6 +107,21 @@ def _speak(argv: Sequence[str], prog: str) -> PrepareResult:
     )
 
 
+def _align(argv: Sequence[str], prog: str) -> PrepareResult:
+    config = _parse(AlignConfig, argv, prog)
+    from whisper_ft.prepare.align import align_recording  # imports torch: after --help
+
+    return align_recording(
+        Path(config.audio),
+        Path(config.text),
+        Path(config.out),
+        model=config.model,
+        language=config.language,
+        seed=config.seed,
+        device=config.device,
+    )
+
+
 def _corpus(argv: Sequence[str], prog: str) -> PrepareResult:
     corpus_format = CORPUS_FORMATS[argv[0]]
     about = f"SOURCE is {corpus_format.description} {corpus_format.details}"
@@ -137,5 +155,6 @@ COMMANDS = {
     "subtitles": (SubtitlesConfig, _subtitles),
     "noises": (NoisesConfig, _noises),
     "restore": (RestoreConfig, _restore),
+    "align": (AlignConfig, _align),
     "speak": (SpeakConfig, _speak),
 }

@@ -161,3 +161,24 @@ class SpeakConfig:
     seed: int = option(
         0, "Random seed for choosing voices, speeds, carriers, rooms and prompts.", at_least=0
     )
+
+
+@dataclass(frozen=True)
+class AlignConfig:
+    """Turn a long recording and its plain text, without times, into rows of at most 30 s."""
+
+    audio: str = option("", "The recording.", positional=True)
+    text: str = option(
+        "",
+        "What is said in it: plain text in UTF-8. Parts may be missing or extra.",
+        positional=True,
+    )
+    out: str = option(
+        "",
+        "Output folder (required). It gets manifest.jsonl and notes on what was left out.",
+        metavar="FOLDER",
+    )
+    model: str = option("large-v3", LISTENER_HELP, metavar="MODEL")
+    language: str = option("en", "Language of the speech.", metavar="LANGUAGE")
+    seed: int = option(0, "Random seed for choosing which silent windows to keep.", at_least=0)
+    device: str = option("auto", DEVICE_HELP, metavar="DEVICE")
