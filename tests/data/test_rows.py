@@ -7,6 +7,7 @@ import random
 import sys
 from array import array
 from dataclasses import fields as fields_of
+from dataclasses import replace
 
 import pytest
 from helpers.manifests import NAMES, write_manifest
@@ -19,7 +20,17 @@ from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy, example_rng
 from whisper_ft.data.row import Row
 from whisper_ft.data.row_parsing import parse_line
-from whisper_ft.data.rows import JoinedRows, Rows, row_keywords, row_places, row_writing
+from whisper_ft.data.rows import (
+    JoinedRows,
+    Rows,
+    SegmentedRows,
+    audio_stamps,
+    row_keywords,
+    row_places,
+    row_writing,
+    total_seconds,
+)
+from whisper_ft.text.tokens import Segment
 from whisper_ft.validation.checks import check_manifest
 
 
@@ -198,3 +209,15 @@ def test_rows_hold_no_python_object_per_row_so_forked_workers_share_them(corpus)
     )
     unique = {id(value): sys.getsizeof(value) for value in held}
     assert sum(unique.values()) < path.stat().st_size * 1.2 + n_rows * 70
+
+
+def test_rows_with_segments_that_were_found_are_the_same_rows_otherwise(corpus):
+    rows = check_manifest(read_manifest(corpus[0]), None).rows
+    segments = (Segment(0.0, 0.5, "Call"), Segment(0.5, None, ""))
+    found = SegmentedRows(rows, {1: segments})
+    assert found[1] == replace(rows[1], segments=segments)
+    assert found[0] == rows[0] and len(found) == len(rows)
+    assert list(row_places(found)) == list(row_places(rows))
+    assert row_keywords(found, 1) == rows[1].keywords and row_writing(found, 1) == rows[1].writing
+    assert total_seconds(JoinedRows([found])) == total_seconds(rows)
+    assert list(audio_stamps([found])) == list(audio_stamps([rows]))

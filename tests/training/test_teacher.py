@@ -74,5 +74,7 @@ def test_a_resumed_run_whose_teacher_is_lost_is_refused(argv, tmp_path):
     flags = [*argv, *TAUGHT, "--max-steps", "2"]
     train(plan_of(flags))
     torch.save({}, argv[1])
-    with pytest.raises(SetupError, match=r"changed since the run began\. It is the teacher"):
+    with pytest.raises(
+        SetupError, match=r"changed since the run began\. It is the teacher: restore it"
+    ):
         plan_of(["--resume", str(tmp_path / "run")])

@@ -86,6 +86,13 @@ class TrainConfig(PromptSettings):
         group="data",
         choices=("off", "recording", "speaker"),
     )
+    segments: str = option(
+        "off",
+        "auto: divide rows of 5 s or more that have no `segments` into those that the model before "
+        "training would write, found once and remembered. off: such a row is one segment.",
+        group="data",
+        choices=("auto", "off"),
+    )
     workers: int = option(
         2,
         "Processes that read audio. 0 reads it in the training process.",

@@ -7,7 +7,8 @@ import math
 from abc import abstractmethod
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, NamedTuple, overload
@@ -203,6 +204,32 @@ class Rows(RowSequence):
         )
 
 
+class SegmentedRows(RowSequence):
+    """Rows of which some have segments that their manifest does not give."""
+
+    def __init__(self, rows: Sequence[Row], segments: Mapping[int, Sequence[Segment]]) -> None:
+        self.rows = rows
+        self._packed = {  # as in RowTable, for little memory
+            index: marshal.dumps(tuple(map(tuple, some))) for index, some in segments.items()
+        }
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def row(self, index: int) -> Row:
+        row = self.rows[index]
+        if index not in self._packed:
+            return row
+        segments = (Segment(*fields) for fields in marshal.loads(self._packed[index]))
+        return replace(row, segments=tuple(segments))
+
+    def writing(self, index: int) -> Writing:
+        return row_writing(self.rows, index)
+
+    def keywords(self, index: int) -> tuple[str, ...]:
+        return row_keywords(self.rows, index)
+
+
 class JoinedRows(RowSequence):
     """The rows of several manifests, one manifest after the other."""
 
@@ -241,6 +268,8 @@ def row_keywords(rows: Sequence[Row], index: int) -> tuple[str, ...]:
 
 def row_places(rows: Sequence[Row]) -> Iterator[str]:
     """Yield `Row.place` of each row."""
+    if isinstance(rows, SegmentedRows):
+        return row_places(rows.rows)
     if isinstance(rows, JoinedRows):
         return chain.from_iterable(map(row_places, rows.parts))
     return rows.places() if isinstance(rows, Rows) else (row.place for row in rows)
@@ -248,6 +277,8 @@ def row_places(rows: Sequence[Row]) -> Iterator[str]:
 
 def total_seconds(rows: Sequence[Row]) -> float:
     """Return the seconds of audio in checked rows."""
+    if isinstance(rows, SegmentedRows):
+        return total_seconds(rows.rows)
     if isinstance(rows, JoinedRows):
         return sum(map(total_seconds, rows.parts))
     return sum(rows.durations if isinstance(rows, Rows) else (row.duration or 0.0 for row in rows))
@@ -256,7 +287,9 @@ def total_seconds(rows: Sequence[Row]) -> float:
 def audio_stamps(several: Iterable[Sequence[Row]]) -> Iterator[bytes]:
     """Yield bytes that change when an audio file of these checked rows changes."""
     for rows in several:
-        if isinstance(rows, JoinedRows):
+        if isinstance(rows, SegmentedRows):
+            yield from audio_stamps([rows.rows])
+        elif isinstance(rows, JoinedRows):
             yield from audio_stamps(rows.parts)
         elif isinstance(rows, Rows):
             yield rows.stamps.tobytes()

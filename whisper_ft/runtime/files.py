@@ -177,6 +177,11 @@ def audio_header_cache_path() -> Path:
     return _cache_root() / "whisper_ft" / "probes.sqlite"
 
 
+def segment_cache_path() -> Path:
+    """Return the file that remembers the segments found in rows."""
+    return _cache_root() / "whisper_ft" / "segments.jsonl"
+
+
 def _cache_root() -> Path:
     return Path(os.getenv("XDG_CACHE_HOME", Path.home() / ".cache"))
 

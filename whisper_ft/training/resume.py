@@ -67,16 +67,17 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
 
 
 def load_stock(saved: RunConfig, loaded: LoadedModel) -> Whisper:
-    """Return the model before training if the run has a teacher, and any model if it has none.
+    """Return the model before training if the run needs it, and any model if it does not.
+
+    It is the teacher, and it finds segments that are no longer remembered.
 
     Raises SetupError if that model is lost.
     """
-    if not saved.settings.kl_weight:
+    if not saved.settings.kl_weight and saved.settings.segments == "off":
         return loaded.model
     if problem := find_model_change(saved):
-        raise SetupError(
-            [f"{problem}. It is the teacher (--kl-weight): restore it, or start a new run"]
-        )
+        why = "It is the teacher" if saved.settings.kl_weight else "It finds the rows' segments"
+        raise SetupError([f"{problem}. {why}: restore it, or start a new run"])
     return load(saved.settings.model).model
 
 

@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from whisper.model import Whisper
+
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.packing import format_packing, pack_rows
@@ -17,6 +19,7 @@ from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.counts import format_count
 from whisper_ft.training.halves import MIN_ROWS
+from whisper_ft.training.segments import add_segments
 from whisper_ft.validation.checks import CheckedManifest, check_manifest
 
 LOGGER = logging.getLogger("whisper_ft")
@@ -88,18 +91,25 @@ def _log_skipped(path: str, checked: CheckedManifest) -> None:
 
 
 def order_training_rows(
-    config: TrainConfig, checked: Sequence[CheckedManifest], vocabulary: Vocabulary
+    config: TrainConfig,
+    checked: Sequence[CheckedManifest],
+    vocabulary: Vocabulary,
+    stock: Whisper,
 ) -> TrainingRows:
-    """Pack the rows where `--pack` asks for it, and order them by weight and language."""
+    """Find segments and pack the rows as the settings say, and order them by weight and language.
+
+    `stock` is the model before training, which finds the segments.
+    """
     manifests: list[Sequence[Row]] = []
     languages: list[tuple[str, ...]] = []
     for manifest in checked:
+        rows = manifest.rows if config.segments == "off" else add_segments(manifest.rows, stock)
         if config.pack == "off":
-            manifests.append(manifest.rows)
+            manifests.append(rows)
             languages.append(manifest.languages)
         else:
-            packed = pack_rows(manifest.rows, config.pack, vocabulary.tokenizer, config.seed)
-            LOGGER.info(format_packing(manifest.rows, packed))
+            packed = pack_rows(rows, config.pack, vocabulary.tokenizer, config.seed)
+            LOGGER.info(format_packing(rows, packed))
             manifests.append(packed)
             languages.append(tuple(row.language for row in packed))
     weights = config.train_weights or (1.0,) * len(manifests)

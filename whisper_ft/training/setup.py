@@ -91,8 +91,9 @@ def assemble(
     """
     model, vocabulary = loaded.model, vocabulary_from_dims(loaded.model.dims)
     teacher = make_teacher(stock, config, resolved.device, resolved.amp_dtype)
+    stock.to(resolved.device)
+    trained = order_training_rows(config, rows.train, vocabulary, stock)
     prepare_model(model, config, resolved.device)
-    trained = order_training_rows(config, rows.train, vocabulary)
     schedule = make_schedule(config, trained.sampler, model.dims)
     features = choose_features(config, resolved, model, trained, schedule)
     return Plan(

@@ -1,0 +1,51 @@
+"""Segments for training rows that have none."""
+
+import pytest
+from helpers.audio import write_tone
+from helpers.manifests import write_manifest
+from helpers.runs import assert_same_run, plan_of
+
+from whisper_ft.prepare import row_segments
+from whisper_ft.training.loop import train
+
+TEXT = "one two three four five six seven eight"
+
+
+@pytest.fixture
+def flags(argv, tmp_path, monkeypatch):
+    """Flags of a run with rows of 6 s, one of which has segments, and a row of 2 s."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rows = []
+    for i, seconds in enumerate((6.0, 6.0, 2.0)):
+        write_tone(tmp_path / f"long{i}.wav", seconds, hertz=200 + 50 * i)
+        rows.append({"audio": f"long{i}.wav", "text": TEXT})
+    rows[1]["segments"] = [{"start": 0, "end": 6, "text": TEXT}]
+    manifest = write_manifest(tmp_path / "long.jsonl", rows)
+    argv[argv.index("--train") + 1] = str(manifest)
+    return [*argv, "--segments", "auto"]
+
+
+def test_long_rows_without_segments_get_them_and_others_stay(flags, logged):
+    rows = plan_of(flags).examples.rows
+    assert rows[0].segments and " ".join(s.text for s in rows[0].segments) == TEXT
+    assert rows[0].segments[-1].end <= 6.0
+    assert len(rows[1].segments) == 1 and not rows[2].segments
+    assert "1 row of 5 s or more without segments: divided into" in logged()
+
+
+def test_without_the_setting_such_a_row_is_one_segment(flags):
+    rows = plan_of([*flags[:-1], "off"]).examples.rows
+    assert not rows[0].segments
+
+
+def test_a_resumed_run_reads_what_was_found_and_trains_on_the_same(flags, tmp_path, monkeypatch):
+    train(plan_of([*flags, "--out", str(tmp_path / "whole")]))
+    plan = plan_of([*flags, "--out", str(tmp_path / "cut")])
+    segments = plan.examples.rows[0].segments
+    plan.lock.close()  # as if it were killed before its first step
+    with monkeypatch.context() as patch:
+        patch.setattr(row_segments, "find_segments", None)  # would fail
+        resumed = plan_of(["--resume", str(tmp_path / "cut")])
+        assert resumed.examples.rows[0].segments == segments
+        train(resumed)
+    assert_same_run(tmp_path / "whole", tmp_path / "cut")

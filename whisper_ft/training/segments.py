@@ -1,0 +1,56 @@
+"""Segments for training rows that have none: those that the model before training would write.
+
+A row without segments is one segment. Trained on these, a model learns to write one segment per
+window, which spoils captions and makes `transcribe` skip and loop in long recordings.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from whisper.model import Whisper
+
+from whisper_ft.data.row import Row
+from whisper_ft.data.rows import SegmentedRows
+from whisper_ft.data.segment_cache import SegmentCache
+from whisper_ft.prepare.row_segments import find_row_segments
+from whisper_ft.runtime.files import segment_cache_path
+from whisper_ft.text.counts import format_count
+from whisper_ft.text.tokens import Segment
+
+LOGGER = logging.getLogger("whisper_ft")
+MIN_SECONDS = 5.0  # in a shorter row there is hardly more than one segment
+ROWS_AT_ONCE = 5_000  # that are objects in memory
+
+
+def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
+    """Return the rows with segments where they have none, found once and remembered.
+
+    Short rows stay as they are, and so do rows whose text the model cannot write.
+    """
+    wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
+    if not wanted:
+        return rows
+    cache = SegmentCache(segment_cache_path())
+    found: dict[int, tuple[Segment, ...]] = {}
+    n_problems = 0
+    for start in range(0, len(wanted), ROWS_AT_ONCE):
+        indices = wanted[start : start + ROWS_AT_ONCE]
+        some = find_row_segments(stock, [rows[i] for i in indices], cache)
+        found |= {indices[i]: segments for i, segments in some.segments.items()}
+        n_problems += len(some.problems)
+    n_segments = sum(map(len, found.values()))
+    text = (
+        f"{format_count(len(found), 'row')} of {MIN_SECONDS:g} s or more without segments: divided "
+        f"into {n_segments} as the model before training would write them"
+    )
+    if n_problems:
+        text += f"; {n_problems} more stay one segment each"
+    LOGGER.info(text)
+    return SegmentedRows(rows, found)
+
+
+def lacks_segments(row: Row) -> bool:
+    """Return whether a row is long enough for several segments and has none of its own."""
+    return bool(row.text.strip()) and not row.segments and (row.duration or 0.0) >= MIN_SECONDS
