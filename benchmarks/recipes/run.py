@@ -73,11 +73,12 @@ def main():
     torch.set_num_threads(args.threads)
     recipes = json.loads(args.recipes.read_text(encoding="utf-8"))
     common = shlex.split(recipes.pop("common", ""))
-    scores = args.out / "scores" / f"{args.model}-{args.steps}"
+    title = f"{Path(args.model).stem if args.model.endswith('.pt') else args.model}-{args.steps}"
+    scores = args.out / "scores" / title
     score_once(args, args.model, scores / "stock.json")
     for name in args.only or recipes:
         for seed in args.seeds:
-            folder = args.out / "runs" / f"{args.model}-{args.steps}-{name}-{seed}"
+            folder = args.out / "runs" / f"{title}-{name}-{seed}"
             train_once(args, common + shlex.split(recipes[name]), folder, seed)
             for kind in CHECKPOINTS:
                 if (checkpoint := folder / f"{kind}.pt").exists():

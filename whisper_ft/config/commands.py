@@ -184,6 +184,8 @@ class CompareConfig:
             "u_wer",
             "keyword_recall",
             "keyword_precision",
+            "mended",
+            "spoiled",
             "prompt_leak",
             "repetition",
             "empty",

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import regex
 
 from whisper_ft.data.row import Row
-from whisper_ft.text.spelling import can_respell, lookalike, respell
+from whisper_ft.text import spelling
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 UNSAID_RATE = 0.5  # of the unsaid terms of a respelled prompt
@@ -122,13 +122,13 @@ class Perturbation:
     def _respell(self, words: Mapping[str, str], row: Row, rng: random.Random) -> dict[str, str]:
         """Return other spellings of words by their lower case; a word without any is left out."""
         spellings = {
-            key: respell(word, row.written_language, rng, self._is_word)
+            key: spelling.respell(word, row.written_language, rng, self._is_word)
             for key, word in words.items()
         }
-        return {key: spelling for key, spelling in spellings.items() if spelling}
+        return {key: other for key, other in spellings.items() if other}
 
     def _lookalike(self, word: str, row: Row, rng: random.Random) -> str:
-        return lookalike(word, row.written_language, rng, self._is_word)
+        return spelling.lookalike(word, row.written_language, rng, self._is_word)
 
     def _is_term(self, word: str) -> bool:
         return word.casefold() in self.lexicon.term_words
@@ -158,7 +158,9 @@ def format_perturbation(perturbation: Perturbation, rows: Sequence[Row]) -> str:
         if row.keywords:
             count = counts.setdefault(row.written_language, [0, 0])
             count[0] += 1
-            count[1] += any(can_respell(term, row.written_language) for term in row.keywords)
+            count[1] += any(
+                spelling.can_respell(term, row.written_language) for term in row.keywords
+            )
     n_rows, n_respelled = map(sum, zip(*counts.values(), strict=True)) if counts else (0, 0)
     if not n_respelled:
         return (

@@ -1,0 +1,73 @@
+"""The harness that compares recipes of training."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.samples import sample
+
+RECIPES = Path(__file__).parents[2] / "benchmarks" / "recipes"
+
+
+@pytest.fixture
+def harness(monkeypatch):
+    monkeypatch.syspath_prepend(str(RECIPES))
+
+
+def test_speakers_that_are_held_out_are_in_no_training_row(harness):
+    from hold_out import hold_out
+
+    rows = [
+        {
+            "speaker": f"s{i % 5}",
+            "recording": f"r{i % 10}",
+            "keywords": ["x"] * (i % 2),
+            "text": f"{i}",
+        }
+        for i in range(100)
+    ]
+    kept, chosen = hold_out(rows, n_speakers=2, n_rows=20)
+    assert len({row["speaker"] for row in chosen}) == 2 and len(chosen) == 20
+    assert not {row["speaker"] for row in kept} & {row["speaker"] for row in chosen}
+    assert len(kept) == 60 and hold_out(rows, 2, 20) == (kept, chosen)
+
+
+def scores_file(path, texts, keywords=("Reid",)):
+    """Write samples with these outputs under the right prompt, and the reference otherwise."""
+    samples = [
+        sample("call Reid now", text, "call Reid now", "call Reid now", keywords=keywords,
+               place=f"m.jsonl:{i}")
+        for i, text in enumerate(texts, start=1)
+    ]  # fmt: skip
+    path.write_text(json.dumps({"samples": [s.to_json() for s in samples]}))
+
+
+def test_a_table_compares_recipes_with_stock_and_counts_a_loop_as_one_wrong_row(harness, tmp_path):
+    from table import markdown_table
+
+    scores_file(tmp_path / "stock.json", ["call read now"] * 10)
+    scores_file(tmp_path / "good.best.0.json", ["call Reid now"] * 10)
+    scores_file(tmp_path / "good.best.1.json", ["call Reid now"] * 9 + ["now " * 40])
+    lines = markdown_table(tmp_path).splitlines()
+    assert lines[2].startswith("| stock (1) | 33.3 / 0.0 / 0.0 | 100.0 / 0.0 / 0.0 | 0.0 ")
+    assert lines[3].startswith("| good, best (2) | 5.0 / 0.0 / 0.0 | 5.0 / 0.0 / 0.0 | 5.0 ")
+    assert "| -95.0 [-100.0, -85.0] |" in lines[3]
+
+
+@pytest.mark.slow
+def test_a_recipe_is_trained_scored_and_not_done_again(argv, tmp_path):
+    recipes = tmp_path / "recipes.json"
+    flags = {"common": "--lr 1e-3 --batch-size 2", "lists": "--prompts own=1"}
+    recipes.write_text(json.dumps(flags))
+    command = [sys.executable, str(RECIPES / "run.py"), str(recipes), "--model", argv[1]]
+    command += ["--train", argv[3], "--score", argv[5], "--out", str(tmp_path / "out")]
+    command += ["--steps", "2"]
+    first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "| lists, best (1) |" in first.stdout, first.stderr
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
+    assert len(kept) == 3 and not list((tmp_path / "out").rglob("state*.pt"))
+    again = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert again.stdout.splitlines()[-5:] == first.stdout.splitlines()[-5:], again.stderr
+    assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
