@@ -21,6 +21,7 @@ from whisper_ft import evaluate, train
 from whisper_ft.config.options import parse
 from whisper_ft.config.train import TrainConfig
 
+FINISHED = "finished"  # a file in the folder of a run whose states are removed
 CHECKPOINTS = ("best", "tuned")  # the mixture with stock, and the weights before it
 
 
@@ -40,6 +41,8 @@ def parse_arguments():
 
 def train_once(args, flags, folder, seed):
     """Train into a folder, or resume what stopped there; a finished run is left as it is."""
+    if (folder / FINISHED).exists():
+        return
     encoder = [] if "--train-encoder" in flags else ["--freeze-encoder"]
     cache = ["--feature-cache", str(args.out / "features")] if encoder else []
     own = [flag for flag in flags if flag != "--train-encoder"]
@@ -53,6 +56,9 @@ def train_once(args, flags, folder, seed):
     result = train(config)
     if result.reason != "finished":
         raise SystemExit(result.message)
+    (folder / FINISHED).touch()
+    for state in folder.glob("state*.pt"):  # large, and of no use to a finished run
+        state.unlink()
 
 
 def score_once(args, checkpoint, path):
@@ -83,8 +89,6 @@ def main():
             for kind in CHECKPOINTS:
                 if (checkpoint := folder / f"{kind}.pt").exists():
                     score_once(args, checkpoint, scores / f"{name}.{kind}.{seed}.json")
-            for state in folder.glob("state*.pt"):  # large, and of no use to a finished run
-                state.unlink()
             print(markdown_table(scores), flush=True)
 
 
