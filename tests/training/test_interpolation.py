@@ -217,8 +217,8 @@ def test_a_mixture_that_is_the_tuned_weights_leaves_best_pt_as_it_is(folder, mon
     monkeypatch.setattr(mixing, "choose_share", lambda *_: 1.0)
     result = train(resumed(folder))
     assert result.message.startswith(
-        f"best.pt is from step {result.best_step}: no mixture with stock's weights is better: dev "
-        "prompted_wer 100.0 % on the 4 rows that did not choose this, "
+        f"best.pt is from step {result.best_step}, since no mixture with stock's weights is "
+        "better: dev prompted_wer 100.0 % on the 4 rows that did not choose this, "
     )
     assert (folder / "best.pt").read_bytes() == before and not (folder / "tuned.pt").exists()
 
@@ -241,6 +241,24 @@ def test_a_lost_model_is_said_before_anything_is_done_and_off_goes_on(
     assert result.message.startswith("best.pt is from step ")
     path.write_bytes(saved)
     assert train(resumed(folder)).interpolation.share == 0.25  # a change of mind
+
+
+@pytest.mark.parametrize("loss", ["gone", "changed"])
+def test_a_lost_model_that_is_a_teacher_or_the_start_must_be_restored(material, folder, loss):
+    path, _ = lose(material, folder, loss)
+    config = json.loads((folder / "config.json").read_text())
+    config["settings"]["kl_weight"] = 0.1
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SetupError) as refused:
+        resumed(folder, "--interpolate", "off")
+    assert str(refused.value) == (
+        f"{path}: {loss} since the run began. It is the teacher of --kl-weight: restore it, or "
+        f"start a new run with --model {folder / 'best.pt'}"
+    )
+    for state in folder.glob("state*.pt"):
+        state.unlink()
+    with pytest.raises(SetupError, match=f"{loss} since the run began. No state was saved yet: "):
+        resumed(folder)
 
 
 def lose(material, folder, loss):

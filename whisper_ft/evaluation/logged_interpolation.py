@@ -87,9 +87,8 @@ def describe_interpolation(logged: LoggedInterpolation) -> str:
     """Return what best.pt is, and its score beside those of the weights that it lies between."""
     name, chosen, stock = logged.best_by, logged.scored(logged.share), logged.scored(0.0)
     if logged.share == 1:
-        text = (
-            f"best.pt is from step {logged.tuned_step}: no mixture with stock's weights is better"
-        )
+        reason = "since no mixture with stock's weights is better"
+        text = f"best.pt is from step {logged.tuned_step}, {reason}"
     else:
         text = (
             f"best.pt is {logged.share:g} of the tuned weights (of step {logged.tuned_step}, kept "

@@ -54,13 +54,19 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
     lock = lock_run(folder)
     with setup_errors(lock):
         state_path = newest_state(folder)
+        if state_path is None:
+            check_first_model(saved, "No state was saved yet", "start a new run")
+        elif config.kl_weight:
+            check_first_model(saved, "It is the teacher of --kl-weight", new_run(folder))
         loaded = load(config.model) if state_path is None else load_state_model(state_path)
         rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
         resolved = resolve_settings(config)
         raise_problems(rows.problems, resolved.problems)
         plan = assemble(config, resolved, loaded, load_stock(saved, loaded), rows, lock)
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
-        check_first_weights(plan, saved, from_start=state_path is None)
+        if interpolation_due(plan):
+            purpose = f"At the end its weights are mixed into {BEST}"
+            check_first_model(saved, purpose, "add --interpolate off")
         if state_path is None:
             check_restart(plan, saved.settings.save_every)
     return dataclasses.replace(plan, state_path=state_path)
@@ -162,23 +168,10 @@ def check_restart(plan: Plan, save_every: int) -> None:
     LOGGER.info(f"{folder}: no state was saved yet, so the run starts again from step 0")
 
 
-def check_first_weights(plan: Plan, saved: RunConfig, *, from_start: bool) -> None:
-    """Raise SetupError if the run still needs the model that it started from, and that is lost.
-
-    It is needed where no state was saved, and at the end for a mixture.
-    """
-    if not from_start and not interpolation_due(plan):
-        return
-    if not (problem := find_model_change(saved)):
-        return
-    if from_start:
-        raise SetupError([f"{problem}: restore it, or start a new run"])
-    raise SetupError(
-        [
-            f"{problem}. At the end its weights are mixed into {BEST}: restore it, or add "
-            "--interpolate off"
-        ]
-    )
+def check_first_model(saved: RunConfig, purpose: str, remedy: str) -> None:
+    """Raise SetupError if the model that the run started from is lost, and say what needs it."""
+    if problem := find_model_change(saved):
+        raise SetupError([f"{problem}. {purpose}: restore it, or {remedy}"])
 
 
 def last_step(folder: Path) -> int:
