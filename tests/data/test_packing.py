@@ -18,7 +18,7 @@ from whisper_ft.data.packing import format_packing, pack_rows
 from whisper_ft.data.prompt_kinds import previous_ids
 from whisper_ft.data.prompts import example_rng
 from whisper_ft.data.row import Row
-from whisper_ft.evaluation.longform import join_recordings
+from whisper_ft.evaluation.longform_recordings import longform_recordings
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.tokens import Segment, build_example
 from whisper_ft.validation.checks import check_manifest
@@ -254,7 +254,7 @@ def test_joined_windows_of_subtitles_contain_no_audio_twice(tmp_path):
         row("a", audio="x", start=0.0, end=30.0, duration=30.0, recording="r", segments=cut),
         row("b", audio="x", start=24.0, end=54.0, duration=30.0, recording="r"),
     ]
-    (whole,) = join_recordings(windows)
+    (whole,) = longform_recordings(windows)
     assert whole.duration == 54.0 and whole.text == "a b"
     assert whole.segments == (Segment(0.0, 23.0, "a"), Segment(24.0, 54.0, "b"))
     assert [(part.start, part.end) for part in whole.parts] == [(0.0, 24.0), (24.0, 54.0)]
@@ -331,7 +331,7 @@ def test_joined_windows_in_separate_files_contain_no_audio_twice(tmp_path):
         text = " ".join(s.text for s in said if s.end <= end - start)
         path = tmp_path / f"{i}.wav"
         rows.append(row(text, audio=path, segments=said, duration=end - start, recording="r"))
-    (whole,) = join_recordings(rows)
+    (whole,) = longform_recordings(rows)
     samples, segments = read_row_audio(whole, timestamps=True)
     assert len(samples) == 50 * 16000 and np.abs(samples - sound).max() < 1e-3
     assert [(s.start, s.end) for s in segments] == [(0.0, 24.0), (24.0, 36.0), (36.0, 50.0)]

@@ -12,11 +12,16 @@ import pytest
 from whisper.tokenizer import get_tokenizer
 
 import whisper_ft
+from whisper_ft.config.commands import LONGFORM_CONDITIONS
 from whisper_ft.data.prompts import KINDS, parse_policy
 from whisper_ft.data.row_parsing import parse_line
 from whisper_ft.evaluation.comparison import Change
 from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation
-from whisper_ft.evaluation.longform_scores import LongformSample, LongformScores
+from whisper_ft.evaluation.longform_scores import (
+    LONGFORM_SCORES,
+    LongformSample,
+    LongformScores,
+)
 from whisper_ft.evaluation.results import (
     EvaluationResult,
     EvaluationSettings,
@@ -102,13 +107,15 @@ def test_every_flag_that_a_page_names_exists():
 
 def test_the_scores_are_the_ones_that_are_computed():
     (page,) = (TEXTS[name] for name in TEXTS if name.endswith("scores.md"))
-    table, longform = page.split("| score | what it counts |")[1].split("## Scores of longform")
+    rows, longform = page.split("## Scores of longform")
+    table = rows.split("| score | what it counts |")[1]
     named = [
         name for row in re.findall(r"^\| (`.*?`) \|", table, re.M) for name in row.split("`")[1::2]
     ]
     assert sorted(named) == sorted(SCORES)
-    for field in dataclasses.fields(LongformScores):
-        assert f"`{field.name}`" in longform
+    names = [field.name for field in dataclasses.fields(LongformScores)]
+    for name in (*names, *LONGFORM_CONDITIONS, *LONGFORM_SCORES, "empty"):
+        assert f"`{name}`" in longform
 
 
 def test_every_name_of_the_library_is_on_the_python_page():

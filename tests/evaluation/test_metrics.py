@@ -13,7 +13,6 @@ from whisper_ft.evaluation.metrics import (
     keyword_precision,
     keyword_recall,
     leaked_words,
-    looped_words,
     split_word_errors,
     time_words,
     word_errors,
@@ -130,24 +129,6 @@ def test_a_short_prompt_leaks_as_a_whole():
 
 def test_all_of_an_output_that_is_the_prompt_is_leaked():
     assert leaked("alpha beta gamma delta", "one two", "alpha beta gamma delta") == Count(4, 4)
-
-
-def looped(reference, hypothesis):
-    return looped_words(reference.split(), hypothesis.split())
-
-
-def test_loops_are_third_and_later_copies_that_the_reference_lacks():
-    assert looped("a b", "a b") == Count(0, 2)
-    assert looped("so", "so so so so") == Count(2, 4)
-    assert looped("x", "thank you thank you thank you thank you") == Count(4, 8)
-    assert looped("no no no no", "no no no no") == Count(0, 4)  # it was said
-    assert looped("a", "a b a b") == Count(0, 4)  # twice is no loop
-    assert looped("", "") == Count(0, 0)
-
-
-@given(words, st.integers(3, 6))
-def test_copies_of_anything_loop(unit, n):
-    assert looped_words([], unit * n).part >= (n - 2) * len(unit)
 
 
 @given(words, words, words)

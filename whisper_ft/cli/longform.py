@@ -6,12 +6,12 @@ from pathlib import Path
 
 from whisper_ft.config.commands import LongformConfig
 from whisper_ft.evaluation.longform import make_longform_plan, transcribe_plan
-from whisper_ft.evaluation.longform_scores import format_longform
+from whisper_ft.evaluation.longform_tables import format_longform
 from whisper_ft.runtime.files import check_output_paths, write_json, write_json_lines
 
 
 def longform(config: LongformConfig) -> int:
-    """Score whisper's own transcribe() on whole recordings and on silence."""
+    """Score whisper's own transcribe() on whole recordings and on silence, by initial prompt."""
     plan = make_longform_plan(config)
     outputs = {"--json": [config.json], "--samples": [config.samples]}
     check_output_paths(outputs, [config.checkpoint, *config.manifests])

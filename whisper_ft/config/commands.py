@@ -15,6 +15,8 @@ from whisper_ft.config.train import (
 CHECKPOINT_HELP = "A .pt file or an official model name."
 MANIFESTS_HELP = "Manifests (JSON Lines files)."
 JSON_HELP = "Write the scores to this JSON file."
+# How longform transcribes: the prompt, and whether every window gets it or the first one alone.
+LONGFORM_CONDITIONS = ("none", "right", "right_carried", "wrong", "wrong_carried")
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,15 @@ class LongformConfig:
     manifests: tuple[str, ...] = option((), MANIFESTS_HELP, positional=True)
     language: str = option("en", LANGUAGE_HELP, metavar="LANGUAGE")
     task: str = option("transcribe", TASK_HELP, choices=TASKS)
+    conditions: tuple[str, ...] = option(
+        LONGFORM_CONDITIONS,
+        "Transcribe without an initial prompt, with the right one or with a wrong one. carried: "
+        "with carry_initial_prompt, so that every window gets the prompt, and not only the first. "
+        "Each condition takes as long as the others; none is enough for recordings without a "
+        "list of terms.",
+        choices=LONGFORM_CONDITIONS,
+    )
+    seed: int = option(0, "Random seed for the prompts.", at_least=0)
     device: str = option("auto", DEVICE_HELP, metavar="DEVICE")
     name: str = option(
         "", "Name of the checkpoint in the result. (default: its path)", metavar="NAME"

@@ -88,14 +88,16 @@ def evaluation_rows(
         first = bisect_right(ring, place_of[i])
         turns = range(first, first + min(len(ring), MAX_TRIES))
         following = (order[ring[turn % len(ring)]] for turn in turns)
-        others = (right(j) for j in following if _unrelated(rows[i], rows[j]) and right(j).strip())
+        others = (
+            right(j) for j in following if is_unrelated(rows[i], rows[j]) and right(j).strip()
+        )
         wrong = (p for p in others if is_wrong_prompt(p, right(i), rows[i]))
         wrong_prompts.append(next(wrong, None))
     terms = list(dict.fromkeys(term for row in rows for term in row.keywords))
     return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrong_prompts, terms)
 
 
-def _unrelated(row: Row, other: Row) -> bool:
+def is_unrelated(row: Row, other: Row) -> bool:
     """Return whether two rows share their text's language but not their recording."""
     same_recording = bool(row.recording) and row.recording == other.recording
     return not same_recording and row.written_language == other.written_language

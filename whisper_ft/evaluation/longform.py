@@ -2,40 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import whisper
 from whisper.audio import SAMPLE_RATE
 from whisper.decoding import DecodingOptions
 from whisper.model import Whisper
+from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.config.commands import LongformConfig
-from whisper_ft.data.audio import log_mel
+from whisper_ft.config.commands import LONGFORM_CONDITIONS, LongformConfig
+from whisper_ft.config.options import out_of_bounds, type_problems
+from whisper_ft.data.audio import Samples, log_mel
 from whisper_ft.data.dataset import read_row_audio
-from whisper_ft.data.packing import join_rows
 from whisper_ft.data.row import MAX_SECONDS, Row
+from whisper_ft.evaluation.conditions import PromptedRows
+from whisper_ft.evaluation.longform_prompts import prompt_recordings
+from whisper_ft.evaluation.longform_recordings import longform_recordings
 from whisper_ft.evaluation.longform_scores import LongformSample, LongformScores, score_longform
+from whisper_ft.evaluation.metrics import Count
+from whisper_ft.evaluation.samples import Output
 from whisper_ft.models.loading import load, try_load_vocabulary
 from whisper_ft.runtime.devices import pick_device
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.tokens import Segment
 from whisper_ft.validation.checks import usable_rows
 
+LOGGER = logging.getLogger("whisper_ft")
+_REASONS = {  # why no recording has a prompt of a kind
+    "right": "no recording has keywords, or one prompt that all of its rows share: add `keywords`",
+    "wrong": "no other recording's prompt can serve as a wrong one: add recordings with keywords",
+}
+SAMPLING_SEED = 0  # `transcribe` samples at a temperature where greedy decoding fails
+
 
 @dataclass(frozen=True)
 class LongformPlan:
-    """A checkpoint and the recordings that it transcribes."""
+    """A checkpoint, and the recordings that it transcribes under which conditions."""
 
     checkpoint: str
     name: str
     manifests: tuple[str, ...]
+    seed: int
     device: torch.device
-    recordings: Sequence[Row]
+    recordings: PromptedRows
+    conditions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,14 +58,19 @@ class LongformResult:
     """The scores of a checkpoint on whole recordings and silence."""
 
     name: str
-    manifests: tuple[str, ...]  # names of the files
     scores: LongformScores
     samples: Sequence[LongformSample]  # not part of the JSON
+    manifests: tuple[str, ...] = ()  # names of the files
+    seed: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return name, manifests and scores as JSON."""
-        manifests = list(self.manifests)
-        return {"name": self.name, "manifests": manifests, "scores": self.scores.to_json()}
+        """Return name, manifests, seed and scores as JSON."""
+        return {
+            "name": self.name,
+            "manifests": list(self.manifests),
+            "seed": self.seed,
+            "scores": self.scores.to_json(),
+        }
 
 
 def longform(
@@ -58,9 +78,12 @@ def longform(
 ) -> LongformResult:
     """Score whisper's own `transcribe()` on whole recordings, made of joined rows, and silence.
 
+        result = longform("runs/mine/best.pt", ["my/dev.jsonl"], conditions=["none", "right"])
+        print(result.scores["right"]["wer"].rate)
+
     `checkpoint` is a .pt file or an official model name. `options` are fields of `LongformConfig`,
-    such as `device` or `language`; `json` and `samples` have no effect, because nothing is printed
-    or written.
+    such as `conditions`, `device` or `language`; `json` and `samples` have no effect, because
+    nothing is printed or written.
     Raises ValueError with all that is wrong with options, checkpoint and manifests, TypeError for
     an unknown option, and `data.dataset.RowError` for audio that cannot be read.
     """
@@ -69,11 +92,14 @@ def longform(
 
 
 def make_longform_plan(config: LongformConfig) -> LongformPlan:
-    """Read the manifests and join rows to recordings.
+    """Read the manifests, join rows to recordings and choose their prompts.
 
     Raises ValueError with all that is wrong with the settings, the checkpoint and the manifests.
     """
+    if wrong := type_problems(config):
+        raise ValueError("\n".join(wrong))
     vocabulary, problems = try_load_vocabulary(config.checkpoint)
+    problems += out_of_bounds(config)
     try:
         device = pick_device(config.device)
     except ValueError as error:
@@ -85,79 +111,137 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
         task=config.task,
         problems=problems,
     )
+    recordings = longform_recordings([row for some in rows.values() for row in some])
+    prompted = prompt_recordings(recordings, seed=config.seed)
     return LongformPlan(
         checkpoint=config.checkpoint,
         name=config.name or config.checkpoint,
         manifests=tuple(Path(path).name for path in config.manifests),
+        seed=config.seed,
         device=device,
-        recordings=join_recordings([row for some in rows.values() for row in some]),
+        recordings=prompted,
+        conditions=possible_conditions(prompted, config.conditions),
     )
+
+
+def possible_conditions(recordings: PromptedRows, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Return the wanted conditions for which a recording has a prompt, and warn of the others.
+
+    Raises ValueError if none is left, or if a prompt is one that stock `transcribe()` refuses.
+    """
+    prompts = {"right": recordings.right_prompts, "wrong": recordings.wrong_prompts}
+    lacking = [kind for kind in prompts if not any(prompts[kind])]
+    possible = tuple(c for c in LONGFORM_CONDITIONS if c in wanted and _kind(c) not in lacking)
+    left_out = [c for c in LONGFORM_CONDITIONS if c in wanted and c not in possible]
+    if left_out:
+        reason = f"--conditions {' '.join(left_out)}: {_REASONS[lacking[0]]}"
+        if not possible:
+            raise ValueError(f"{reason}, or use --conditions none")
+        LOGGER.warning("%s. Left out.", reason)
+    if set(possible) != {"none"}:
+        _check_prompts(recordings)
+    return possible
+
+
+def _check_prompts(recordings: PromptedRows) -> None:
+    """Raise ValueError with every recording that has a prompt which `transcribe()` refuses."""
+    problems = []
+    for number, row in enumerate(recordings.rows):
+        try:
+            get_tokenizer(False).encode(
+                "\n".join(filter(None, recordings.prompts(number).values()))
+            )
+        except ValueError:
+            problems.append(
+                f"{row.place}: a prompt holds <|...|>, which stock transcribe() refuses: remove it "
+                "from prompts and keywords, or use --conditions none"
+            )
+    if problems:
+        raise ValueError("\n".join(problems))
 
 
 def transcribe_plan(plan: LongformPlan) -> LongformResult:
     """Load the checkpoint, transcribe the recordings and score that."""
     model = load(plan.checkpoint, plan.device).model
-    samples = list(
-        progress_bar(
-            transcribe_recordings(model, plan.recordings),
-            "transcribing",
-            total=len(plan.recordings),
-            unit="recording",
-        )
-    )
-    return LongformResult(plan.name, plan.manifests, score_longform(samples), samples)
+    samples = transcribe_recordings(model, plan.recordings, plan.conditions)
+    return LongformResult(plan.name, score_longform(samples), samples, plan.manifests, plan.seed)
 
 
-def join_recordings(rows: Sequence[Row]) -> list[Row]:
-    """Join consecutive rows of a recording, however long; silence of no recording stays alone."""
-    joined: list[Row] = []
-    previous: Row | None = None
-    for row in rows:
-        if previous is not None and row.continues(previous):
-            joined[-1] = join_rows(joined[-1], row)
-        else:
-            joined.append(row)
-        previous = row
-    return joined
+def transcribe_recordings(
+    model: Whisper, recordings: PromptedRows, conditions: Sequence[str] = LONGFORM_CONDITIONS
+) -> list[LongformSample]:
+    """Return a sample of each recording, as `transcribe` writes it with a model in memory.
+
+    Everything but the prompt and the row's language is `transcribe`'s default. An empty right
+    prompt shares the output without a prompt; a wrong prompt of None has an output of None.
+    Random states are left as they were, and what `transcribe` samples is the same in every call.
+    Raises RowError for audio that cannot be read.
+    """
+    numbers = range(len(recordings.rows))
+    bar = progress_bar(numbers, "transcribing", total=len(numbers), unit="recording")
+    return [_transcribe_recording(model, recordings, number, conditions) for number in bar]
 
 
 @torch.no_grad()
-def transcribe_recordings(model: Whisper, rows: Sequence[Row]) -> Iterator[LongformSample]:
-    """Yield a sample of each row, transcribed with the defaults and the row's language.
+def _transcribe_recording(
+    model: Whisper, recordings: PromptedRows, number: int, conditions: Sequence[str]
+) -> LongformSample:
+    row = recordings.rows[number]
+    # A last segment that the row's end cuts is left out: its words are not in the reference.
+    samples, segments = read_row_audio(row, timestamps=False)
+    of_kind = recordings.prompts(number)
+    prompts = {condition: of_kind[_kind(condition)] for condition in LONGFORM_CONDITIONS}
+    outputs: dict[str, Output | None] = dict.fromkeys(LONGFORM_CONDITIONS)
+    known: dict[tuple[str, bool], Output] = {}
+    for condition in conditions:
+        prompt = prompts[condition]
+        if prompt is not None:
+            key = prompt, bool(prompt) and condition.endswith("_carried")
+            if key not in known:
+                known[key] = _transcribe(model, samples, row, *key)
+            outputs[condition] = known[key]
+    gate = None if row.text.strip() else _silence_gate(model, samples, row)
+    return LongformSample(
+        number=number,
+        place=row.place,
+        language=row.language,
+        task=row.task,
+        recording=row.recording,
+        seconds=len(samples) / SAMPLE_RATE,
+        keywords=row.keywords,
+        reference=row.text,
+        segments=tuple(segments),
+        prompts=prompts,
+        prompt_terms=tuple(recordings.prompt_terms(number)),
+        outputs=outputs,
+        no_speech_prob=gate and gate[0],
+        avg_logprob=gate and gate[1],
+    )
 
-    Raises RowError for audio that cannot be read.
-    """
-    for row in rows:
-        # A last segment that the row's end cuts is left out: its words are not in the reference.
-        samples, segments = read_row_audio(row, timestamps=False)
+
+def _kind(condition: str) -> str:
+    """Return the prompt of a condition: none, right or wrong."""
+    return condition.removesuffix("_carried")
+
+
+def _transcribe(model: Whisper, samples: Samples, row: Row, prompt: str, carry: bool) -> Output:
+    options = {"initial_prompt": prompt, "carry_initial_prompt": carry} if prompt else {}
+    on_gpu = model.device.type == "cuda"
+    with torch.random.fork_rng([model.device] if on_gpu else []):
+        torch.manual_seed(SAMPLING_SEED)
         result = whisper.transcribe(
-            model,
-            samples,
-            language=row.language,
-            task=row.task,
-            fp16=model.device.type == "cuda",
+            model, samples, language=row.language, task=row.task, fp16=on_gpu, **options
         )
-        gate = None if row.text.strip() else _silence_gate(model, samples, row)
-        yield LongformSample(
-            place=row.place,
-            language=row.language,
-            task=row.task,
-            seconds=len(samples) / SAMPLE_RATE,
-            reference=row.text,
-            output=result["text"].strip(),
-            segments=tuple(segments),
-            output_segments=tuple(_segment(segment) for segment in result["segments"]),
-            no_speech_prob=gate and gate[0],
-            avg_logprob=gate and gate[1],
-        )
+    segments = tuple(_segment(segment) for segment in result["segments"])
+    return Output(result["text"].strip(), segments, Count())
 
 
 def _segment(segment: Mapping[str, Any]) -> Segment:
     return Segment(segment["start"], segment["end"], segment["text"])
 
 
-def _silence_gate(model: Whisper, samples: np.ndarray, row: Row) -> tuple[float, float]:
-    """Return (no_speech_prob, avg_logprob) of the first window.
+def _silence_gate(model: Whisper, samples: Samples, row: Row) -> tuple[float, float]:
+    """Return (no_speech_prob, avg_logprob) of the first window, without a prompt.
 
     By these two `transcribe` decides whether the window is silent.
     """

@@ -1,127 +1,163 @@
-"""Score what `transcribe()` writes for whole recordings and for silence."""
+"""Score what `transcribe()` writes for whole recordings and for silence, by initial prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from whisper_ft.config.commands import LONGFORM_CONDITIONS
 from whisper_ft.evaluation.bootstrap import intervals
-from whisper_ft.evaluation.metrics import Count, boundary_errors, time_words, word_errors
-from whisper_ft.evaluation.scored_text import split_words
-from whisper_ft.evaluation.scoring import ScoreValue
-from whisper_ft.text.counts import format_count
-from whisper_ft.text.tokens import Segment
+from whisper_ft.evaluation.derailment import MIN_STRETCH, n_loops, skips
+from whisper_ft.evaluation.metrics import Count
+from whisper_ft.evaluation.samples import Sample, cased_corpora, recording_groups
+from whisper_ft.evaluation.scored_text import ScoredText
+from whisper_ft.evaluation.scoring import SCORES, ConditionScores, Score, ScoreValue
 
 
 @dataclass(frozen=True)
-class LongformSample:
-    """A recording, or silence, and what `transcribe()` wrote for it."""
+class LongformSample(Sample):
+    """A recording, or silence, and what `transcribe()` wrote for it.
 
-    place: str  # file:line of its first row
-    language: str
-    task: str
-    seconds: float
-    reference: str
-    output: str
-    segments: tuple[Segment, ...]  # of the reference
-    output_segments: tuple[Segment, ...]
-    no_speech_prob: float | None = None  # of the first window, for silence only
+    `prompts` and `outputs` have an entry for each of `LONGFORM_CONDITIONS`.
+    """
+
+    no_speech_prob: float | None = None  # of the first window without a prompt, for silence only
     avg_logprob: float | None = None
-
-    def split(self, text: str) -> list[str]:
-        """Return normalized words, or characters for a language written without spaces."""
-        return split_words(text, self.language, self.task)
-
-    def n_errors(self) -> Count:
-        """Count word errors, or character errors for a language written without spaces."""
-        reference, output = self.split(self.reference), self.split(self.output)
-        return word_errors(" ".join(reference), " ".join(output))
-
-    def boundaries(self) -> tuple[Count, Count]:
-        """Return (seconds of error; boundaries compared, of the reference's)."""
-        reference = time_words(self.segments, self.split)
-        return boundary_errors(reference, time_words(self.output_segments, self.split))
 
     def to_json(self) -> dict[str, Any]:
         """Return the sample as JSON; the two numbers of silence for silence only."""
-        data = vars(self) | {
-            name: [segment._asdict() for segment in getattr(self, name)]
-            for name in ("segments", "output_segments")
-        }
-        return {name: value for name, value in data.items() if value is not None}
+        return {name: value for name, value in super().to_json().items() if value is not None}
+
+
+def loop_count(text: ScoredText) -> int:
+    """Return the number of loops of an output that its reference lacks."""
+    return n_loops(*text.words, _min_stretch(text))
+
+
+def skipped_stretches(text: ScoredText) -> list[range]:
+    """Return the long stretches of the reference's words that an output leaves out."""
+    return skips(*text.words, _min_stretch(text))
+
+
+def _min_stretch(text: ScoredText) -> int:
+    return 2 * MIN_STRETCH if text.unspaced else MIN_STRETCH  # characters, or words
+
+
+def _count_skipped(text: ScoredText) -> Count:
+    n_skipped = sum(len(stretch) for stretch in skipped_stretches(text))
+    return Count(n_skipped, len(text.words[0]))
+
+
+def _count_segments(text: ScoredText) -> Count:
+    """Count segments with text; 60 times their number, of seconds, are segments a minute."""
+    n_segments = sum(bool(segment.text.strip()) for segment in text.output.segments)
+    return Count(60 * n_segments, round(text.sample.seconds))
+
+
+LONGFORM_SCORES = {
+    **{
+        name: SCORES[name]
+        for name in (
+            "wer",
+            "b_wer",
+            "u_wer",
+            "keyword_recall",
+            "keyword_precision",
+            "mended",
+            "spoiled",
+            "prompt_leak",
+            "repetition",
+        )
+    },
+    "loops": Score(
+        "loops in a recording",
+        lambda text: Count(loop_count(text), 1),
+        is_percentage=False,
+    ),
+    "skipped": Score("words in long stretches that were left out", _count_skipped),
+    "skips": Score(
+        "long stretches left out of a recording",
+        lambda text: Count(len(skipped_stretches(text)), 1),
+        is_percentage=False,
+    ),
+    "segments_per_minute": Score("segments written", _count_segments, is_percentage=False),
+    "boundary_error": Score(
+        "mean error of segment boundaries, in seconds",
+        lambda text: text.timestamps[0],
+        is_percentage=False,
+    ),
+    "boundary_recall": Score(
+        "reference segment boundaries found in the output",
+        lambda text: text.timestamps[1],
+        higher_is_better=True,
+    ),
+}
 
 
 @dataclass(frozen=True)
 class LongformScores:
-    """Scores of a checkpoint, pooled over all recordings and all silence."""
+    """Scores of a checkpoint, pooled over all recordings and all silence.
+
+    `scores["right_carried"]["wer"]` is a `ScoreValue`.
+    """
 
     n_recordings: int
     hours: float  # of the recordings, without silence
-    wer: ScoreValue  # by character for languages written without spaces
-    boundary_error: ScoreValue  # seconds; see `score_longform`
-    boundary_recall: ScoreValue
     n_silent: int
-    empty: ScoreValue  # silent rows whose output is empty
-    no_speech_prob: ScoreValue  # mean of the silent rows' first windows
+    no_speech_prob: ScoreValue  # mean of the silent rows' first windows, without a prompt
     avg_logprob: ScoreValue
+    by_condition: Mapping[str, ConditionScores]  # of the conditions that were decoded
+
+    def __getitem__(self, condition: str) -> ConditionScores:
+        return self.by_condition[condition]
 
     def to_json(self) -> dict[str, Any]:
         """Return the scores as JSON."""
-        return {
-            name: value.to_json() if isinstance(value, ScoreValue) else value
-            for name, value in vars(self).items()
+        by_condition = {name: scores.to_json() for name, scores in self.by_condition.items()}
+        return vars(self) | {
+            "no_speech_prob": self.no_speech_prob.to_json(),
+            "avg_logprob": self.avg_logprob.to_json(),
+            "by_condition": by_condition,
         }
 
 
 def score_longform(samples: Sequence[LongformSample]) -> LongformScores:
-    """Pool counts over all recordings, and over all silent rows.
+    """Pool counts over all recordings by condition, and over all silent rows.
 
-    `wer` is after whisper's normaliser, its interval over recordings. `boundary_error` is how far,
-    in seconds, output segments start and end from the reference's, before and after the same words;
+    Intervals are 95 % bootstraps over recordings. `empty` is the share of silent rows whose output
+    is empty; all other scores are of recordings with speech. `boundary_error` is how far, in
+    seconds, output segments start and end from the reference's, before and after the same words;
     `boundary_recall` is the share of the reference's starts and ends that were so compared.
     """
     spoken = [sample for sample in samples if sample.reference.strip()]
     silent = [sample for sample in samples if not sample.reference.strip()]
-    errors = [sample.n_errors() for sample in spoken]
-    boundaries = [sample.boundaries() for sample in spoken]
-    n_empty = sum(not sample.output for sample in silent)
+    by_condition = {}
+    for condition in LONGFORM_CONDITIONS:
+        if any(sample.outputs[condition] is not None for sample in samples):
+            by_condition[condition] = _score_condition(spoken, silent, condition)
     return LongformScores(
         n_recordings=len(spoken),
         hours=sum(sample.seconds for sample in spoken) / 3600,
-        wer=ScoreValue(*Count.sum(errors), intervals([[count] for count in errors])[0]),
-        boundary_error=ScoreValue(*Count.sum(seconds for seconds, _ in boundaries)),
-        boundary_recall=ScoreValue(*Count.sum(compared for _, compared in boundaries)),
         n_silent=len(silent),
-        empty=ScoreValue(n_empty, len(silent)),
-        no_speech_prob=ScoreValue(sum(t.no_speech_prob or 0.0 for t in silent), len(silent)),
-        avg_logprob=ScoreValue(sum(t.avg_logprob or 0.0 for t in silent), len(silent)),
+        no_speech_prob=ScoreValue(sum(s.no_speech_prob or 0.0 for s in silent), len(silent)),
+        avg_logprob=ScoreValue(sum(s.avg_logprob or 0.0 for s in silent), len(silent)),
+        by_condition=by_condition,
     )
 
 
-def format_longform(scores: LongformScores) -> str:
-    """Return the scores in a few lines for a terminal."""
-    lines = []
-    if scores.n_recordings:
-        count = format_count(scores.n_recordings, "recording")
-        line = f"{count}, {scores.hours:.2f} h: WER {_percent(scores.wer)}"
-        if scores.wer.interval is not None:
-            low, high = (100 * bound for bound in scores.wer.interval)
-            line += f" [{low:.1f}, {high:.1f}]"
-        if (error := scores.boundary_error.rate) is not None:
-            line += (
-                f", mean error of segment boundaries {error:.2f} s "
-                f"(over {_percent(scores.boundary_recall, 0)} of the reference's boundaries)"
-            )
-        lines.append(line)
-    if scores.n_silent:
-        lines.append(
-            f"{format_count(scores.n_silent, 'silent row')}: {_percent(scores.empty)} stay empty, "
-            f"mean no_speech_prob {scores.no_speech_prob.rate:.2f}, "
-            f"mean avg_logprob {scores.avg_logprob.rate:.2f}"
-        )
-    return "\n".join(lines)
-
-
-def _percent(value: ScoreValue, n_digits: int = 1) -> str:
-    return "-" if value.rate is None else f"{value.rate:.{n_digits}%}"
+def _score_condition(
+    spoken: Sequence[LongformSample], silent: Sequence[LongformSample], condition: str
+) -> ConditionScores:
+    cased = cased_corpora(spoken)
+    decoded = [sample for sample in spoken if sample.outputs[condition] is not None]
+    texts = [ScoredText(sample, condition, sample.corpus in cased) for sample in decoded]
+    table = [[kind.count(text) for kind in LONGFORM_SCORES.values()] for text in texts]
+    ranges = intervals(table, recording_groups(decoded)) if table else [None] * len(LONGFORM_SCORES)
+    values = {
+        name: ScoreValue(*Count.sum(counts[column] for counts in table), ranges[column])
+        for column, name in enumerate(LONGFORM_SCORES)
+    }
+    outputs = [output for s in silent if (output := s.outputs[condition]) is not None]
+    values["empty"] = ScoreValue(sum(not output.text for output in outputs), len(outputs))
+    return ConditionScores(len(decoded), values)

@@ -111,26 +111,6 @@ def leaked_words(
     return Count(len(copied), len(hypothesis))
 
 
-def looped_words(reference: Sequence[str], hypothesis: Sequence[str]) -> Count:
-    """Of the hypothesis' words, count those in the third and later copies of a repeated stretch.
-
-    As many as the reference itself repeats are left out.
-    """
-    excess = _n_looped(hypothesis) - _n_looped(reference)
-    return Count(max(0, excess), len(hypothesis))
-
-
-def _n_looped(words: Sequence[str]) -> int:
-    looped: set[int] = set()
-    for period in range(1, len(words) // 3 + 1):
-        run = 0
-        for i in range(period, len(words)):
-            run = run + 1 if words[i] == words[i - period] else 0
-            if run >= 2 * period:
-                looped.update(range(i - period + 1, i + 1))
-    return len(looped)
-
-
 class TimedWords(NamedTuple):
     """The words of segments, and the seconds at which segments start before or end after one."""
 

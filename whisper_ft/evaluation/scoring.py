@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from whisper_ft.evaluation.bootstrap import Interval, intervals
-from whisper_ft.evaluation.metrics import Count, character_errors, looped_words
+from whisper_ft.evaluation.derailment import looped_words
+from whisper_ft.evaluation.metrics import Count, character_errors
 from whisper_ft.evaluation.samples import (
     CONDITIONS,
     Sample,
