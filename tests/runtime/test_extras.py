@@ -12,7 +12,7 @@ from whisper_ft.runtime.extras import describe_import_error, install_command
 SETUP = Path(__file__).parents[2] / "setup.cfg"
 
 
-@pytest.mark.parametrize("extra", ["plot", "prepare", "augment"])
+@pytest.mark.parametrize("extra", ["plot", "prepare", "augment", "speak"])
 def test_the_command_names_the_packages_of_the_extra(extra):
     setup = configparser.ConfigParser()
     setup.read(SETUP)
