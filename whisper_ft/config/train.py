@@ -250,6 +250,14 @@ class TrainConfig(PromptSettings):
         metavar="MANIFEST",
         group="evaluation",
     )
+    longform_minutes: float = option(
+        3.0,
+        "Minutes of dev recordings that stock transcribe() writes at the end, with best.pt and "
+        "with the model before training, to see whether long recordings have become worse. 0: "
+        "none.",
+        group="evaluation",
+        at_least=0,
+    )
     patience: int = option(
         0,
         "Stop after this many evaluations without a new best. 0: never.",

@@ -10,7 +10,7 @@ from whisper_ft.config.commands import LONGFORM_CONDITIONS
 from whisper_ft.evaluation.bootstrap import intervals
 from whisper_ft.evaluation.derailment import MIN_STRETCH, n_loops, skips
 from whisper_ft.evaluation.metrics import Count
-from whisper_ft.evaluation.samples import Sample, cased_corpora, recording_groups
+from whisper_ft.evaluation.samples import Sample, cased_corpora, checked, recording_groups
 from whisper_ft.evaluation.scored_text import ScoredText
 from whisper_ft.evaluation.scoring import SCORES, ConditionScores, Score, ScoreValue
 
@@ -120,6 +120,25 @@ class LongformScores:
             "avg_logprob": self.avg_logprob.to_json(),
             "by_condition": by_condition,
         }
+
+    @classmethod
+    def from_json(cls, data: Any) -> LongformScores:
+        """Read scores. Raises AttributeError, KeyError or TypeError for other data."""
+        by_condition = {
+            condition: ConditionScores(
+                checked(scores["n_rows"], int),
+                {name: ScoreValue.from_json(scores[name]) for name in (*LONGFORM_SCORES, "empty")},
+            )
+            for condition, scores in data["by_condition"].items()
+        }
+        return cls(
+            n_recordings=checked(data["n_recordings"], int),
+            hours=checked(data["hours"], int, float),
+            n_silent=checked(data["n_silent"], int),
+            no_speech_prob=ScoreValue.from_json(data["no_speech_prob"]),
+            avg_logprob=ScoreValue.from_json(data["avg_logprob"]),
+            by_condition=by_condition,
+        )
 
 
 def score_longform(samples: Sequence[LongformSample]) -> LongformScores:

@@ -35,14 +35,15 @@ def _table(scores: LongformScores) -> str:
     width = {name: 22 if name == "wer" else len(COLUMNS[name]) + 3 for name in names}
     lines = [f"{'prompt':14}" + "".join(f"{COLUMNS[name]:>{width[name]}}" for name in names)]
     for condition, values in scores.by_condition.items():
-        cells = (f"{_cell(name, values[name]):>{width[name]}}" for name in names)
+        cells = (f"{format_cell(name, values[name]):>{width[name]}}" for name in names)
         lines.append(f"{condition.replace('_', ', '):14}{''.join(cells)}")
     if any(values["boundary_error"].total for values in scores.by_condition.values()):
         lines.append("boundaries: mean error of segments' starts and ends, where they are found")
     return "\n".join(lines)
 
 
-def _cell(name: str, value: ScoreValue) -> str:
+def format_cell(name: str, value: ScoreValue) -> str:
+    """Format a score of whole recordings, loops and skips as numbers."""
     if value.rate is None:
         return "-"
     if name in TOTALS:

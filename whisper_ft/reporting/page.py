@@ -9,6 +9,8 @@ from typing import Any
 from whisper_ft.evaluation.best_score import format_best_score
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
 from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation, describe_interpolation
+from whisper_ft.evaluation.logged_longform import LoggedLongform
+from whisper_ft.evaluation.longform_tables import COLUMNS, format_cell
 from whisper_ft.evaluation.samples import CONDITIONS
 from whisper_ft.evaluation.scoring import SCORES, Scores
 from whisper_ft.evaluation.tables import format_score
@@ -35,6 +37,8 @@ class Report:
     best_step: int | None
     main_scores: list[str]  # names of the scores shown for each evaluation
     interpolation: LoggedInterpolation | None  # how best.pt was mixed
+    longform: LoggedLongform | None  # the check of whole recordings
+    longform_names: list[str]  # of the scores shown of it
     best_text: str  # what it is, in words; "" when it is no mixture
     meanings: dict[str, str]  # of the chosen evaluation's scores
     rows: list[ReportRow]
@@ -52,6 +56,7 @@ def write_report(folder: Path, out: Path, *, step: int | None, n_rows: int) -> s
     try:
         report = make_report(read_run(folder), step=step, n_rows=n_rows)
         html = template.render(
+            format_cell=format_cell,
             **vars(report),
             conditions=CONDITIONS,
             format_score=format_score,
@@ -87,6 +92,8 @@ def make_report(run: RunFolder, *, step: int | None, n_rows: int) -> Report:
             if name in ("wer", "mended", "spoiled", "loss", run.settings.best_by)
         ],
         interpolation=run.interpolation,
+        longform=run.longform,
+        longform_names=[*COLUMNS],
         best_text=describe_interpolation(run.interpolation) if run.interpolation else "",
         meanings={} if chosen is None else _meanings(chosen.scores),
         rows=report_rows(samples, run, n_rows),

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from whisper_ft.config.options import from_json
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
 from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation
+from whisper_ft.evaluation.logged_longform import LoggedLongform
 from whisper_ft.evaluation.samples import Sample, checked
 from whisper_ft.runtime.files import Fingerprint, numbered_json_lines
 
@@ -24,6 +25,7 @@ DAMAGE = (
     *(UnicodeDecodeError, json.JSONDecodeError),
 )
 Read = TypeVar("Read")
+_Logged: TypeAlias = "LoggedStep | LoggedEvaluation | LoggedInterpolation | LoggedLongform"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class RunFolder:
     steps: tuple[LoggedStep, ...]
     evaluations: tuple[LoggedEvaluation, ...]
     interpolation: LoggedInterpolation | None = None  # None: best.pt is no mixture
+    longform: LoggedLongform | None = None  # None: whole recordings were not checked
 
     def best(self) -> LoggedEvaluation | None:
         """Return the best evaluation after step 0, if there is one."""
@@ -103,6 +106,7 @@ def read_run(path: Path) -> RunFolder:
         steps=tuple(line for line in lines if isinstance(line, LoggedStep)),
         evaluations=tuple(line for line in lines if isinstance(line, LoggedEvaluation)),
         interpolation=next((line for line in lines if isinstance(line, LoggedInterpolation)), None),
+        longform=next((line for line in lines if isinstance(line, LoggedLongform)), None),
     )
 
 
@@ -137,10 +141,12 @@ def _read_lines(path: Path, read: Callable[[Any], Read]) -> list[Read]:
     return values
 
 
-def _logged(line: Any) -> LoggedStep | LoggedEvaluation | LoggedInterpolation | None:
+def _logged(line: Any) -> _Logged | None:
     """Return a line of the log that a report shows, None for another kind."""
     if line["kind"] == "step":
         return _step(line)
+    if line["kind"] == "longform":
+        return LoggedLongform.from_json(line)
     if line["kind"] == "interpolation":
         return LoggedInterpolation.from_json(line)
     return LoggedEvaluation.from_json(line) if line["kind"] == "evaluation" else None

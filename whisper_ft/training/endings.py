@@ -13,13 +13,14 @@ from whisper_ft.data.loader import WorkerError
 from whisper_ft.evaluation.best_score import MADE_WORSE, PROMPTED_WER, format_best_score, is_worse
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.logged_interpolation import describe_interpolation
+from whisper_ft.evaluation.logged_longform import describe_longform
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.capacity import describe_memory_needs
 from whisper_ft.training.checkpoint import BEST, LAST
 from whisper_ft.training.encoder_pass import FeatureWriteError
 from whisper_ft.training.interpolation import InterpolationError
-from whisper_ft.training.log import evaluation_of, interpolation_of
+from whisper_ft.training.log import evaluation_of, interpolation_of, longform_of
 from whisper_ft.training.result import Reason, TrainResult
 from whisper_ft.training.run import Run
 from whisper_ft.training.state import Progress
@@ -46,6 +47,8 @@ def end_run(run: Run, stop: StopRequest, command: str) -> TrainResult:
             f"{BEST} is from the last step, {run.progress.step}: there are no --dev rows to choose "
             "by"
         )
+    if checked := longform_of(run.plan.folder):
+        message += f"\n{describe_longform(checked)}"
     return _result(run, "finished", message)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
 from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation
+from whisper_ft.evaluation.logged_longform import LoggedLongform
 from whisper_ft.runtime.files import read_json_lines
 
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
@@ -53,4 +54,13 @@ def interpolation_of(folder: Path) -> LoggedInterpolation | None:
         with suppress(KeyError, TypeError):  # a line that no run wrote
             if line["kind"] == "interpolation":
                 return LoggedInterpolation.from_json(line)
+    return None
+
+
+def longform_of(folder: Path) -> LoggedLongform | None:
+    """Return a run's check of whole recordings; None while there is none."""
+    for line in read_json_lines(folder / METRICS):
+        with suppress(AttributeError, KeyError, TypeError):  # a line that no run wrote
+            if line["kind"] == "longform":
+                return LoggedLongform.from_json(line)
     return None

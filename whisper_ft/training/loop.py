@@ -18,8 +18,17 @@ from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.encoder_pass import encode_rows
 from whisper_ft.training.endings import end_run, fail_run
-from whisper_ft.training.interpolation import describe_interpolation_plan, interpolate
+from whisper_ft.training.interpolation import (
+    describe_interpolation_plan,
+    interpolate,
+    interpolation_due,
+)
 from whisper_ft.training.log import StepLog
+from whisper_ft.training.longform_check import (
+    check_longform,
+    describe_longform_check,
+    longform_check_due,
+)
 from whisper_ft.training.plan import Plan, describe_plan
 from whisper_ft.training.result import TrainResult
 from whisper_ft.training.resume import resume_plan
@@ -62,8 +71,10 @@ def train(
             _encode_missing(plan, stop)
             _train_steps(run, stop)
             run.save()
-            if not stop and not run.finished():
+            if not stop and interpolation_due(plan):
                 interpolate(plan, run.progress, stop)
+            if not stop and longform_check_due(plan):
+                check_longform(plan, run.progress, stop)
         except Exception as error:
             return fail_run(run, error, command)
         return end_run(run, stop, command)
@@ -131,6 +142,8 @@ def _log_start(run: Run) -> None:
         LOGGER.info(f"{run.plan.folder}: already finished, at step {run.saved.step}")
         return
     LOGGER.info(f"{describe_plan(run.plan)}\n{describe_interpolation_plan(run.plan)}")
+    if check := describe_longform_check(run.plan):
+        LOGGER.info(check)
     if run.saved:
         LOGGER.info(f"resuming from step {run.saved.step} of {run.plan.schedule.total_steps}")
 

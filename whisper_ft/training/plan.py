@@ -63,6 +63,7 @@ class Plan:
     sampler: Sampler
     dev: PromptedRows
     others: PromptedRows  # general speech, where nothing may be lost
+    recordings: PromptedRows  # of dev rows, for the check of whole recordings at the end
     train_sample: PromptedRows  # a few training rows, to see whether they still need their prompts
     schedule: Schedule
     teacher: Teacher | None

@@ -37,6 +37,7 @@ from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.checkpoint import BEST, LAST, TUNED, save_state
 from whisper_ft.training.interpolation import interpolation_due
 from whisper_ft.training.log import METRICS, SAMPLES, StepLog
+from whisper_ft.training.longform_check import longform_check_due
 from whisper_ft.training.optimizer import learning_rate, make_optimizer, restore_moments
 from whisper_ft.training.plan import Plan, SetupError
 from whisper_ft.training.state import Progress, RunState, not_a_state
@@ -260,7 +261,8 @@ class Run:
 
     def finished(self) -> bool:
         """Return whether nothing is left to do."""
-        return self.trained() and not interpolation_due(self.plan)
+        left = interpolation_due(self.plan) or longform_check_due(self.plan)
+        return self.trained() and not left
 
 
 def _next_batch(batches: Iterator[Batch | RowError]) -> Batch:

@@ -30,6 +30,7 @@ from whisper_ft.runtime.files import write_json
 from whisper_ft.training.capacity import check_disk_space, fit_batch
 from whisper_ft.training.checkpoint import lock_folder
 from whisper_ft.training.encoder_pass import CachedFeatures, find_features
+from whisper_ft.training.longform_check import check_recordings
 from whisper_ft.training.optimizer import peak_lr
 from whisper_ft.training.plan import Plan, Schedule, SetupError
 from whisper_ft.training.rows import (
@@ -124,6 +125,7 @@ def assemble(
         sampler=trained.sampler,
         dev=dev_rows(config, rows.dev),
         others=other_rows(config, rows.others),
+        recordings=check_recordings(config, [row for part in rows.dev for row in part.rows]),
         train_sample=sample_training_rows(config, trained.rows),
         schedule=schedule,
         teacher=teacher,
