@@ -87,6 +87,12 @@ def test_transcribe_hears_the_whole_recording_once_for_each_condition(rows, mode
     assert second.number == 1 and set(second.prompt_terms) == set(NAMES)
 
 
+def test_a_model_in_memory_has_the_scores_of_its_samples(rows, model, heard):
+    result = longform.score_recordings(model, prompted(rows), ["none"], name="tuned")
+    assert result.name == "tuned" and result.scores == score_longform(result.samples)
+    assert [sample.number for sample in result.samples] == [0, 1]
+
+
 def test_only_the_wanted_conditions_are_transcribed(rows, model, heard):
     (first, _) = longform.transcribe_recordings(model, prompted(rows), ["none"])
     assert len(heard) == 2

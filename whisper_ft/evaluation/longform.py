@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,8 +163,24 @@ def _check_prompts(recordings: PromptedRows) -> None:
 def transcribe_plan(plan: LongformPlan) -> LongformResult:
     """Load the checkpoint, transcribe the recordings and score that."""
     model = load(plan.checkpoint, plan.device).model
-    samples = transcribe_recordings(model, plan.recordings, plan.conditions)
-    return LongformResult(plan.name, score_longform(samples), samples, plan.manifests, plan.seed)
+    result = score_recordings(model, plan.recordings, plan.conditions, name=plan.name)
+    return replace(result, manifests=plan.manifests, seed=plan.seed)
+
+
+def score_recordings(
+    model: Whisper,
+    recordings: PromptedRows,
+    conditions: Sequence[str] = LONGFORM_CONDITIONS,
+    *,
+    name: str = "",
+) -> LongformResult:
+    """Return the scores of a model in memory on recordings.
+
+    For a check of a few minutes: `prompt_recordings(longform_recordings(rows, max_seconds=120),
+    seed=0, total_seconds=300)`.
+    """
+    samples = transcribe_recordings(model, recordings, conditions)
+    return LongformResult(name, score_longform(samples), samples)
 
 
 def transcribe_recordings(
