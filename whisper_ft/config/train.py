@@ -88,8 +88,8 @@ class TrainConfig(PromptSettings):
     )
     segments: str = option(
         "off",
-        "auto: divide rows of 5 s or more that have no `segments` into those that the model before "
-        "training would write, found once and remembered. off: such a row is one segment.",
+        "Rows of 5 s or more that have no `segments`. auto: divide them into the segments that the "
+        "model before training would write, found once and remembered. off: one segment each.",
         group="data",
         choices=("auto", "off"),
     )
