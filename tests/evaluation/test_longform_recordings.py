@@ -3,7 +3,11 @@
 import pytest
 from helpers.manifests import row
 
-from whisper_ft.evaluation.longform_recordings import draw_recordings, longform_recordings
+from whisper_ft.evaluation.longform_recordings import (
+    describe_recordings,
+    draw_recordings,
+    longform_recordings,
+)
 
 
 def talk(n, seconds=20.0, **fields):
@@ -40,6 +44,16 @@ def test_a_recording_longer_than_wanted_is_several():
     assert [r.duration for r in joined] == [60.0, 60.0, 20.0]
     (long,) = longform_recordings(talk(1, 90.0), max_seconds=60.0)
     assert long.duration == 90.0
+
+
+def test_how_rows_became_recordings_is_told():
+    rows = talk(3, recording="r")
+    told = describe_recordings(rows, longform_recordings(rows))
+    assert told == "3 rows -> 1 recording, 1 longer than one window of 30 s"
+    rows = talk(3)
+    told = describe_recordings(rows, longform_recordings(rows))
+    assert told.startswith("3 rows -> 3 recordings (no row has a `recording`: those of one")
+    assert "none longer than one window of 30 s, so that nothing shows previous text: give" in told
 
 
 def test_minutes_are_drawn_by_the_seed_from_long_recordings_first():

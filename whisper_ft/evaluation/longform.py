@@ -22,7 +22,7 @@ from whisper_ft.data.dataset import read_row_audio
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
-from whisper_ft.evaluation.longform_recordings import longform_recordings
+from whisper_ft.evaluation.longform_recordings import describe_recordings, longform_recordings
 from whisper_ft.evaluation.longform_scores import LongformSample, LongformScores, score_longform
 from whisper_ft.evaluation.metrics import Count
 from whisper_ft.evaluation.samples import Output
@@ -111,7 +111,9 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
         task=config.task,
         problems=problems,
     )
-    recordings = longform_recordings([row for some in rows.values() for row in some])
+    all_rows = [row for some in rows.values() for row in some]
+    recordings = longform_recordings(all_rows)
+    LOGGER.info(describe_recordings(all_rows, recordings))
     prompted = prompt_recordings(recordings, seed=config.seed)
     return LongformPlan(
         checkpoint=config.checkpoint,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from whisper_ft.data.packing import join_rows
 from whisper_ft.data.row import MAX_SECONDS, Row
+from whisper_ft.text.counts import format_count
 
 SPEAKER_SECONDS = 240.0  # of speech of one speaker that is joined where no row has a recording
 
@@ -31,6 +32,20 @@ def longform_recordings(rows: Sequence[Row], *, max_seconds: float = math.inf) -
     return [
         recording for group in groups.values() for recording in _join(group, limit, of_speaker=True)
     ]
+
+
+def describe_recordings(rows: Sequence[Row], recordings: Sequence[Row]) -> str:
+    """Return a line on how rows became recordings, and whether any shows previous text."""
+    line = f"{format_count(len(rows), 'row')} -> {format_count(len(recordings), 'recording')}"
+    if not any(row.recording for row in rows):
+        line += " (no row has a `recording`: those of one `speaker` are joined)"
+    n_long = sum((recording.duration or 0.0) > MAX_SECONDS for recording in recordings)
+    if n_long:
+        return f"{line}, {n_long} longer than one window of {MAX_SECONDS:g} s"
+    return (
+        f"{line}, none longer than one window of {MAX_SECONDS:g} s, so that nothing shows previous "
+        "text: give rows `recording`, and write those of one recording in order"
+    )
 
 
 def draw_recordings(recordings: Sequence[Row], total_seconds: float, seed: int) -> list[int]:
