@@ -17,7 +17,7 @@ from whisper_ft.data.dataset import DrawnText, Examples, RowError, read_row_audi
 from whisper_ft.data.loader import collate
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
-from whisper_ft.data.respelling import NO_PERTURBATION, Perturbation
+from whisper_ft.data.respelling import NO_PERTURBATION, Lexicon, Perturbation
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.tokens import IGNORE, Segment
@@ -76,7 +76,7 @@ def test_without_timestamps_the_audio_stops_before_a_segment_that_the_window_cut
 @pytest.fixture
 def respelled(examples):
     """The same examples with a keyword prompt each, respelled in every prompt."""
-    perturbation = Perturbation.of_rows(examples.rows, respell=1.0, lookalikes=0.0, contrast=0.0)
+    perturbation = Perturbation(1.0, 0.0, 0.0, Lexicon.of_rows(examples.rows))
     policy = PromptPolicy(own=0.5, keywords=0.5, distractors=(2, 4))
     return replace(examples, policy=policy, perturbation=perturbation)
 
@@ -125,6 +125,21 @@ def test_the_terms_of_a_prompt_are_marked_for_the_teacher(respelled, english):
         0,
     ]
     assert not any(respelled[ExampleIndex(1, 1)].texts[0].is_term)  # not found where not needed
+
+
+def test_after_a_prompt_with_terms_the_other_words_have_the_text_weight(respelled):
+    some = replace(respelled, mark_terms=True, text_weight=0.25)
+    drawn = [some.draw_text(ExampleIndex(number, 1)) for number in range(20)]
+    texts = [some.tokenize(ExampleIndex(0, 1), text, some.rows[1].resolved_segments(1.0))
+             for text in drawn]  # fmt: skip
+    for prompt, text in zip(drawn, texts, strict=True):
+        assert text.weight == (0.25 if prompt.prompt else 1.0)
+    ids = drawn[0].tokenizer.encode(" Smyth")
+    previous = drawn[0]._replace(prompt=ids, plain_prompt=ids, spellings={})
+    assert some.tokenize(ExampleIndex(0, 1), previous, ()).weight == 1.0  # ids: previous text
+    batch = collate([some[ExampleIndex(number, 1)] for number in range(4)])
+    assert batch.weights.tolist() == [0.25] * 4
+    assert collate([respelled[ExampleIndex(0, 1)]]).weights is None
 
 
 def test_a_text_that_no_longer_fits_in_its_other_spelling_stays_as_it_is(respelled, english):

@@ -20,7 +20,7 @@ from whisper_ft.data.loader import (
 )
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
-from whisper_ft.data.respelling import Perturbation
+from whisper_ft.data.respelling import Lexicon, Perturbation
 from whisper_ft.data.sampler import ExampleIndex, Sampler, batch_indices
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.models.loss import PromptedLoss
@@ -51,7 +51,7 @@ def test_padding_is_masked_and_to_the_right(examples):
 
 
 def test_a_split_batch_keeps_the_texts_of_a_row_together(examples):
-    perturbation = Perturbation.of_rows(examples.rows, respell=0, lookalikes=0, contrast=1.0)
+    perturbation = Perturbation(0, 0, 1.0, Lexicon.of_rows(examples.rows))
     some = replace(examples, policy=PromptPolicy(own=1.0, keywords=0.0), perturbation=perturbation)
     batch = collate([some[ExampleIndex(3, i)] for i in range(5)])
     assert batch.text_rows.tolist() == [0, 1, 1, 2, 3, 3, 4]  # every other row has a prompt
@@ -63,7 +63,7 @@ def test_a_split_batch_keeps_the_texts_of_a_row_together(examples):
 
 
 def test_a_loss_reads_the_audio_of_each_texts_row(examples, model):
-    perturbation = Perturbation.of_rows(examples.rows, respell=0, lookalikes=0, contrast=1.0)
+    perturbation = Perturbation(0, 0, 1.0, Lexicon.of_rows(examples.rows))
     some = replace(examples, policy=PromptPolicy(own=1.0, keywords=0.0), perturbation=perturbation)
     batch = collate([some[ExampleIndex(3, i)] for i in range(5)])
     each = replace(batch, mel=batch.mel[batch.text_rows], text_rows=None)

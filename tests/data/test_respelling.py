@@ -104,7 +104,7 @@ def test_words_are_replaced_whole_and_in_their_case():
 
 def test_a_summary_says_what_can_be_respelled_and_which_languages_have_no_rules():
     rows = [*ROWS, replace(row("東京で会う", keywords=("東京",)), language="ja")]
-    perturbation = Perturbation.of_rows(rows, respell=0.5, lookalikes=0.0, contrast=0.0)
+    perturbation = Perturbation(0.5, 0.0, 0.0, Lexicon.of_rows(rows))
     said = format_perturbation(perturbation, rows)
     assert said.startswith("rows whose keywords can be respelled: 4 of 5; no rules for ja")
     assert format_perturbation(Perturbation(), rows) == ""

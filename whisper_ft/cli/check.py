@@ -8,7 +8,7 @@ from pathlib import Path
 from whisper_ft.config.commands import CheckConfig
 from whisper_ft.config.options import out_of_bounds
 from whisper_ft.data.prompts import parse_policy
-from whisper_ft.data.respelling import Perturbation
+from whisper_ft.data.respelling import Lexicon, Perturbation
 from whisper_ft.models.loading import try_load_vocabulary
 from whisper_ft.runtime.files import check_output_paths, write_json
 from whisper_ft.validation.preview import preview
@@ -37,11 +37,8 @@ def check(config: CheckConfig) -> int:
         paragraphs = preview(
             report.rows,
             policy,
-            Perturbation.of_rows(
-                report.rows,
-                respell=config.respell,
-                lookalikes=config.lookalikes,
-                contrast=config.contrast,
+            Perturbation(
+                config.respell, config.lookalikes, config.contrast, Lexicon.of_rows(report.rows)
             ),
             vocabulary,
             n_rows=config.preview,

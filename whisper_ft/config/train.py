@@ -181,6 +181,14 @@ class TrainConfig(PromptSettings):
         at_least=0,
         at_most=10,
     )
+    text_weight: float = option(
+        1.0,
+        "Weight of the words that are no terms in the loss, after a prompt that holds terms. With "
+        "less than 1, a model learns from such prompts to read them rather than to know its texts.",
+        group="regularisation",
+        at_least=0,
+        at_most=1,
+    )
     noise: str = option(
         "",
         "Folder of noise recordings. Half of the examples are mixed with one, drawn at random.",

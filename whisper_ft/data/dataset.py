@@ -49,6 +49,7 @@ class TokenizedText(NamedTuple):
     tokens: list[int]
     targets: list[int]
     is_term: list[bool]  # of each target: whether it spells a term of the prompt
+    weight: float = 1.0  # of all other targets in the cross-entropy
     n_fallbacks: int = 0  # drawn changes that did not fit, so that the plain text was used
 
 
@@ -121,6 +122,7 @@ class Examples(Dataset[Example | RowError]):
     bpe_dropout: float = 0.0
     perturbation: Perturbation = NO_PERTURBATION
     mark_terms: bool = False  # whether targets that spell terms of the prompt are found
+    text_weight: float = 1.0  # of targets that are no terms, after a prompt that holds terms
     feature_paths: Mapping[FeatureKey, Path] | None = None  # of a frozen encoder's output
 
     def __getitem__(self, index: ExampleIndex) -> Example | RowError:
@@ -224,7 +226,10 @@ class Examples(Dataset[Example | RowError]):
         prompt_text = prompt if isinstance(prompt, str) else drawn.tokenizer.decode(prompt)
         keywords, spellings = row.keywords, drawn.spellings
         is_term = find_term_tokens(drawn.tokenizer, targets, prompt_text, keywords, spellings)
-        return TokenizedText(tokens, targets, is_term)
+        plain, lexicon = drawn.plain_prompt, self.perturbation.lexicon
+        lists_terms = isinstance(plain, str) and lexicon.has_term(plain)
+        weight = self.text_weight if lists_terms else 1.0
+        return TokenizedText(tokens, targets, is_term, weight)
 
     def _keeps_spellings(self, drawn: DrawnText) -> bool:
         """Return whether the decoder's cut of a long prompt leaves every other spelling in it."""
@@ -249,7 +254,7 @@ class Examples(Dataset[Example | RowError]):
         tokenizer = self.tokenizer_of(language=row.language, task=row.task)
         plain = self.policy(self.rows, index.row, rng, timestamps=timestamps, tokenizer=tokenizer)
         prompt, spellings = plain, dict[str, str]()
-        if isinstance(plain, str) and plain and self.perturbation != NO_PERTURBATION:
+        if isinstance(plain, str) and plain and self.perturbation.changes_prompts:
             prompt, spellings = self.perturbation(plain, row, self._rng("respelling", index))
         return DrawnText(tokenizer, prompt, plain, spellings, timestamps)
 

@@ -42,6 +42,7 @@ class Batch:
     features: Tensor | None = None  # float16 [R, n_audio_ctx, n_audio_state]
     text_rows: Tensor | None = None  # int64 [B], the row of each text; None: text i is of row i
     is_term: Tensor | None = None  # bool [B, T], targets that spell terms of the prompt; None: none
+    weights: Tensor | None = None  # float32 [B], of other targets in each text; None: 1
 
     @property
     def n_targets(self) -> int:
@@ -64,6 +65,7 @@ class Batch:
             targets=self.targets[texts],
             text_rows=None if self.text_rows is None else self.text_rows[texts] - first,
             is_term=None if self.is_term is None else self.is_term[texts],
+            weights=None if self.weights is None else self.weights[texts],
             places=self.places[part],
             n_fallbacks=0 if first else self.n_fallbacks,
         )
@@ -85,6 +87,7 @@ class Batch:
             targets=change(self.targets),
             text_rows=None if self.text_rows is None else change(self.text_rows),
             is_term=None if self.is_term is None else change(self.is_term),
+            weights=None if self.weights is None else change(self.weights),
         )
 
 
@@ -97,6 +100,7 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
     texts = [(row, text) for row, example in enumerate(whole) for text in example.texts]
     tokens, targets = pad_tokens([(text.tokens, text.targets) for _, text in texts])
     marks = [torch.tensor(text.is_term) for _, text in texts]
+    weights = [text.weight for _, text in texts]
     has_terms = any(bool(mark.any()) for mark in marks)
     mels = [example.mel for example in whole if example.mel is not None]
     features = [example.features for example in whole if example.features is not None]
@@ -109,6 +113,7 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         features=torch.stack(features) if features else None,
         text_rows=torch.tensor([row for row, _ in texts]) if len(texts) > len(whole) else None,
         is_term=pad_sequence(marks, batch_first=True) if has_terms else None,
+        weights=torch.tensor(weights) if min(weights) < 1 else None,
     )
 
 

@@ -46,6 +46,10 @@ class Lexicon:
         rare = {word for word in within if counts[word] < n_common}
         return cls(frozenset(counts), frozenset(alone | rare))
 
+    def has_term(self, text: str) -> bool:
+        """Return whether a text holds a word of any keyword."""
+        return not self.term_words.isdisjoint(split_words(text.casefold()))
+
 
 class Perturbed(NamedTuple):
     """A changed prompt, and the words that the text of its row spells as the prompt does."""
@@ -63,13 +67,10 @@ class Perturbation:
     contrast: float = 0.0  # of a second prompt for the same audio, if the first has right terms
     lexicon: Lexicon = field(default=Lexicon(), repr=False)
 
-    @classmethod
-    def of_rows(
-        cls, rows: Iterable[Row], *, respell: float, lookalikes: float, contrast: float
-    ) -> Perturbation:
-        """Return the changes of these rates; the words of all rows are read only if needed."""
-        lexicon = Lexicon.of_rows(rows) if respell or lookalikes or contrast else Lexicon()
-        return cls(respell, lookalikes, contrast, lexicon)
+    @property
+    def changes_prompts(self) -> bool:
+        """Whether a first prompt can change."""
+        return bool(self.respell or self.lookalikes)
 
     def __call__(self, prompt: str, row: Row, rng: random.Random) -> Perturbed:
         """Change a prompt of a row. Terms of the row that the prompt lacks are never changed."""
@@ -150,7 +151,7 @@ NO_PERTURBATION = Perturbation()
 
 def format_perturbation(perturbation: Perturbation, rows: Sequence[Row]) -> str:
     """Return in a line which languages have terms that can be respelled; "" if none is wanted."""
-    if perturbation == NO_PERTURBATION:
+    if not (perturbation.changes_prompts or perturbation.contrast):
         return ""
     every = -(-len(rows) // MAX_COUNTED) or 1
     counts: dict[str, list[int]] = {}  # by language: rows with keywords, and those respelled

@@ -21,6 +21,8 @@ class LossInputs(Protocol):
     @property
     def is_term(self) -> Tensor | None: ...  # bool [B, T], targets that spell terms of the prompt
     @property
+    def weights(self) -> Tensor | None: ...  # float32 [B], of targets that are no terms; None: 1
+    @property
     def text_rows(self) -> Tensor | None: ...  # int64 [B], the row of each text; None: as they come
     @property
     def tokens(self) -> Tensor: ...  # int64 [B, T]
@@ -55,7 +57,7 @@ class PromptedLoss(nn.Module):
             features = encode(self.encoder, batch.mel)
         learned = batch.targets >= 0
         logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
-        loss = F.cross_entropy(logits, batch.targets[learned], reduction="sum")
+        loss = _cross_entropy(logits, batch, learned)
         if self.teacher is None:
             return loss
         taught = learned if batch.is_term is None else learned & ~batch.is_term
@@ -91,6 +93,17 @@ class Teacher:
         return self.weight * F.kl_div(
             logits.log_softmax(-1), targets, reduction="sum", log_target=True
         )
+
+
+def _cross_entropy(logits: Tensor, batch: LossInputs, learned: Tensor) -> Tensor:
+    """Return the cross-entropy summed over learned targets, each with the weight of its text."""
+    targets = batch.targets[learned]
+    if batch.weights is None:
+        return F.cross_entropy(logits, targets, reduction="sum")
+    weights = batch.weights[:, None].expand_as(learned)
+    if batch.is_term is not None:
+        weights = weights.masked_fill(batch.is_term, 1.0)
+    return F.cross_entropy(logits, targets, reduction="none") @ weights[learned]
 
 
 def _of_texts(features: Tensor, batch: LossInputs) -> Tensor:

@@ -17,7 +17,8 @@ from whisper_ft.config.options import type_problems
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.augmentation import NO_AUGMENTATION
 from whisper_ft.data.dataset import Examples
-from whisper_ft.data.respelling import Perturbation
+from whisper_ft.data.respelling import Lexicon, Perturbation
+from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import Sampler
 from whisper_ft.models.layers import (
     use_activation_checkpointing,
@@ -113,13 +114,9 @@ def assemble(
             seed=config.seed,
             augmentation=resolved.augmentation,
             bpe_dropout=config.bpe_dropout,
-            perturbation=Perturbation.of_rows(
-                trained.rows,
-                respell=config.respell,
-                lookalikes=config.lookalikes,
-                contrast=config.contrast,
-            ),
-            mark_terms=bool(config.kl_weight),
+            perturbation=make_perturbation(config, trained.rows),
+            mark_terms=bool(config.kl_weight) or config.text_weight < 1,
+            text_weight=config.text_weight,
             feature_paths=features.paths,
         ),
         sampler=trained.sampler,
@@ -132,6 +129,13 @@ def assemble(
         lock=lock,
         missing_features=features.missing,
     )
+
+
+def make_perturbation(config: TrainConfig, rows: Sequence[Row]) -> Perturbation:
+    """Return how prompts are changed; the words of all rows are read only if they are needed."""
+    changes = config.respell or config.lookalikes or config.contrast
+    lexicon = Lexicon.of_rows(rows) if changes or config.text_weight < 1 else Lexicon()
+    return Perturbation(config.respell, config.lookalikes, config.contrast, lexicon)
 
 
 def raise_problems(*problems: Sequence[str]) -> None:
