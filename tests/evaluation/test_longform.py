@@ -174,6 +174,7 @@ def test_a_library_user_gets_scores_and_samples_and_nothing_is_printed(
     lines, model_path, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(progress, "_enabled", False)  # as in a library's process
+    monkeypatch.setattr(progress.LOGGER, "handlers", [])
     manifest = write_manifest(tmp_path / "m.jsonl", lines)
     result = longform.longform(model_path, [manifest], name="mine", conditions=["none", "right"])
     assert (result.name, result.manifests) == ("mine", ("m.jsonl",))
