@@ -135,7 +135,7 @@ def test_after_a_prompt_with_terms_the_other_words_have_the_text_weight(respelle
     for prompt, text in zip(drawn, texts, strict=True):
         assert text.weight == (0.25 if prompt.prompt else 1.0)
     ids = drawn[0].tokenizer.encode(" Smyth")
-    previous = drawn[0]._replace(prompt=ids, plain_prompt=ids, spellings={})
+    previous = drawn[0]._replace(prompt=ids, plain_prompt=ids, spellings={}, timestamps=False)
     assert some.tokenize(ExampleIndex(0, 1), previous, ()).weight == 1.0  # ids: previous text
     batch = collate([some[ExampleIndex(number, 1)] for number in range(4)])
     assert batch.weights.tolist() == [0.25] * 4
