@@ -5,8 +5,9 @@
 
 `recipes.json` maps a recipe's name to flags of `train`. Every recipe also gets the flags under
 "common". Each run trains with a frozen encoder and cached features, unless its recipe says
-`"--train-encoder"`, and each of its checkpoints is decoded once. What is done is kept: the same
-command goes on after a stop, and a new recipe is added to the table.
+`"--train-encoder"`. Its last weights, and their mixtures with stock's (`--shares`), are decoded
+once. What is done is kept: the same command goes on after a stop, and a new recipe is added to the
+table.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from whisper_ft.config.options import parse
 from whisper_ft.config.train import TrainConfig
 
 FINISHED = "finished"  # a file in the folder of a run whose states are removed
-CHECKPOINTS = ("best", "tuned")  # the mixture with stock, and the weights before it
 
 
 def parse_arguments():
@@ -34,6 +34,7 @@ def parse_arguments():
     parser.add_argument("--model", default="tiny.en")
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.5, 1.0])
     parser.add_argument("--only", nargs="+", default=[])
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
@@ -61,17 +62,20 @@ def train_once(args, flags, folder, seed):
         state.unlink()
 
 
-def score_once(args, checkpoint, path):
-    """Decode a checkpoint and keep its samples; what is decoded is not decoded again."""
-    if path.exists():
+def score_all(args, checkpoints, shares, paths):
+    """Decode mixtures of checkpoints and keep their samples; what is decoded is kept as it is."""
+    left = [(share, path) for share, path in zip(shares, paths, strict=True) if not path.exists()]
+    if not left:
         return
-    (result,) = evaluate(checkpoint, args.score, dtype="float32")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    samples = [s.to_json() for some in result.samples.values() for s in some]
-    content = {"result": result.to_json(), "samples": samples}
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    partial.replace(path)
+    mixed = tuple(share for share, _ in left) if len(checkpoints) == 2 else ()
+    results = evaluate(checkpoints, args.score, dtype="float32", interpolate=mixed)
+    for result, (_, path) in zip(results, left, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        samples = [s.to_json() for some in result.samples.values() for s in some]
+        content = {"result": result.to_json(), "samples": samples}
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        partial.replace(path)
 
 
 def main():
@@ -81,14 +85,13 @@ def main():
     common = shlex.split(recipes.pop("common", ""))
     title = f"{Path(args.model).stem if args.model.endswith('.pt') else args.model}-{args.steps}"
     scores = args.out / "scores" / title
-    score_once(args, args.model, scores / "stock.json")
+    score_all(args, [args.model], [1], [scores / "stock.json"])
     for name in args.only or recipes:
         for seed in args.seeds:
             folder = args.out / "runs" / f"{title}-{name}-{seed}"
             train_once(args, common + shlex.split(recipes[name]), folder, seed)
-            for kind in CHECKPOINTS:
-                if (checkpoint := folder / f"{kind}.pt").exists():
-                    score_once(args, checkpoint, scores / f"{name}.{kind}.{seed}.json")
+            paths = [scores / f"{name}.{100 * share:.0f}.{seed}.json" for share in args.shares]
+            score_all(args, [args.model, folder / "last.pt"], args.shares, paths)
             print(markdown_table(scores), flush=True)
 
 

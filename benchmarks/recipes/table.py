@@ -13,7 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from whisper_ft.evaluation.bootstrap import paired_interval
-from whisper_ft.evaluation.metrics import Count, looped_words
+from whisper_ft.evaluation.derailment import looped_words
+from whisper_ft.evaluation.metrics import Count
 from whisper_ft.evaluation.samples import CONDITIONS, Sample
 from whisper_ft.evaluation.scored_text import ScoredText
 
@@ -71,13 +72,13 @@ def line(name, stock, runs):
 
 
 def markdown_table(folder):
-    """Return the table of a folder of scores, a line for each recipe and kind of checkpoint."""
+    """Return the table of a folder of scores, a line for each recipe and share of its weights."""
     stock = read_counts(folder / "stock.json")
     runs = defaultdict(list)
     for path in sorted(folder.glob("*.*.*.json")):
-        name, kind, _ = path.name.removesuffix(".json").rsplit(".", 2)
-        runs[f"{name}, {kind}"].append(read_counts(path))
-    head = "| recipe (seeds) | WER right / none / wrong | B-WER | U-WER "
+        name, share, _ = path.name.removesuffix(".json").rsplit(".", 2)
+        runs[f"{name}, {share} %"].append(read_counts(path))
+    head = "| recipe, share of its weights (seeds) | WER right / none / wrong | B-WER | U-WER "
     head += "| B-WER right, against stock | B-WER none, against stock |"
     lines = [head, "|---|---|---|---|---|---|", line("stock", stock, [stock])]
     return "\n".join(lines + [line(name, stock, some) for name, some in runs.items()])

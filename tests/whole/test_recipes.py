@@ -48,11 +48,11 @@ def test_a_table_compares_recipes_with_stock_and_counts_a_loop_as_one_wrong_row(
     from table import markdown_table
 
     scores_file(tmp_path / "stock.json", ["call read now"] * 10)
-    scores_file(tmp_path / "good.best.0.json", ["call Reid now"] * 10)
-    scores_file(tmp_path / "good.best.1.json", ["call Reid now"] * 9 + ["now " * 40])
+    scores_file(tmp_path / "good.50.0.json", ["call Reid now"] * 10)
+    scores_file(tmp_path / "good.50.1.json", ["call Reid now"] * 9 + ["now " * 40])
     lines = markdown_table(tmp_path).splitlines()
     assert lines[2].startswith("| stock (1) | 33.3 / 0.0 / 0.0 | 100.0 / 0.0 / 0.0 | 0.0 ")
-    assert lines[3].startswith("| good, best (2) | 5.0 / 0.0 / 0.0 | 5.0 / 0.0 / 0.0 | 5.0 ")
+    assert lines[3].startswith("| good, 50 % (2) | 5.0 / 0.0 / 0.0 | 5.0 / 0.0 / 0.0 | 5.0 ")
     assert "| -95.0 [-100.0, -85.0] |" in lines[3]
 
 
@@ -65,9 +65,9 @@ def test_a_recipe_is_trained_scored_and_not_done_again(argv, tmp_path):
     command += ["--train", argv[3], "--score", argv[5], "--out", str(tmp_path / "out")]
     command += ["--steps", "2"]
     first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert "| lists, best (1) |" in first.stdout, first.stderr
+    assert "| lists, 100 % (1) |" in first.stdout, first.stderr
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
-    assert len(kept) == 3 and not list((tmp_path / "out").rglob("state*.pt"))
+    assert len(kept) == 4 and not list((tmp_path / "out").rglob("state*.pt"))
     again = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert again.stdout.splitlines()[-5:] == first.stdout.splitlines()[-5:], again.stderr
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}

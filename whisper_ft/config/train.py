@@ -175,8 +175,9 @@ class TrainConfig(PromptSettings):
     )
     kl_weight: float = option(
         0.0,
-        "Weight of the divergence from the model before training, on examples without a prompt, "
-        "against forgetting. 0 trains without this teacher and its memory.",
+        "Weight of the divergence from the model before training, which reads the same prompts, "
+        "against forgetting. The terms of a prompt are left out. 0 trains without this teacher and "
+        "its memory.",
         group="regularisation",
         at_least=0,
         at_most=10,
