@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,11 +58,11 @@ class PromptedLoss(nn.Module):
             features = encode(self.encoder, batch.mel)
         learned = batch.targets >= 0
         logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
-        loss = _cross_entropy(logits, batch, learned)
         if self.teacher is None:
-            return loss
-        taught = learned if batch.is_term is None else learned & ~batch.is_term
-        return loss + self.teacher.divergence(logits[taught[learned]], taught, batch, features)
+            return _cross_entropy(logits, batch, learned)
+        log_probs = logits.log_softmax(dim=-1)  # once, for both terms of the loss
+        divergence = self.teacher.divergence(log_probs, learned, batch, features)
+        return _cross_entropy(log_probs, batch, learned, F.nll_loss) + divergence
 
 
 @dataclass(frozen=True)
@@ -77,33 +78,44 @@ class Teacher:
     weight: float  # of the divergence in the loss
 
     def divergence(
-        self, logits: Tensor, taught: Tensor, batch: LossInputs, features: Tensor
+        self, log_probs: Tensor, learned: Tensor, batch: LossInputs, features: Tensor
     ) -> Tensor:
-        """Return the weighted KL(teacher || model) summed over the taught positions, in nats.
+        """Return the weighted KL(teacher || model), summed over learned positions but terms.
 
-        `logits` [n, n_vocab] are the model's at the n true positions of `taught` [B, T], and
-        `features` [R, n_audio_ctx, n_audio_state] the output of its encoder.
+        `log_probs` [n, n_vocab] are the model's at the n true positions of `learned` [B, T], and
+        `features` [R, n_audio_ctx, n_audio_state] the output of its encoder. In nats.
         """
         with torch.no_grad():
             if self.encoder is not None:
                 assert batch.mel is not None
                 features = encode(self.encoder, batch.mel)
             of_texts = _of_texts(features, batch)
-            targets = _logits_at(self.decoder, of_texts, batch.tokens, taught).log_softmax(-1)
-        return self.weight * F.kl_div(
-            logits.log_softmax(-1), targets, reduction="sum", log_target=True
-        )
+            targets = _logits_at(self.decoder, of_texts, batch.tokens, learned).log_softmax(-1)
+            probs = targets.exp()
+            if batch.is_term is not None:
+                probs[batch.is_term[learned]] = 0.0
+            negative_entropy = torch.dot(probs.flatten(), targets.flatten())
+        # Dot products, since what is as large as the logits should be read once.
+        return self.weight * (negative_entropy - torch.dot(probs.flatten(), log_probs.flatten()))
 
 
-def _cross_entropy(logits: Tensor, batch: LossInputs, learned: Tensor) -> Tensor:
-    """Return the cross-entropy summed over learned targets, each with the weight of its text."""
+def _cross_entropy(
+    scores: Tensor,
+    batch: LossInputs,
+    learned: Tensor,
+    loss_of: Callable[..., Tensor] = F.cross_entropy,
+) -> Tensor:
+    """Return the cross-entropy summed over learned targets, each with the weight of its text.
+
+    `scores` [n, n_vocab] are logits, or log-probabilities with `loss_of` `F.nll_loss`.
+    """
     targets = batch.targets[learned]
     if batch.weights is None:
-        return F.cross_entropy(logits, targets, reduction="sum")
+        return loss_of(scores, targets, reduction="sum")
     weights = batch.weights[:, None].expand_as(learned)
     if batch.is_term is not None:
         weights = weights.masked_fill(batch.is_term, 1.0)
-    return F.cross_entropy(logits, targets, reduction="none") @ weights[learned]
+    return loss_of(scores, targets, reduction="none") @ weights[learned]
 
 
 def _of_texts(features: Tensor, batch: LossInputs) -> Tensor:

@@ -42,10 +42,11 @@ def fit_batch(
             gradient_checkpointing=config.gradient_checkpointing,
             amp_dtype=amp_dtype,
         )
+        + teacher_bytes(config, amp_dtype, dims, n_rows=n)
         for n in (1, 2)
     )
     per_row = two_rows - one_row
-    free = free_bytes(device) - teacher_bytes(config, amp_dtype, dims)
+    free = free_bytes(device)
     n_fit = min(n_rows, 1 + int((free - one_row) // per_row))
     if n_fit < 1:
         raise ValueError(
@@ -74,6 +75,8 @@ def describe_memory_needs(
             frozen_encoder=frozen,
             gradient_checkpointing=recomputed,
             amp_dtype=amp_dtype,
+        ) + teacher_bytes(
+            dataclasses.replace(config, freeze_encoder=frozen), amp_dtype, dims, n_rows=batch_size
         )
         return f"{n_bytes / 1e9:.1f} GB"
 

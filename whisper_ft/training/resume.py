@@ -58,6 +58,8 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
             check_first_model(saved, "No state was saved yet", "start a new run")
         elif config.kl_weight:
             check_first_model(saved, "It is the teacher of --kl-weight", new_run(folder))
+        elif config.segments == "auto":
+            check_first_model(saved, "It finds the segments of rows", new_run(folder))
         loaded = load(config.model) if state_path is None else load_state_model(state_path)
         rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
         resolved = resolve_settings(config)
@@ -76,15 +78,9 @@ def load_stock(saved: RunConfig, loaded: LoadedModel) -> Whisper:
     """Return the model before training if the run needs it, and any model if it does not.
 
     It is the teacher, and it finds segments that are no longer remembered.
-
-    Raises SetupError if that model is lost.
     """
-    if not saved.settings.kl_weight and saved.settings.segments == "off":
-        return loaded.model
-    if problem := find_model_change(saved):
-        why = "It is the teacher" if saved.settings.kl_weight else "It finds the rows' segments"
-        raise SetupError([f"{problem}. {why}: restore it, or start a new run"])
-    return load(saved.settings.model).model
+    is_needed = saved.settings.kl_weight or saved.settings.segments == "auto"
+    return load(saved.settings.model).model if is_needed else loaded.model
 
 
 def find_run(folder: Path) -> RunConfig:

@@ -44,7 +44,7 @@ def fit_teacher(
     """Return settings without a teacher if it and one row of a step do not fit into memory."""
     if not config.kl_weight:
         return config
-    needed = teacher_bytes(config, amp_dtype, dims) + estimate_peak_bytes(
+    needed = teacher_bytes(config, amp_dtype, dims, n_rows=1) + estimate_peak_bytes(
         *(dims, 1),
         frozen_encoder=config.freeze_encoder,
         gradient_checkpointing=config.gradient_checkpointing,
@@ -61,9 +61,16 @@ def fit_teacher(
     return dataclasses.replace(config, kl_weight=0.0)
 
 
-def teacher_bytes(config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions) -> int:
-    """Return the size of the teacher's weights."""
+def teacher_bytes(
+    config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions, *, n_rows: int
+) -> int:
+    """Return what a teacher adds to a pass of `n_rows`: its weights and its distributions.
+
+    These are the log-probabilities of both models and the teacher's probabilities, in float32, at
+    half of the positions, as in `estimate_backward_bytes`.
+    """
     if not config.kl_weight:
         return 0
     itemsize = (amp_dtype or torch.float32).itemsize
-    return estimate_weight_bytes(dims, itemsize, decoder_alone=config.freeze_encoder)
+    weights = estimate_weight_bytes(dims, itemsize, decoder_alone=config.freeze_encoder)
+    return weights + 3 * 4 * n_rows * int(dims.n_text_ctx) // 2 * int(dims.n_vocab)
