@@ -54,7 +54,7 @@ def test_what_is_worse_than_stock_is_a_warning(flags, logged, monkeypatch):
 
 def test_stopped_in_the_check_a_resumed_run_does_it_once(flags, tmp_path, monkeypatch):
     train(plan_of([*flags, "--out", str(tmp_path / "whole")]))
-    real, calls = longform_check.transcribe_recordings, []
+    real, calls = longform_check.transcribe_recording, []
 
     def stopping(*args):
         calls.append(args)
@@ -63,7 +63,7 @@ def test_stopped_in_the_check_a_resumed_run_does_it_once(flags, tmp_path, monkey
         return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(longform_check, "transcribe_recordings", stopping)
+        patch.setattr(longform_check, "transcribe_recording", stopping)
         result = train_until_signal(plan_of([*flags, "--out", str(tmp_path / "cut")]))
     assert result.reason == "stopped" and not checks(result.folder)
     assert train(plan_of(["--resume", str(tmp_path / "cut")])).reason == "finished"

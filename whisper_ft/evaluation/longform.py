@@ -197,13 +197,14 @@ def transcribe_recordings(
     """
     numbers = range(len(recordings.rows))
     bar = progress_bar(numbers, "transcribing", total=len(numbers), unit="recording")
-    return [_transcribe_recording(model, recordings, number, conditions) for number in bar]
+    return [transcribe_recording(model, recordings, number, conditions) for number in bar]
 
 
 @torch.no_grad()
-def _transcribe_recording(
+def transcribe_recording(
     model: Whisper, recordings: PromptedRows, number: int, conditions: Sequence[str]
 ) -> LongformSample:
+    """Return the sample of the recording with this index: see `transcribe_recordings`."""
     row = recordings.rows[number]
     # A last segment that the row's end cuts is left out: its words are not in the reference.
     samples, segments = read_row_audio(row, timestamps=False)

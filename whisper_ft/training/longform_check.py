@@ -15,7 +15,7 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.logged_longform import LoggedLongform
-from whisper_ft.evaluation.longform import LongformResult, transcribe_recordings
+from whisper_ft.evaluation.longform import LongformResult, transcribe_recording
 from whisper_ft.evaluation.longform_change import describe_longform_change
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import longform_recordings
@@ -23,6 +23,7 @@ from whisper_ft.evaluation.longform_scores import score_longform
 from whisper_ft.evaluation.longform_tables import format_longform
 from whisper_ft.models.loading import load
 from whisper_ft.runtime.files import append_json_lines
+from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.checkpoint import BEST
 from whisper_ft.training.log import METRICS, longform_of
@@ -102,11 +103,13 @@ def _transcribe(
 ) -> LongformResult | None:
     """Return what a model writes for the recordings; None when stopped between two of them."""
     samples = []
-    for number in range(len(recordings.rows)):
+    numbers = range(len(recordings.rows))
+    bar = progress_bar(numbers, f"whole recordings, {name}", total=len(numbers), unit="recording")
+    for number in bar:
         if stop:
             return None
-        one = recordings.subset([number])
-        samples += transcribe_recordings(model, one, _conditions_of(recordings))
+        conditions = _conditions_of(recordings)
+        samples.append(transcribe_recording(model, recordings, number, conditions))
     return LongformResult(name, score_longform(samples), samples)
 
 
