@@ -76,3 +76,14 @@ def test_results_of_other_recordings_are_refused():
             longform_result(longform_sample(SAID, SAID)),
             longform_result(longform_sample(SAID, SAID, place="other:1")),
         )
+
+
+def test_with_a_prompt_more_segments_are_no_loss_and_fewer_are_told():
+    plain, some, more = written(WORDS), written(WORDS, 2), written(WORDS, 6)
+    few, many = (
+        longform_result(longform_sample(SAID, plain, outputs={"right_carried": segments}))
+        for segments in (some, more)
+    )
+    assert describe_longform_change(few, many) == []
+    (warning,) = describe_longform_change(many, few)
+    assert "cut into 2.0 segments a minute instead of 6.0" in warning
