@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from helpers.audio import tone
+from helpers.longform import longform_result, longform_sample
 from helpers.manifests import write_manifest
 from helpers.models import random_whisper
 from helpers.runs import plan_of
@@ -19,6 +20,7 @@ from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
 
 from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation, ShareScores
+from whisper_ft.evaluation.logged_longform import LoggedLongform
 from whisper_ft.evaluation.scoring import score
 from whisper_ft.reporting.rows import audio_data_uri
 from whisper_ft.training.loop import train
@@ -158,12 +160,15 @@ def test_a_run_without_evaluations_has_curves_alone(run, run_folder, tmp_path):
     assert "No evaluation yet" in (tmp_path / "report.html").read_text()
 
 
-def test_how_best_pt_was_mixed_is_shown(run, run_folder, tmp_path):
+@pytest.mark.parametrize(
+    ("others", "cells"), [(None, ""), (0.25, "<td>25.0 %</td><td>25.0 %</td>")]
+)
+def test_how_best_pt_was_mixed_is_shown(run, run_folder, tmp_path, others, cells):
     for file in ("config.json", "metrics.jsonl", "samples.jsonl"):
         shutil.copy(run_folder / file, tmp_path)
     assert "share of the trained weights" not in (run_folder / "report.html").read_text()
-    choosing = [ShareScores(share, share / 10, 1.0, None) for share in (0.0, 1.0, 0.5)]
-    scoring = [ShareScores(share, share / 5, 1.0, None) for share in (0.0, 0.5, 1.0)]
+    choosing = [ShareScores(share, share / 10, 1.0, others) for share in (0.0, 1.0, 0.5)]
+    scoring = [ShareScores(share, share / 5, 1.0, others) for share in (0.0, 0.5, 1.0)]
     scores = score([sample("Call Reid.", "Call Reid.", "Call read.", None)])
     mixed = LoggedInterpolation(
         2, 1, 0.5, "wer", 4, 5, "row", tuple(choosing), tuple(scoring), scores
@@ -173,8 +178,22 @@ def test_how_best_pt_was_mixed_is_shown(run, run_folder, tmp_path):
     assert run("report", tmp_path)[0] == 0
     html = (tmp_path / "report.html").read_text()
     assert "best.pt is 0.5 of the tuned weights (of step 1, kept in tuned.pt) and" in html
-    row = '<tr class="best"><td>0.5</td><td>5.0 %</td><td>10.0 %</td><td>-</td><td>-</td></tr>'
-    assert row in html
+    assert f'<tr class="best"><td>0.5</td><td>5.0 %</td><td>10.0 %</td>{cells}</tr>' in html
+
+
+def test_the_check_of_whole_recordings_is_shown(run, run_folder, tmp_path):
+    for file in ("config.json", "metrics.jsonl", "samples.jsonl"):
+        shutil.copy(run_folder / file, tmp_path)
+    segments = [(0, 30, "Call Reid now.")]
+    scores = longform_result(longform_sample([(0, 60, "Call Reid.")], segments)).scores
+    checked = LoggedLongform(2, scores, scores, ("1 new loop",))
+    with (tmp_path / "metrics.jsonl").open("a") as log:
+        log.write(json.dumps(checked.to_json()) + "\n")
+    assert run("report", tmp_path)[0] == 0
+    html = (tmp_path / "report.html").read_text()
+    assert "Whole recordings, joined from dev rows" in html
+    assert "Worse than before training: 1 new loop" in html
+    assert html.count("<td>50.0 %</td>") >= 2  # one inserted word of two, of both models
 
 
 def test_a_changed_manifest_gives_no_sound_rather_than_another_rows(run, run_folder, tmp_path):
