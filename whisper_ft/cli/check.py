@@ -7,6 +7,7 @@ from pathlib import Path
 
 from whisper_ft.config.commands import CheckConfig
 from whisper_ft.config.options import out_of_bounds
+from whisper_ft.data.found_keywords import read_keyword_rules
 from whisper_ft.data.prompts import parse_policy
 from whisper_ft.data.respelling import Lexicon, Perturbation
 from whisper_ft.models.loading import try_load_vocabulary
@@ -17,7 +18,8 @@ from whisper_ft.validation.report import check_manifests, format_report
 
 def check(config: CheckConfig) -> int:
     """Report problems and warnings of manifests; return 1 if there are problems."""
-    policy = parse_policy(config.prompts, config.distractors)
+    rules = read_keyword_rules(config.keywords, config.glossary)
+    policy = parse_policy(config.prompts, config.distractors, rules.glossary.terms)
     vocabulary, problems = try_load_vocabulary(config.model)
     check_output_paths({"--json": [config.json]}, config.manifests)
     report = check_manifests(
@@ -28,6 +30,7 @@ def check(config: CheckConfig) -> int:
         task=config.task,
         n_audio_rows=config.check_audio,
         seed=config.seed,
+        keywords=rules,
         problems=[*problems, *out_of_bounds(config)],
     )
     if config.json:
@@ -37,8 +40,10 @@ def check(config: CheckConfig) -> int:
         paragraphs = preview(
             report.rows,
             policy,
-            Perturbation(
-                config.respell, config.lookalikes, config.contrast, Lexicon.of_rows(report.rows)
+                config.respell,
+                config.lookalikes,
+                config.contrast,
+                Lexicon.of_rows(report.rows, rules.glossary.terms),
             ),
             vocabulary,
             n_rows=config.preview,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from whisper_ft.config.keywords import KeywordSettings
 from whisper_ft.config.options import option
 from whisper_ft.config.prompts import PromptSettings
 from whisper_ft.config.train import (
@@ -20,7 +21,7 @@ LONGFORM_CONDITIONS = ("none", "right", "right_carried", "wrong", "wrong_carried
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(KeywordSettings):
     """Decode manifests under the right prompt, none and a wrong one, and score checkpoints."""
 
     inputs: tuple[str, ...] = option(

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from whisper_ft.config.keywords import KeywordSettings
 from whisper_ft.config.options import option
 
 
 @dataclass(frozen=True)
-class PromptSettings:
+class PromptSettings(KeywordSettings):
     """How the prompts of training examples are drawn."""
 
     prompts: str = option(

@@ -339,6 +339,7 @@ class TrainConfig(PromptSettings):
             train=tuple(map(os.path.abspath, train)),
             dev=tuple(map(os.path.abspath, dev)),
             others=tuple(map(os.path.abspath, self.others)),
+            glossary=os.path.abspath(self.glossary) if self.glossary else "",
             noise=os.path.abspath(self.noise) if self.noise else "",
             feature_cache=os.path.abspath(self.feature_cache) if self.feature_cache else "",
             reverb=os.path.abspath(self.reverb) if self.reverb else "",

@@ -10,10 +10,13 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import row_keywords, row_writing
+from whisper_ft.text.glossary import write_like
 from whisper_ft.text.terms import normalize_text, reveals_text, term_count
 
 MAX_PROMPT_TOKENS = 223  # ids of a prompt that whisper's decoder keeps: n_text_ctx // 2 - 1
 MAX_DRAWS = 50  # rows drawn for each distractor wanted; after them a prompt has fewer
+
+GLOSSARY_RATE = 0.5  # of the distractors, if there is a glossary
 
 
 class Wording(NamedTuple):
@@ -38,9 +41,11 @@ def keyword_prompt(
     drop_rate: float = 0.0,
     wording: Wording = COMMAS,
     max_tokens: int = MAX_PROMPT_TOKENS,
+    glossary: Sequence[str] = (),
 ) -> str:
     """Return a row's keywords, shuffled among those of rows of the same language and style.
 
+    About half of the others are terms of the `glossary`, if there is one, in the case of the row.
     Each of the row's keywords is dropped at `drop_rate`. The prompt has at most `max_tokens` ids
     by every tokenizer, and the row's keywords are added first, so that the decoder's cut from the
     left removes none. Returns "" for a row without keywords, or if the prompt reveals its text.
@@ -54,7 +59,7 @@ def keyword_prompt(
         if not drop_rate or rng.random() >= drop_rate:
             terms.add(keyword)
     n_right = len(terms)
-    for term in _other_terms(rows, row, rng, MAX_DRAWS * n_distractors):
+    for term in _other_terms(rows, row, rng, glossary, MAX_DRAWS * n_distractors):
         if not term_count(term, text, cased=False):  # a term of the text is no distractor
             terms.add(term)
         if len(terms) == n_right + n_distractors:
@@ -99,10 +104,18 @@ class _TermList:
         return max(len(t.encode(text, disallowed_special=())) for t in self._tokenizers)
 
 
-def _other_terms(rows: Sequence[Row], row: Row, rng: random.Random, n_draws: int) -> Iterator[str]:
-    """Yield keywords of random rows whose texts have the language and style of a row's text."""
+def _other_terms(
+    rows: Sequence[Row], row: Row, rng: random.Random, glossary: Sequence[str], n_draws: int
+) -> Iterator[str]:
+    """Yield keywords of random rows whose texts have the language and style of a row's text.
+
+    Half of the draws are terms of the glossary.
+    """
     n_rows, writing = len(rows), row.writing
     for _ in range(n_draws):
+        if glossary and rng.random() < GLOSSARY_RATE:
+            yield write_like(rng.choice(glossary), writing.style.case)
+            continue
         index = rng.randrange(n_rows)
         if row_writing(rows, index) == writing and (keywords := row_keywords(rows, index)):
             yield rng.choice(keywords)

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from tqdm import tqdm
 
+from whisper_ft.data.found_keywords import AS_GIVEN, AS_WRITTEN, KeywordRules, add_keywords
 from whisper_ft.data.row import Problem
 from whisper_ft.data.row_parsing import MAX_LINE, parse_line
 from whisper_ft.data.rows import Rows, RowTable
@@ -27,11 +28,20 @@ class Manifest:
     rows: Rows
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    keyword_source: str = AS_GIVEN  # by what the rows' keywords were found
 
 
-def read_manifest(path: str | Path, *, language: str = "en", task: str = "transcribe") -> Manifest:
+def read_manifest(
+    path: str | Path,
+    *,
+    language: str = "en",
+    task: str = "transcribe",
+    keywords: KeywordRules = AS_WRITTEN,
+) -> Manifest:
     """Read a manifest; `language` and `task` are used for rows that name none.
 
+    `keywords`, such as `data.found_keywords.read_keyword_rules("auto", "terms.txt")`, adds those
+    that the manifest does not give. By default, rows are as the file has them.
     A row with a problem is not among the rows. Problems are returned, not raised, so that those of
     all files can be shown at once.
     """
@@ -40,10 +50,12 @@ def read_manifest(path: str | Path, *, language: str = "en", task: str = "transc
         if path.exists() and not path.is_file():  # /dev/zero has no end
             raise OSError(errno.EINVAL, "not a regular file")
         with path.open("rb") as file:
-            return _read(file, path, language, task)
+            manifest = _read(file, path, language, task)
     except OSError as error:
         what = f"cannot be read ({error.strerror}): give the path of a JSON Lines file"
         return _failed(path, what)
+    manifest.keyword_source = add_keywords(manifest.rows.table, keywords)
+    return manifest
 
 
 def _read(file: BinaryIO, path: Path, language: str, task: str) -> Manifest:

@@ -46,6 +46,7 @@ class PromptDraw:
     timestamps: bool
     tokenizer: Tokenizer
     distractors: tuple[int, int]  # in a keyword prompt, at least and at most
+    glossary: tuple[str, ...] = ()  # terms among which the keywords of a prompt stand
     avoided: str = ""  # another recording whose texts are not used
 
     @cached_property
@@ -84,6 +85,7 @@ class PromptDraw:
             drop_rate=DROP_RATE,
             wording=self.rng.choice(WORDINGS),
             max_tokens=max_tokens,
+            glossary=self.glossary,
         )
 
     def carried(self) -> Prompt:

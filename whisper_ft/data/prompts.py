@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from whisper.tokenizer import Tokenizer
 
@@ -30,6 +30,7 @@ class PromptPolicy:
     style: float = 0.0
     wrong: float = 0.0
     distractors: tuple[int, int] = (5, 40)  # in a keyword prompt, at least and at most
+    glossary: tuple[str, ...] = field(default=(), repr=False)  # half of the distractors, if any
 
     def __call__(
         self,
@@ -45,7 +46,7 @@ class PromptPolicy:
         Only `rng` is drawn from. `timestamps` says whether the targets have timestamps: previous
         text then has them too, as in pre-training.
         """
-        draw = PromptDraw(rows, index, rng, timestamps, tokenizer, self.distractors)
+        draw = PromptDraw(rows, index, rng, timestamps, tokenizer, self.distractors, self.glossary)
         shares = {kind: getattr(self, kind) for kind in RIGHT_KINDS if getattr(self, kind)}
         number = rng.random()
         if number < self.wrong:
@@ -56,7 +57,9 @@ class PromptPolicy:
         return draw.right(shares) or (draw.wrong(shares) if not rows[index].text.strip() else "")
 
 
-def parse_policy(text: str, distractors: tuple[int, int]) -> PromptPolicy:
+def parse_policy(
+    text: str, distractors: tuple[int, int], glossary: tuple[str, ...] = ()
+) -> PromptPolicy:
     """Return the policy for a text such as `own=.3,previous=.2`. Raises ValueError."""
     rates: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -73,7 +76,7 @@ def parse_policy(text: str, distractors: tuple[int, int]) -> PromptPolicy:
         raise ValueError(f"--prompts: {text}: shares lie between 0 and 1 and add up to at most 1")
     if distractors[0] > distractors[1]:
         raise ValueError(f"--distractors: {distractors}: give the minimum, then the maximum")
-    return PromptPolicy(**rates, distractors=distractors)
+    return PromptPolicy(**rates, distractors=distractors, glossary=glossary)
 
 
 def prompt_coverage(policy: PromptPolicy, rows: Sequence[Row], every: int = 1) -> dict[str, int]:

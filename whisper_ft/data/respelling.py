@@ -33,15 +33,17 @@ class Lexicon:
     term_words: frozenset[str] = frozenset()  # of its keywords, without common words
 
     @classmethod
-    def of_rows(cls, rows: Iterable[Row]) -> Lexicon:
-        """Collect the words of the texts and keywords of rows."""
+    def of_rows(cls, rows: Iterable[Row], glossary: Iterable[str] = ()) -> Lexicon:
+        """Collect the words of the texts and keywords of rows, and of a glossary's terms."""
         counts: Counter[str] = Counter()
         alone, within = set[str](), set[str]()
+        terms = set(glossary)
         for row in rows:
             counts.update(split_words(row.text.casefold()))
-            for keyword in row.keywords:
-                words = split_words(keyword.casefold())
-                (alone if len(words) == 1 else within).update(words)
+            terms.update(row.keywords)
+        for term in terms:
+            words = split_words(term.casefold())
+            (alone if len(words) == 1 else within).update(words)
         n_common = max(COMMON_COUNT, COMMON_SHARE * counts.total())
         rare = {word for word in within if counts[word] < n_common}
         return cls(frozenset(counts), frozenset(alone | rare))

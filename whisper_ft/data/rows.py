@@ -13,6 +13,7 @@ from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
+from whisper_ft.data.packed_terms import PackedTerms
 from whisper_ft.data.row import Row, Style, Writing, text_style, written_language
 from whisper_ft.data.row_parsing import RowFields
 from whisper_ft.text.tokens import Segment
@@ -43,7 +44,8 @@ class RowTable:
         self.line_numbers = array("I")  # from 1
         self.kinds: list[RowKind] = []
         self.kind_numbers = array("I")  # index into kinds
-        self.n_keywords = array("H")
+        self.n_keywords = array("H")  # that the manifest gives
+        self.found_keywords: PackedTerms | None = None  # in place of those of the manifest
         self._packed = bytearray()
         self._ends = array("q", [0])  # in _packed; a row starts where the one before it ends
         self._known_kinds: dict[RowKind, int] = {}
@@ -63,10 +65,15 @@ class RowTable:
 
     def __getitem__(self, number: int) -> RowFields:
         """Unpack a row's fields."""
-        return _unpack(self._bytes(number), self.kinds[self.kind_numbers[number]])
+        fields = _unpack(self._bytes(number), self.kinds[self.kind_numbers[number]])
+        if self.found_keywords is None:
+            return fields
+        return fields._replace(keywords=self.found_keywords[number])
 
     def keywords(self, number: int) -> tuple[str, ...]:
         """Return a row's keywords; rows without any are not unpacked."""
+        if self.found_keywords is not None:
+            return self.found_keywords[number]
         if not self.n_keywords[number]:
             return ()
         keywords: tuple[str, ...] = marshal.loads(self._bytes(number))[KEYWORDS]

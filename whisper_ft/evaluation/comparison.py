@@ -60,8 +60,9 @@ def compare_evaluations(
 ) -> list[Change]:
     """Compare a score of two evaluations: under each condition, then by part without a prompt.
 
-    Raises ValueError when their rows are not the same.
+    Raises ValueError when their rows are not the same, or their keywords were found otherwise.
     """
+    check_keyword_sources(before, after)
     rows_before, rows_after = (
         [(s.place, s.reference, s.prompts) for s in samples] for samples in (before, after)
     )
@@ -76,6 +77,17 @@ def compare_evaluations(
         sides = Side(samples, "none"), Side(parts_after[part], "none")
         changes.append(compare_sides(part, *sides, name))
     return changes
+
+
+def check_keyword_sources(before: Sequence[Sample], after: Sequence[Sample]) -> None:
+    """Raise ValueError unless the keywords of two evaluations were found in the same way."""
+    sources = [" / ".join(sorted({s.keyword_source for s in some})) for some in (before, after)]
+    if sources[0] != sources[1]:
+        raise ValueError(
+            f"the keywords of the two evaluations were not found in the same way: {sources[0]} "
+            f"before, {sources[1]} after: evaluate both with the same --keywords and --glossary, "
+            "and with the same version of wordfreq or without it both times"
+        )
 
 
 def compare_sides(label: str, before: Side, after: Side, name: str) -> Change:

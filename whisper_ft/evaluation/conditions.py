@@ -10,6 +10,7 @@ from functools import cache, cached_property
 
 from whisper.tokenizer import get_tokenizer
 
+from whisper_ft.data.found_keywords import AS_GIVEN
 from whisper_ft.data.keyword_prompts import keyword_prompt
 from whisper_ft.data.prompt_kinds import is_wrong_prompt
 from whisper_ft.data.prompts import example_rng
@@ -26,7 +27,8 @@ class PromptedRows:
     rows: Sequence[Row]
     right_prompts: Sequence[str]  # "" when a row has neither prompt nor keywords
     wrong_prompts: Sequence[str | None]  # None, not decoded: no other row's prompt can serve
-    terms: Sequence[str] = ()  # keywords of all rows, drawn or not
+    terms: Sequence[str] = ()  # keywords of all rows, drawn or not, and of the glossary
+    keyword_source: str = AS_GIVEN  # by what the rows' keywords were found
 
     def prompts(self, number: int) -> dict[str, str | None]:
         """Return the prompts of the row with this index, by condition."""
@@ -40,6 +42,7 @@ class PromptedRows:
             [self.right_prompts[number] for number in numbers],
             [self.wrong_prompts[number] for number in numbers],
             self.terms,
+            self.keyword_source,
         )
 
     def prompt_terms(self, number: int) -> list[str]:
@@ -59,13 +62,20 @@ class PromptedRows:
 
 
 def evaluation_rows(
-    rows: Sequence[Row], *, seed: int, n_rows: int | None = None, n_distractors: int = 40
+    rows: Sequence[Row],
+    *,
+    seed: int,
+    n_rows: int | None = None,
+    n_distractors: int = 40,
+    glossary: Sequence[str] = (),
+    keyword_source: str = AS_GIVEN,
 ) -> PromptedRows:
     """Draw at most `n_rows` rows and their prompts by the seed.
 
-    The right prompt is the row's own, or else its keywords among `n_distractors` others, or else
-    "". The wrong prompt is the next right prompt, in a seeded permutation, that is not empty, of
-    the same language and another recording, and holds none of the row's keywords.
+    The right prompt is the row's own, or else its keywords among `n_distractors` others, of which
+    about half are terms of the `glossary` if there is one, or else "". The wrong prompt is the next
+    right prompt, in a seeded permutation, that is not empty, of the same language and another
+    recording, and holds none of the row's keywords.
     Prompts come from all rows, drawn or not, and fit both vocabularies, so every model gets the
     same.
     """
@@ -75,7 +85,14 @@ def evaluation_rows(
     def right(i: int) -> str:
         if rows[i].prompt.strip():
             return rows[i].prompt
-        return keyword_prompt(rows, i, example_rng(seed, 0, i), both, n_distractors=n_distractors)
+        return keyword_prompt(
+            rows,
+            i,
+            example_rng(seed, 0, i),
+            both,
+            n_distractors=n_distractors,
+            glossary=glossary,
+        )
 
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
@@ -93,8 +110,14 @@ def evaluation_rows(
         )
         wrong = (p for p in others if is_wrong_prompt(p, right(i), rows[i]))
         wrong_prompts.append(next(wrong, None))
-    terms = list(dict.fromkeys(term for row in rows for term in row.keywords))
-    return PromptedRows([rows[i] for i in drawn], [right(i) for i in drawn], wrong_prompts, terms)
+    terms = dict.fromkeys([*(term for row in rows for term in row.keywords), *glossary])
+    return PromptedRows(
+        [rows[i] for i in drawn],
+        [right(i) for i in drawn],
+        wrong_prompts,
+        list(terms),
+        keyword_source,
+    )
 
 
 def is_unrelated(row: Row, other: Row) -> bool:

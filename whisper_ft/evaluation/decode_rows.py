@@ -177,6 +177,7 @@ def _decode_pass(
                 condition: None if prompt is None else outputs[i, prompt]
                 for condition, prompt in prompts[i].items()
             },
+            keyword_source=prompted.keyword_source,
         )
 
 

@@ -15,7 +15,7 @@ from whisper.model import Whisper
 
 from whisper_ft.config.commands import EvaluateConfig
 from whisper_ft.config.options import out_of_bounds, type_problems
-from whisper_ft.data.row import Row
+from whisper_ft.data.found_keywords import AS_WRITTEN, join_sources, read_keyword_rules
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.results import EvaluationResult, EvaluationSettings
@@ -26,7 +26,7 @@ from whisper_ft.models.loading import LoadedModel, load, load_vocabulary
 from whisper_ft.models.parameters import cast_matrices
 from whisper_ft.runtime.devices import pick_device, pick_dtype
 from whisper_ft.text.counts import format_count
-from whisper_ft.validation.checks import usable_rows
+from whisper_ft.validation.checks import usable_manifests
 
 
 def evaluate(
@@ -52,7 +52,7 @@ def evaluate(
         *_as_paths("checkpoints", checkpoints, "paths or official names"),
         *_as_paths("manifests", manifests, "paths"),
     )
-    return list(evaluate_plan(make_evaluation_plan(EvaluateConfig(inputs, **options))))
+    return list(evaluate_plan(make_evaluation_plan(EvaluateConfig(inputs=inputs, **options))))
 
 
 def _as_paths(name: str, given: object, wanted: str) -> list[str]:
@@ -136,24 +136,34 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
         device = pick_device(config.device)
     except ValueError as error:
         problems.append(str(error))
-    rows = usable_rows(
+    try:
+        rules = read_keyword_rules(config.keywords, config.glossary)
+    except ValueError as error:
+        problems.append(str(error))
+        rules = AS_WRITTEN
+    usable = usable_manifests(
         [*manifests, *(path for path in config.others if not is_checkpoint(path))],
         vocabularies,
         language=config.language,
         task=config.task,
+        keywords=rules,
         problems=problems,
     )
     dtype = pick_dtype(config.dtype, device)
-    domain_rows: dict[str, Sequence[Row]] = {
-        ", ".join(manifests): [row for path in manifests for row in rows[path]]
-    }
-    domain_rows |= {path: rows[path] for path in config.others}
+    domains = {", ".join(manifests): [usable[path] for path in manifests]}
+    domains |= {path: [usable[path]] for path in config.others}
     return EvaluationPlan(
         checkpoints=checkpoints,
         names=config.name or checkpoints,
         domains={
-            domain: evaluation_rows(some, seed=config.seed, n_rows=config.rows)
-            for domain, some in domain_rows.items()
+            domain: evaluation_rows(
+                [row for checked in several for row in checked.rows],
+                seed=config.seed,
+                n_rows=config.rows,
+                glossary=rules.glossary.terms,
+                keyword_source=join_sources(checked.keyword_source for checked in several),
+            )
+            for domain, several in domains.items()
         },
         weights=config.interpolate,
         device=device,
@@ -164,6 +174,7 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
             timestamps=not config.without_timestamps,
             dtype=str(dtype).removeprefix("torch."),
             beam_size=config.beam_size,
+            keyword_source=join_sources(usable[path].keyword_source for path in manifests),
         ),
     )
 

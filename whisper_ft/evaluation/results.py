@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from whisper_ft.data.found_keywords import AS_GIVEN
 from whisper_ft.evaluation.comparison import (
     Change,
     Side,
+    check_keyword_sources,
     compare_evaluations,
     compare_prompts,
     compare_sides,
@@ -34,6 +36,7 @@ class EvaluationSettings:
     timestamps: bool
     dtype: str
     beam_size: int | None
+    keyword_source: str = AS_GIVEN  # by what keywords were found; of several manifests, each once
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class EvaluationResult:
                 timestamps=checked(data["timestamps"], bool),
                 dtype=checked(data["dtype"], str),
                 beam_size=checked(data["beam_size"], int, type(None)),
+                keyword_source=checked(data.get("keyword_source", AS_GIVEN), str),
             ),
             n_rows=checked(data["n_rows"], int),
             scores=Scores.from_json(data["scores"]),
@@ -126,7 +130,8 @@ def compare_results(results: Sequence[EvaluationResult]) -> list[Comparison]:
 def compare_domains(before: SamplesByDomain, after: SamplesByDomain, name: str) -> list[Change]:
     """Compare a score on the first domain, by condition and part, and on the others.
 
-    Raises ValueError when the rows of the two are not the same.
+    Raises ValueError when the rows of the two are not the same, or their keywords were found
+    otherwise.
     """
     if list(before) != list(after):
         raise ValueError(
@@ -136,6 +141,7 @@ def compare_domains(before: SamplesByDomain, after: SamplesByDomain, name: str) 
     first, *others = before
     changes = compare_evaluations(before[first], after[first], name)
     for domain in others:
+        check_keyword_sources(before[domain], after[domain])
         has_prompts = any(sample.prompts["right"] for sample in before[domain])
         for condition in ("none", "right") if has_prompts else ("none",):
             sides = Side(before[domain], condition), Side(after[domain], condition)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from whisper_ft.data.found_keywords import AS_GIVEN
 from whisper_ft.evaluation.metrics import Count
 from whisper_ft.text.tokens import Segment
 
@@ -51,6 +52,7 @@ class Sample:
     prompts: Mapping[str, str | None]  # None: there is no wrong prompt
     prompt_terms: tuple[str, ...]  # the row's keywords, and others' that its prompts hold
     outputs: Mapping[str, Output | None]  # None: not decoded
+    keyword_source: str = AS_GIVEN  # by what the keywords were found
 
     @property
     def corpus(self) -> str:
@@ -96,6 +98,7 @@ class Sample:
             prompts=prompts,
             prompt_terms=tuple(checked(term, str) for term in data["prompt_terms"]),
             outputs={c: None if o is None else Output.from_json(o) for c, o in outputs.items()},
+            keyword_source=checked(data.get("keyword_source", AS_GIVEN), str),
         )
 
 

@@ -65,6 +65,7 @@ class Plan:
     others: PromptedRows  # general speech, where nothing may be lost
     recordings: PromptedRows  # of dev rows, for the check of whole recordings at the end
     train_sample: PromptedRows  # a few training rows, to see whether they still need their prompts
+    keyword_source: str  # by what the rows' keywords were found
     schedule: Schedule
     teacher: Teacher | None
     lock: IO[str] = field(repr=False)
@@ -79,7 +80,13 @@ class Plan:
     def run_config(self) -> RunConfig:
         """Return the content of the run's `config.json`."""
         rows = (self.examples.rows, self.dev.rows, self.others.rows)
-        return make_run_config(self.config, self.device, self.amp_dtype, *rows)
+        return make_run_config(
+            self.config,
+            self.device,
+            self.amp_dtype,
+            *rows,
+            keyword_source=self.keyword_source,
+        )
 
 
 def describe_plan(plan: Plan) -> str:

@@ -181,7 +181,7 @@ def last_step(folder: Path) -> int:
 
 
 def check_unchanged(folder: Path, saved: RunConfig, now: RunConfig, *, strict: bool) -> None:
-    """Raise SetupError for other rows, and if `strict` for whatever may change a float.
+    """Raise SetupError for other rows or keywords, and if `strict` for whatever may change a float.
 
     Otherwise warn about the latter.
     """
@@ -191,6 +191,14 @@ def check_unchanged(folder: Path, saved: RunConfig, now: RunConfig, *, strict: b
                 f"--resume: {folder}: the usable rows changed since the run began "
                 f"({saved.usable_rows} then; {now.usable_rows} now): restore their audio, or "
                 "start a new run"
+            ]
+        )
+    if now.keyword_source != saved.keyword_source:
+        raise SetupError(
+            [
+                f"--resume: {folder}: keywords were found by {saved.keyword_source} when the run "
+                f"began, and are found by {now.keyword_source} now: restore the glossary and the "
+                "version of wordfreq (or its absence), or start a new run"
             ]
         )
     changes = saved.environment_changes(now)

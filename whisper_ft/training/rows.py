@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from whisper.model import Whisper
 
 from whisper_ft.config.train import TrainConfig
+from whisper_ft.data.found_keywords import AS_WRITTEN, join_sources, read_keyword_rules
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.packing import format_packing, pack_rows
 from whisper_ft.data.row import Row
@@ -20,7 +21,7 @@ from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.counts import format_count
 from whisper_ft.training.halves import MIN_ROWS
 from whisper_ft.training.segments import add_segments
-from whisper_ft.validation.checks import CheckedManifest, check_manifest
+from whisper_ft.validation.checks import CheckedManifest, check_manifest, log_keywords
 
 LOGGER = logging.getLogger("whisper_ft")
 MAX_DRAWS = 20  # for each training row that is wanted for a sample
@@ -34,7 +35,13 @@ class RunRows:
     train: tuple[CheckedManifest, ...]
     dev: tuple[CheckedManifest, ...]
     others: tuple[CheckedManifest, ...]
+    glossary: tuple[str, ...]
     problems: tuple[str, ...]
+
+    @property
+    def keyword_sources(self) -> str:
+        """By what the keywords of all manifests were found."""
+        return join_sources(m.keyword_source for m in (*self.train, *self.dev, *self.others))
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,11 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
     and the rows left out are logged.
     """
     problems: list[str] = []
+    try:
+        rules = read_keyword_rules(config.keywords, config.glossary)
+    except ValueError as error:
+        problems.append(str(error))
+        rules = AS_WRITTEN
     checked: dict[str, list[CheckedManifest]] = {"train": [], "dev": [], "others": []}
     for split, paths in (
         ("train", config.train),
@@ -59,10 +71,13 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
         ("others", config.others),
     ):
         for path in paths:
-            manifest = read_manifest(path, language=config.language, task=config.task)
+            manifest = read_manifest(
+                path, language=config.language, task=config.task, keywords=rules
+            )
             found = check_manifest(manifest, vocabulary)
             checked[split].append(found)
             _log_warnings(found)
+            log_keywords(path, found)
             if config.skip_bad_rows and found.rows:
                 _log_skipped(path, found)
             else:
@@ -71,6 +86,7 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
         train=tuple(checked["train"]),
         dev=tuple(checked["dev"]),
         others=tuple(checked["others"]),
+        glossary=rules.glossary.terms,
         problems=tuple(problems),
     )
 
@@ -117,28 +133,30 @@ def order_training_rows(
     return TrainingRows(JoinedRows(manifests), Sampler(groups, group_weights, config.seed))
 
 
-def dev_rows(config: TrainConfig, checked: Sequence[CheckedManifest]) -> PromptedRows:
+def dev_rows(
+    config: TrainConfig, checked: Sequence[CheckedManifest], glossary: Sequence[str]
+) -> PromptedRows:
     """Draw the rows of every evaluation, with their prompts.
 
     Raises ValueError if `--best-by` names a score that these rows do not have.
     """
-    rows = [row for manifest in checked for row in manifest.rows]
-    prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.eval_rows)
+    prompted = _prompted_rows(config, checked, glossary)
     needs_keywords = config.best_by in ("keyword_recall", "b_wer")
-    if rows and needs_keywords and not any(row.keywords for row in prompted.rows):
+    if prompted.rows and needs_keywords and not any(row.keywords for row in prompted.rows):
         raise ValueError(
             f"--best-by: {config.best_by}: no dev row has keywords: add some, or use wer"
         )
     return prompted
 
 
-def other_rows(config: TrainConfig, checked: Sequence[CheckedManifest]) -> PromptedRows:
+def other_rows(
+    config: TrainConfig, checked: Sequence[CheckedManifest], glossary: Sequence[str]
+) -> PromptedRows:
     """Draw the rows of `--others`, as many as an evaluation has dev rows.
 
     Raises ValueError if there are too few to choose by.
     """
-    rows = [row for manifest in checked for row in manifest.rows]
-    prompted = evaluation_rows(rows, seed=config.seed, n_rows=config.eval_rows)
+    prompted = _prompted_rows(config, checked, glossary)
     if checked and len(prompted.rows) < MIN_ROWS:
         raise ValueError(
             f"--others: {format_count(len(prompted.rows), 'row')}: too few to choose by: give "
@@ -147,7 +165,21 @@ def other_rows(config: TrainConfig, checked: Sequence[CheckedManifest]) -> Promp
     return prompted
 
 
-def sample_training_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRows:
+def _prompted_rows(
+    config: TrainConfig, checked: Sequence[CheckedManifest], glossary: Sequence[str]
+) -> PromptedRows:
+    return evaluation_rows(
+        [row for manifest in checked for row in manifest.rows],
+        seed=config.seed,
+        n_rows=config.eval_rows,
+        glossary=glossary,
+        keyword_source=join_sources(manifest.keyword_source for manifest in checked),
+    )
+
+
+def sample_training_rows(
+    config: TrainConfig, rows: Sequence[Row], glossary: Sequence[str]
+) -> PromptedRows:
     """Draw a few training rows that have a right prompt, as many as an evaluation has dev rows."""
     rng = random.Random(f"training rows {config.seed}")
     drawn: dict[int, Row] = {}
@@ -157,4 +189,4 @@ def sample_training_rows(config: TrainConfig, rows: Sequence[Row]) -> PromptedRo
             drawn[index] = row
         if len(drawn) == config.eval_rows:
             break
-    return evaluation_rows(list(drawn.values()), seed=config.seed)
+    return evaluation_rows(list(drawn.values()), seed=config.seed, glossary=glossary)

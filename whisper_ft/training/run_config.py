@@ -16,6 +16,7 @@ import whisper
 
 from whisper_ft.config.options import from_json
 from whisper_ft.config.train import TrainConfig
+from whisper_ft.data.found_keywords import AS_GIVEN
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import JoinedRows, audio_stamps, row_places, total_seconds
 from whisper_ft.models.download import fetch_weights
@@ -55,6 +56,7 @@ class RunConfig:
     folders: dict[str, Fingerprint]  # of noises and impulse responses, by path
     usable_rows: UsableRows
     audio_sha256: str  # of audio files' sizes and times
+    keyword_source: str  # by what the rows' keywords were found
     environment: Environment
 
     def to_json(self) -> dict[str, Any]:
@@ -67,6 +69,7 @@ class RunConfig:
             "folders": {path: known.to_json() for path, known in self.folders.items()},
             "usable_rows": dataclasses.asdict(self.usable_rows),
             "audio_sha256": self.audio_sha256,
+            "keyword_source": self.keyword_source,
             **self.environment.to_json(),
         }
 
@@ -92,6 +95,7 @@ class RunConfig:
             folders=folders,
             usable_rows=UsableRows(**content["usable_rows"]),
             audio_sha256=str(content["audio_sha256"]),
+            keyword_source=str(content.get("keyword_source", AS_GIVEN)),
             environment=Environment(
                 versions=dict(content["versions"]),
                 device=content["machine"]["device"],
@@ -122,6 +126,8 @@ def make_run_config(
     train: Sequence[Row],
     dev: Sequence[Row],
     others: Sequence[Row] = (),
+    *,
+    keyword_source: str = AS_GIVEN,
 ) -> RunConfig:
     """Describe a run of these settings and checked rows on this machine."""
     manifests = (*config.train, *config.dev, *config.others)
@@ -133,6 +139,7 @@ def make_run_config(
         folders={path: fingerprint(path) for path in (config.noise, config.reverb) if path},
         usable_rows=_usable_rows(train, dev, others),
         audio_sha256=hashlib.sha256(b"".join(audio_stamps(read))).hexdigest()[:16],
+        keyword_source=keyword_source,
         environment=describe_environment(device, amp_dtype),
     )
 

@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -106,7 +107,7 @@ def assemble(
         loaded=loaded,
         examples=Examples(
             rows=trained.rows,
-            policy=resolved.policy,
+            policy=replace(resolved.policy, glossary=rows.glossary),
             tokenizer_of=vocabulary.tokenizer,
             n_mels=model.dims.n_mels,
             n_text_ctx=model.dims.n_text_ctx,
@@ -114,16 +115,17 @@ def assemble(
             seed=config.seed,
             augmentation=resolved.augmentation,
             bpe_dropout=config.bpe_dropout,
-            perturbation=make_perturbation(config, trained.rows),
+            perturbation=make_perturbation(config, trained.rows, rows.glossary),
             mark_terms=bool(config.kl_weight) or config.text_weight < 1,
             text_weight=config.text_weight,
             feature_paths=features.paths,
         ),
         sampler=trained.sampler,
-        dev=dev_rows(config, rows.dev),
-        others=other_rows(config, rows.others),
+        dev=dev_rows(config, rows.dev, rows.glossary),
+        others=other_rows(config, rows.others, rows.glossary),
         recordings=check_recordings(config, [row for part in rows.dev for row in part.rows]),
-        train_sample=sample_training_rows(config, trained.rows),
+        train_sample=sample_training_rows(config, trained.rows, rows.glossary),
+        keyword_source=rows.keyword_sources,
         schedule=schedule,
         teacher=teacher,
         lock=lock,
@@ -131,10 +133,13 @@ def assemble(
     )
 
 
-def make_perturbation(config: TrainConfig, rows: Sequence[Row]) -> Perturbation:
+def make_perturbation(
+    config: TrainConfig, rows: Sequence[Row], glossary: Sequence[str]
+) -> Perturbation:
     """Return how prompts are changed; the words of all rows are read only if they are needed."""
     changes = config.respell or config.lookalikes or config.contrast
-    lexicon = Lexicon.of_rows(rows) if changes or config.text_weight < 1 else Lexicon()
+    is_used = changes or config.text_weight < 1
+    lexicon = Lexicon.of_rows(rows, glossary) if is_used else Lexicon()
     return Perturbation(config.respell, config.lookalikes, config.contrast, lexicon)
 
 

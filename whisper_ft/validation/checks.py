@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from whisper_ft.data.audio import AudioInfo
+from whisper_ft.data.found_keywords import (
+    AS_GIVEN,
+    AS_WRITTEN,
+    KeywordRules,
+    describe_keywords,
+)
 from whisper_ft.data.manifest import Manifest, read_manifest
 from whisper_ft.data.row import Problem, Row
-from whisper_ft.data.rows import Rows
+from whisper_ft.data.rows import Rows, row_keywords
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.validation.audio_headers import read_headers
 from whisper_ft.validation.row_checks import check_row, language_code, row_seconds
 
+LOGGER = logging.getLogger("whisper_ft")
 ROWS_PER_BATCH = 5_000  # that are objects in memory at a time
 MIN_ROWS_FOR_BAR = 100_000
 
@@ -27,6 +35,7 @@ class CheckedManifest:
     problems: tuple[Problem, ...] = ()  # in the order of their lines
     warnings: tuple[Problem, ...] = ()  # what may be a mistake
     seconds: float = 0.0  # of audio in the rows
+    keyword_source: str = AS_GIVEN  # by what the rows' keywords were found
 
 
 def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> CheckedManifest:
@@ -66,7 +75,12 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
             total_seconds += seconds
     problems.sort(key=lambda problem: _line_number(problem.place))
     return CheckedManifest(
-        good_rows, tuple(languages), tuple(problems), tuple(warnings), total_seconds
+        rows=good_rows,
+        languages=tuple(languages),
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        seconds=total_seconds,
+        keyword_source=manifest.keyword_source,
     )
 
 
@@ -79,6 +93,34 @@ def _with_headers(rows: Rows) -> Iterator[tuple[int, Row, AudioInfo | str]]:
             yield index, row, headers[row.audio]
 
 
+def usable_manifests(
+    paths: Sequence[str],
+    vocabularies: Sequence[Vocabulary],
+    *,
+    language: str,
+    task: str,
+    keywords: KeywordRules = AS_WRITTEN,
+    problems: Sequence[str] = (),
+) -> dict[str, CheckedManifest]:
+    """Return each manifest, checked for models of all these vocabularies.
+
+    `language` and `task` are those of rows without one. What `keywords` finds is logged. Raises
+    ValueError with all problems of the manifests, after the given ones of other settings.
+    """
+    all_problems, usable = [*problems], dict[str, CheckedManifest]()
+    for path in paths:
+        manifest = read_manifest(path, language=language, task=task, keywords=keywords)
+        for vocabulary in dict.fromkeys(vocabularies) or (None,):
+            checked = check_manifest(manifest, vocabulary)
+            all_problems += map(str, checked.problems)
+            usable[path] = checked
+    if all_problems:
+        raise ValueError("\n".join(dict.fromkeys(all_problems)))
+    for path, checked in usable.items():
+        log_keywords(path, checked)
+    return usable
+
+
 def usable_rows(
     paths: Sequence[str],
     vocabularies: Sequence[Vocabulary],
@@ -87,21 +129,18 @@ def usable_rows(
     task: str,
     problems: Sequence[str] = (),
 ) -> dict[str, Sequence[Row]]:
-    """Return the rows of each manifest, checked for models of all these vocabularies.
+    """Return the rows of `usable_manifests`, with the keywords that the manifests give."""
+    usable = usable_manifests(paths, vocabularies, language=language, task=task, problems=problems)
+    return {path: checked.rows for path, checked in usable.items()}
 
-    `language` and `task` are those of rows without one. Raises ValueError with all problems of the
-    manifests, after the given ones of other settings.
-    """
-    all_problems, rows = [*problems], dict[str, Sequence[Row]]()
-    for path in paths:
-        manifest = read_manifest(path, language=language, task=task)
-        for vocabulary in dict.fromkeys(vocabularies) or (None,):
-            checked = check_manifest(manifest, vocabulary)
-            all_problems += map(str, checked.problems)
-            rows[path] = checked.rows
-    if all_problems:
-        raise ValueError("\n".join(dict.fromkeys(all_problems)))
-    return rows
+
+def log_keywords(path: str, checked: CheckedManifest) -> None:
+    """Log what keywords were found in a manifest; warn if none were."""
+    text = describe_keywords(path, checked.rows, checked.keyword_source)
+    if text and any(row_keywords(checked.rows, i) for i in range(len(checked.rows))):
+        LOGGER.info(text)
+    elif text:
+        LOGGER.warning(text)
 
 
 def _line_number(place: str) -> int:

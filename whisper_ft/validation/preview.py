@@ -70,6 +70,8 @@ def _format_example(examples: Examples, index: int, dim: bool) -> str:
     masked_lines = _wrap("masked", _spell(tokenizer, masked)) if masked else []
     if dim:
         masked_lines = [f"{DIM}{line}{RESET}" for line in masked_lines]
+    if row.keywords:
+        title += f"; keywords: {', '.join(row.keywords)}"
     return "\n".join([title, *masked_lines, *_wrap("learned", _spell(tokenizer, learned)), ""])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from whisper_ft.data.found_keywords import AS_WRITTEN, KeywordRules
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy, format_coverage, prompt_coverage
 from whisper_ft.data.rows import JoinedRows
@@ -48,6 +49,7 @@ def check_manifests(
     task: str,
     n_audio_rows: int,
     seed: int,
+    keywords: KeywordRules = AS_WRITTEN,
     problems: Sequence[str] = (),
 ) -> CheckReport:
     """Check manifests, the audio of `n_audio_rows` rows of each, and what manifests share.
@@ -56,7 +58,7 @@ def check_manifests(
     """
     checked_manifests = []
     for path in paths:
-        manifest = read_manifest(path, language=language, task=task)
+        manifest = read_manifest(path, language=language, task=task, keywords=keywords)
         checked_manifests.append(check_manifest(manifest, vocabulary))
     if not problems:
         checked_manifests = [

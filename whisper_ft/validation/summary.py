@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
@@ -14,6 +15,11 @@ from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import encode_prompt, encode_segments
 from whisper_ft.validation.checks import CheckedManifest
+from whisper_ft.validation.keyword_summary import (
+    KeywordSummary,
+    format_keywords,
+    summarize_keywords,
+)
 
 OPTIONAL_FIELDS = ("prompt", "keywords", "segments", "recording", "speaker")
 BIN_ENDS = (16, 32, 64, 96, 128, 160, 192, 224, 448)  # the most tokens of a text in each bin
@@ -55,6 +61,7 @@ class ManifestSummary:
     n_by_field: dict[str, int]  # rows that have an optional field, or are silence
     n_by_tokens: dict[str, int]  # by bin of BINS; empty if no vocabulary is known
     cut_prompts: CutPrompts | None
+    keywords: KeywordSummary | None  # None: they are as the manifest gives them
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
 
@@ -75,6 +82,7 @@ class ManifestSummary:
             "cut_prompts": (
                 {"rows": cut.n_rows, "mean": cut.mean, "most": cut.most} if cut else {}
             ),
+            "keywords": self.keywords.to_json() if self.keywords else {},
             "problems": [vars(problem) for problem in self.problems],
             "warnings": [vars(warning) for warning in self.warnings],
         }
@@ -113,6 +121,7 @@ def summarize(
         n_by_field={name: n_by_field[name] for name in (*OPTIONAL_FIELDS, "silence")},
         n_by_tokens={name: n_by_bin[name] for name in BINS.values()} if vocabulary else {},
         cut_prompts=_summarize_cuts(n_cut_tokens),
+        keywords=summarize_keywords(Path(path).name, checked.rows, checked.keyword_source),
         problems=checked.problems,
         warnings=checked.warnings,
     )
@@ -149,6 +158,8 @@ def format_summary(summary: ManifestSummary, *, all_warnings: bool) -> Iterator[
             f"  prompts that lose their first tokens: {cut.n_rows} ({cut.mean:.0f} on average, "
             f"{cut.most} at most)"
         )
+    if summary.keywords:
+        yield from format_keywords(summary.keywords)
     list_problems = all_warnings or len(summary.problems) <= MAX_LISTED
     yield from _list(summary.problems) if list_problems else _group(summary.problems, "problem")
     if all_warnings:
