@@ -77,3 +77,23 @@ def test_a_keyword_that_is_the_whole_sentence_makes_no_keyword_prompt(english):
     rows = [*NAMED_ROWS, row("Turn left at Oak now.", keywords=("Turn left at Oak now.", "Oak"))]
     for seed in range(20):
         assert not terms_of(len(rows) - 1, seed, rows, tokenizer=english, n_distractors=5)
+
+
+def test_about_half_of_the_distractors_are_of_the_glossary_in_the_case_of_the_row(english):
+    glossary = [f"Term{i}x" for i in range(200)]
+    terms = terms_of(3, tokenizer=english, glossary=glossary).split(", ")
+    n_listed = sum(term in glossary for term in terms)
+    assert 4 <= n_listed <= 16 and len(terms) == 21 and NAMES[3] in terms
+    lower = [row(f"call {n.lower()} now", keywords=(n.lower(),)) for n in NAMES]
+    prompt = terms_of(3, rows=lower, tokenizer=english, glossary=glossary)
+    assert "term" in prompt and prompt == prompt.lower()
+
+
+def test_without_a_glossary_the_prompts_are_what_they_were(english):
+    assert terms_of(3, tokenizer=english, glossary=()) == terms_of(3, tokenizer=english)
+
+
+def test_a_term_of_the_glossary_that_the_text_has_is_no_distractor(english):
+    rows = [row("Call Reid and Mohr.", keywords=("Reid",))]
+    prompt = terms_of(0, rows=rows, tokenizer=english, glossary=("Mohr", "Ann"))
+    assert sorted(prompt.split(", ")) == ["Ann", "Reid"]

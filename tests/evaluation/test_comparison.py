@@ -48,6 +48,15 @@ def test_other_rows_are_refused():
         compare_evaluations([row(1, FULL, FULL, FULL)], [row(2, FULL, FULL, FULL)], "wer")
 
 
+def test_keywords_that_were_found_in_another_way_are_refused_in_words():
+    before, after = (
+        [row(1, FULL, FULL, FULL, keyword_source=source)] for source in ("manifest", "auto 1")
+    )
+    with pytest.raises(ValueError, match=r"manifest before, auto 1 after: .* same --keywords"):
+        compare_evaluations(before, after, "wer")
+    assert compare_evaluations(after, after, "wer")
+
+
 def verdicts(n, name="wer", keywords=(), better=LACKING, worse=FULL, recordings=()):
     rows = [
         row(i, better, worse, worse, keywords=keywords, recording=(recordings or [""] * n)[i])

@@ -99,3 +99,12 @@ def test_prompts_are_made_only_for_the_rows_drawn_and_their_wrong_ones(monkeypat
 def test_a_prompt_of_white_space_is_none_and_keywords_stand_in_for_it():
     rows = [row("Call Reid.", prompt=" ", keywords=("Reid",)), row("Ask Ann.", keywords=("Ann",))]
     assert "Reid" in evaluation_rows(rows, seed=0).right_prompts[0]
+
+
+def test_terms_of_a_glossary_stand_in_lists_and_are_known_as_prompt_terms():
+    glossary = [f"Term{i}x" for i in range(50)]
+    chosen = evaluation_rows(NAMED_ROWS, seed=0, glossary=glossary, keyword_source="glossary 1")
+    assert all(any(term in prompt for term in glossary) for prompt in chosen.right_prompts)
+    terms = chosen.prompt_terms(0)
+    assert terms[0] == NAMES[0] and {*terms} & {*glossary}
+    assert chosen.subset([1]).keyword_source == chosen.keyword_source == "glossary 1"

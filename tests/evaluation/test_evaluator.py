@@ -198,3 +198,30 @@ def test_options_of_a_wrong_type_are_all_named_at_once(model_path, corpus):
         "--rows: '5': expected a whole number, or None",
         "--dtype: 'float8': expected one of auto, float32, float16, bfloat16",
     ]
+
+
+@pytest.mark.slow
+def test_rows_without_prompts_are_scored_with_lists_of_keywords_that_were_found(
+    corpus, model_path, tmp_path
+):
+    rows = [json.loads(line) for line in corpus[0].read_text().splitlines()]
+    path = write_manifest(
+        tmp_path / "bare.jsonl", [{"audio": row["audio"], "text": row["text"]} for row in rows]
+    )
+    (found,) = evaluate(model_path, path)
+    (bare,) = evaluate(model_path, path, keywords="off")
+    assert found.settings.keyword_source.startswith("auto (rules 1, ")
+    assert bare.settings.keyword_source == "manifest"
+    assert found.scores["right"]["keyword_recall"].rate is not None
+    assert bare.scores["right"]["keyword_recall"].rate is None
+    assert EvaluationResult.from_json(found.to_json()).settings == found.settings
+    (sample, *_), (other, *_) = (next(iter(r.samples.values())) for r in (found, bare))
+    assert sample.prompts["right"] and not other.prompts["right"]
+    assert Sample.from_json(sample.to_json()) == sample
+    with pytest.raises(ValueError, match="were not found in the same way"):
+        compare_results([found, bare])
+
+
+def test_a_glossary_that_is_not_there_is_a_problem_like_others(corpus, model_path):
+    with pytest.raises(ValueError, match=r"--glossary: gone.txt: no such file"):
+        evaluate(model_path, corpus[0], glossary="gone.txt")

@@ -236,6 +236,20 @@ def test_a_resumed_run_keeps_its_noises(argv, corpus, tmp_path):
         resumed(tmp_path / "run")
 
 
+def test_a_run_resumes_only_with_keywords_from_the_same_source(argv, tmp_path):
+    terms = tmp_path / "terms.txt"
+    terms.write_text("Kathryn\nAnn\n")
+    plan = plan_of([*argv, "--glossary", str(terms)])
+    assert plan.examples.policy.glossary == ("Kathryn", "Ann")
+    assert resumed(tmp_path / "run").config.glossary == str(terms)
+    terms.write_text("Kathryn\nReid\n")
+    with pytest.raises(ValueError, match=r"by manifest and glossary \w+ when the run began"):
+        resumed(tmp_path / "run")
+    terms.unlink()
+    with pytest.raises(ValueError, match=r"--glossary: .*terms.txt: no such file"):
+        resumed(tmp_path / "run")
+
+
 def test_a_run_that_left_rows_out_resumes_only_with_the_same_ones(argv, corpus, tmp_path):
     train(plan_of([*argv, "--skip-bad-rows"]))
     (corpus[0].parent / "2.wav").unlink()

@@ -28,3 +28,26 @@ def test_a_score_that_dev_rows_lack_cannot_choose(argv, corpus):
     write_manifest(corpus[1], [{"audio": row["audio"], "text": row["text"]} for row in rows])
     with pytest.raises(ValueError, match="--best-by: keyword_recall: no dev row has keywords"):
         plan_of([*argv, "--best-by", "keyword_recall", "--keywords", "off"])
+
+
+def without_keywords(path, text=None):
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    write_manifest(path, [{"audio": row["audio"], "text": text or row["text"]} for row in rows])
+
+
+def test_rows_without_keywords_get_those_that_are_found_and_this_is_said(argv, corpus, logged):
+    for path in corpus:
+        without_keywords(path)
+    plan = plan_of(argv)
+    said = logged()
+    assert "train.jsonl: 5 keywords in 5 of 5 rows, by auto (rules 1, " in said
+    assert plan.examples.rows[0].keywords == ("Kathryn",)
+    assert plan.dev.right_prompts != [""] * 2 and plan.dev.keyword_source.startswith("auto ")
+    assert plan.run_config().to_json()["keyword_source"].startswith("auto ")
+
+
+def test_what_is_done_where_no_keyword_is_found_is_said_before_training(argv, corpus, logged):
+    without_keywords(corpus[0], "Good day to you.")
+    plan_of(argv)
+    said = logged()
+    assert "train.jsonl: no keywords were found" in said and "other kinds of prompt" in said

@@ -40,6 +40,7 @@ def check(config: CheckConfig) -> int:
         paragraphs = preview(
             report.rows,
             policy,
+            Perturbation(
                 config.respell,
                 config.lookalikes,
                 config.contrast,
