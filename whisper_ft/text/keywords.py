@@ -19,7 +19,7 @@ from whisper_ft.text.word_rarity import CorpusWords, Rarity, pick_rarity
 
 RULES_VERSION = 1  # of what is found: results of different versions are not compared
 WORD = regex.compile(r"[\p{L}\p{N}][\p{L}\p{M}\p{N}]*(?:[-.'’/&_][\p{L}\p{N}][\p{L}\p{M}\p{N}]*)*")
-LATIN_WORD = regex.compile(r"[\p{Latin}\p{Nd}]+(?:[-./&_][\p{Latin}\p{Nd}]+)*")
+LATIN_WORD = regex.compile(r"[\p{Latin}\p{N}]+(?:[-./&_][\p{Latin}\p{N}]+)*")
 LETTERS = regex.compile(r"\p{L}[\p{L}\p{M}]*")
 ELISION = regex.compile(r"\p{Ll}{1,2}['’](?=\p{Lu})")  # before a name: l'Europe, d'Artagnan
 POSSESSIVE = regex.compile(r"['’][sS]$")
