@@ -149,7 +149,7 @@ class CheckConfig(PromptSettings):
 
 
 @dataclass(frozen=True)
-class LongformConfig:
+class LongformConfig(KeywordSettings):
     """Score whisper's own transcribe() on whole recordings, made of consecutive rows."""
 
     checkpoint: str = option("", CHECKPOINT_HELP, positional=True)

@@ -19,6 +19,12 @@ from whisper_ft.config.commands import LONGFORM_CONDITIONS, LongformConfig
 from whisper_ft.config.options import out_of_bounds, type_problems
 from whisper_ft.data.audio import Samples, log_mel
 from whisper_ft.data.dataset import read_row_audio
+from whisper_ft.data.found_keywords import (
+    AS_GIVEN,
+    AS_WRITTEN,
+    join_sources,
+    read_keyword_rules,
+)
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
@@ -30,7 +36,7 @@ from whisper_ft.models.loading import load, try_load_vocabulary
 from whisper_ft.runtime.devices import pick_device
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.tokens import Segment
-from whisper_ft.validation.checks import usable_rows
+from whisper_ft.validation.checks import usable_manifests
 
 LOGGER = logging.getLogger("whisper_ft")
 _REASONS = {  # why no recording has a prompt of a kind
@@ -51,6 +57,7 @@ class LongformPlan:
     device: torch.device
     recordings: PromptedRows
     conditions: tuple[str, ...]
+    keyword_source: str  # by what the rows' keywords were found
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,15 @@ class LongformResult:
     samples: Sequence[LongformSample]  # not part of the JSON
     manifests: tuple[str, ...] = ()  # names of the files
     seed: int = 0
+    keyword_source: str = AS_GIVEN  # by what the rows' keywords were found
 
     def to_json(self) -> dict[str, Any]:
-        """Return name, manifests, seed and scores as JSON."""
+        """Return name, manifests, seed, source of keywords and scores as JSON."""
         return {
             "name": self.name,
             "manifests": list(self.manifests),
             "seed": self.seed,
+            "keyword_source": self.keyword_source,
             "scores": self.scores.to_json(),
         }
 
@@ -87,7 +96,9 @@ def longform(
     Raises ValueError with all that is wrong with options, checkpoint and manifests, TypeError for
     an unknown option, and `data.dataset.RowError` for audio that cannot be read.
     """
-    config = LongformConfig(str(checkpoint), tuple(map(str, manifests)), **options)
+    config = LongformConfig(
+        checkpoint=str(checkpoint), manifests=tuple(map(str, manifests)), **options
+    )
     return transcribe_plan(make_longform_plan(config))
 
 
@@ -104,14 +115,20 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
         device = pick_device(config.device)
     except ValueError as error:
         problems.append(str(error))
-    rows = usable_rows(
+    try:
+        rules = read_keyword_rules(config.keywords, config.glossary)
+    except ValueError as error:
+        problems.append(str(error))
+        rules = AS_WRITTEN
+    usable = usable_manifests(
         config.manifests,
         [vocabulary] if vocabulary else [],
         language=config.language,
         task=config.task,
+        keywords=rules,
         problems=problems,
     )
-    all_rows = [row for some in rows.values() for row in some]
+    all_rows = [row for checked in usable.values() for row in checked.rows]
     recordings = longform_recordings(all_rows)
     LOGGER.info(describe_recordings(all_rows, recordings))
     prompted = prompt_recordings(recordings, seed=config.seed)
@@ -123,6 +140,7 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
         device=device,
         recordings=prompted,
         conditions=possible_conditions(prompted, config.conditions),
+        keyword_source=join_sources(checked.keyword_source for checked in usable.values()),
     )
 
 
@@ -166,7 +184,12 @@ def transcribe_plan(plan: LongformPlan) -> LongformResult:
     """Load the checkpoint, transcribe the recordings and score that."""
     model = load(plan.checkpoint, plan.device).model
     result = score_recordings(model, plan.recordings, plan.conditions, name=plan.name)
-    return replace(result, manifests=plan.manifests, seed=plan.seed)
+    return replace(
+        result,
+        manifests=plan.manifests,
+        seed=plan.seed,
+        keyword_source=plan.keyword_source,
+    )
 
 
 def score_recordings(
