@@ -23,7 +23,7 @@ PAGES = (  # in the order in which a reader takes them: later ones use what earl
     ),
 )
 OTHERS = ("make ", "pip ")  # they install, or take minutes: CI and `make` run them
-SHORT = "--max-steps 2 --eval-rows 1 --batch-size 2 --freeze-encoder"
+SHORT = "--max-steps 2 --eval-rows 1 --batch-size 2 --freeze-encoder --longform-minutes 0"
 pytestmark = [pytest.mark.weights, pytest.mark.slow]
 
 
