@@ -74,7 +74,7 @@ class Example(NamedTuple):
 
 
 class DrawnText(NamedTuple):
-    """What is drawn of an example's texts, before they become tokens."""
+    """The drawn texts of an example, before they become tokens."""
 
     tokenizer: Tokenizer
     prompt: Prompt  # text or ids, with its terms in other spellings if that is drawn

@@ -25,7 +25,7 @@ DEFAULTS = tuple(RowFields._field_defaults.get(name) for name in RowFields._fiel
 
 
 class RowKind(NamedTuple):
-    """What many rows of a manifest share, stored once."""
+    """The fields that many rows of a manifest share, stored once."""
 
     language: str  # as the manifest gives it
     task: str

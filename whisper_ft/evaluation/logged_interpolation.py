@@ -21,7 +21,7 @@ _OPTIONAL = (*_NUMBER, type(None))
 
 @dataclass(frozen=True)
 class ShareScores:
-    """What a mixture scores on some rows."""
+    """The scores of a mixture on some rows."""
 
     share: float  # of the trained weights; 0: stock, as before training; 1: trained weights alone
     score: float | None  # of --best-by, on dev rows; None: nothing was counted

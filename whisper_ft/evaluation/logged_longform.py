@@ -13,7 +13,7 @@ from whisper_ft.text.counts import format_count
 
 @dataclass(frozen=True)
 class LoggedLongform:
-    """What stock `transcribe()` writes with the model before training and with `best.pt`."""
+    """The scores of stock `transcribe()` with the model before training and with `best.pt`."""
 
     step: int  # the last of the run
     stock: LongformScores

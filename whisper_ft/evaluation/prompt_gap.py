@@ -53,7 +53,7 @@ class PromptLosses:
 
 @dataclass(frozen=True)
 class PromptGaps:
-    """What the right prompt saves on training rows and on dev rows, in nats per token."""
+    """The loss that the right prompt saves on training and on dev rows, in nats per token."""
 
     train: float
     dev: float

@@ -50,7 +50,7 @@ class Take(NamedTuple):
 
 
 class Heard(NamedTuple):
-    """What came of a take."""
+    """The outcome of a take."""
 
     path: Path | None  # of the audio file; None if there is none
     seconds: float

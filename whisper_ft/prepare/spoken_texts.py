@@ -60,7 +60,7 @@ class Source(NamedTuple):
 
 
 class SpokenTexts(NamedTuple):
-    """What is to be spoken."""
+    """The texts that are to be spoken."""
 
     sources: tuple[Source, ...]
     terms: tuple[str, ...]  # of all of them

@@ -23,7 +23,7 @@ from whisper_ft.text.tokens import Segment, decode_segments
 
 
 class RowTranscript(NamedTuple):
-    """What a model heard in a row, or why it could not listen."""
+    """The text that a model heard in a row, or why it could not listen."""
 
     segments: tuple[Segment, ...]  # seconds from the row's start
     problem: str = ""  # "": none

@@ -62,7 +62,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class CorpusLanguage:
-    """What a corpus says of the words of one language."""
+    """The words of one language in a corpus."""
 
     language: str
     words: CorpusWords

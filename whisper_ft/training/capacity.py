@@ -1,4 +1,4 @@
-"""What fits: rows in a pass through the model, and a run's folder on its disk."""
+"""Check what fits: rows in a pass through the model, and a run's folder on its disk."""
 
 from __future__ import annotations
 

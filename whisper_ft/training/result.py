@@ -1,4 +1,4 @@
-"""What a run of `train` returns."""
+"""The result of a run of `train`."""
 
 from __future__ import annotations
 

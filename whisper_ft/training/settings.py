@@ -15,7 +15,7 @@ from whisper_ft.runtime.devices import pick_amp, pick_device
 
 @dataclass(frozen=True)
 class ResolvedSettings:
-    """What some settings name; where one has a problem, a default stands in for it."""
+    """The objects that settings name; a default stands in for one that has a problem."""
 
     device: torch.device
     amp_dtype: torch.dtype | None  # None: float32
