@@ -21,7 +21,7 @@ class StepLog:
 
     step: int  # from 1
     lr: float
-    loss: float  # nats per target token
+    loss: float  # nats per target token, with the teacher's divergence if there is one
     grad_norm: float | None  # before clipping; None for a step that fp16 skipped
     n_targets: int
     n_rows: int
