@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from whisper_ft.config.commands import SETTINGS
-from whisper_ft.config.options import flag, format_range, format_value
+from whisper_ft.config.options import flag, format_range, format_value, grouped_fields
 from whisper_ft.config.prepare import (
     AlignConfig,
     CorpusConfig,
@@ -78,9 +78,7 @@ def _command(name: str, config: Any) -> Iterator[str]:
     positional = [field.name.upper() for field in fields if field.metadata["positional"]]
     yield " ".join((config.__doc__ or "").split())
     yield from ("", "```text", " ".join(["whisper-ft", name, *positional, "[flags]"]), "```")
-    groups: dict[str, list[Any]] = {}
-    for field in fields:
-        groups.setdefault(field.metadata["group"], []).append(field)
+    groups = grouped_fields(config)
     for group, members in groups.items():
         title = "" if len(groups) == 1 else group.capitalize()
         yield from ("", *([f"**{title}**", ""] if title else []))

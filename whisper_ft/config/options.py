@@ -8,6 +8,7 @@ import reprlib
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config", bound="DataclassInstance")
 PATH_METAVARS = ("FILE", "FOLDER", "MANIFEST", "MODEL")
+NO_GROUP = "options"  # of a command whose settings are few
+# In the order of a run: what it starts from, what it learns from, how, and what it leaves.
+GROUPS = (
+    *(NO_GROUP, "model", "data", "prompts", "optimisation", "regularisation", "evaluation", "run"),
+)
 METAVARS: dict[type, str] = {str: "TEXT", int: "N", float: "X"}
 
 
@@ -24,7 +30,7 @@ def option(
     help: str,
     *,
     metavar: str = "",
-    group: str = "options",
+    group: str = NO_GROUP,
     choices: Sequence[str] = (),
     words: Mapping[str, int] = MappingProxyType({}),
     at_least: float | None = None,
@@ -65,15 +71,24 @@ def parse(
         prog=prog, description=description, allow_abbrev=False, add_help=False
     )
     parser.add_argument("-h", "--help", action="help", help="Show this help and exit.")
-    groups: dict[str, argparse._ActionsContainer] = {"options": parser}
-    for field in dataclasses.fields(config_class):
-        name = field.metadata["group"]
-        if name not in groups:
-            groups[name] = parser.add_argument_group(name)
-        _add_argument(groups[name], field)
+    for name, fields in grouped_fields(config_class).items():
+        group = parser if name == NO_GROUP else parser.add_argument_group(name)
+        for field in fields:
+            _add_argument(group, field)
     given = vars(parser.parse_args(argv))
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return config_class(**given), set(given)
+
+
+def grouped_fields(
+    config_class: "type[DataclassInstance]",
+) -> dict[str, list[dataclasses.Field[Any]]]:
+    """Return the fields of each group of settings, in the order in which help shows the groups."""
+    fields = sorted(
+        dataclasses.fields(config_class), key=lambda field: GROUPS.index(field.metadata["group"])
+    )
+    by_group = groupby(fields, key=lambda field: field.metadata["group"])
+    return {name: list(some) for name, some in by_group}
 
 
 def out_of_bounds(config: "DataclassInstance") -> list[str]:

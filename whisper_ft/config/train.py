@@ -5,12 +5,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from whisper_ft.config.evaluation import EvaluationSettings
 from whisper_ft.config.options import option, out_of_bounds
 from whisper_ft.config.prompts import PromptSettings
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data"  # in a source checkout, beside the package
 AUTO = -1  # stands for --batch-size auto
-BEST_BY = (*("prompted_wer", "wer", "raw_wer", "cer", "keyword_recall", "b_wer", "u_wer", "loss"),)
 TASKS = ("transcribe", "translate")
 LANGUAGE_HELP = "Language of rows that do not set `language`: a code such as de."
 TASK_HELP = "Task of rows that do not set `task`."
@@ -18,7 +18,7 @@ DEVICE_HELP = "Device: auto, cpu, cuda or cuda:N."
 
 
 @dataclass(frozen=True)
-class TrainConfig(PromptSettings):
+class TrainConfig(PromptSettings, EvaluationSettings):
     """Fine-tune Whisper with prompts."""
 
     model: str = option(
@@ -216,62 +216,6 @@ class TrainConfig(PromptSettings):
         group="regularisation",
         at_least=0,
         at_most=40,
-    )
-
-    eval_every: int | None = option(
-        None, "Steps between evaluations. (default: one epoch)", group="evaluation", at_least=1
-    )
-    eval_rows: int = option(
-        40,
-        "Dev rows that each evaluation decodes. They are chosen once, at random.",
-        group="evaluation",
-        at_least=1,
-    )
-    best_by: str = option(
-        "prompted_wer",
-        "The score that chooses best.pt, on dev rows. prompted_wer weighs word errors with the "
-        "right prompt (a half), without one and with a wrong one (a quarter each). The others are "
-        "scores with the right prompt.",
-        group="evaluation",
-        choices=(
-            "prompted_wer",
-            "wer",
-            "raw_wer",
-            "cer",
-            "keyword_recall",
-            "b_wer",
-            "u_wer",
-            "loss",
-        ),
-    )
-    interpolate: str = option(
-        "auto",
-        "After the last step, mix the best checkpoint with the weights that the run started from. "
-        "auto: best.pt becomes the best mixture, of 0.25, 0.5, 0.75 and 1 of the trained weights; "
-        "half of the dev rows choose it, and the others score it. off: no mixture.",
-        group="evaluation",
-        choices=("auto", "off"),
-    )
-    others: tuple[str, ...] = option(
-        (),
-        "Manifests of general speech, where nothing may be lost: --interpolate keeps to mixtures "
-        "whose word error rate there is at most 0.5 points higher than before training.",
-        metavar="MANIFEST",
-        group="evaluation",
-    )
-    longform_minutes: float = option(
-        3.0,
-        "Minutes of dev recordings that stock transcribe() writes at the end, with best.pt and "
-        "with the model before training, to see whether long recordings have become worse. 0: "
-        "none.",
-        group="evaluation",
-        at_least=0,
-    )
-    patience: int = option(
-        0,
-        "Stop after this many evaluations without a new best. 0: never.",
-        group="evaluation",
-        at_least=0,
     )
 
     out: str = option(
