@@ -25,11 +25,22 @@ def test_a_table_of_no_file_or_of_an_earlier_versions_says_so(run, tmp_path):
     assert status == 2 and "(KeyError: 'manifests'; an earlier version may have written it)" in said
 
 
-def test_a_document_that_is_missing_is_told(run, tmp_path):
+def write_result(path, name, **settings):
     scores = score([sample("a", "a", "a", None)])
-    settings = EvaluationSettings(("m.jsonl",), 0, True, "float32", None)
-    result = EvaluationResult("mine", settings, 1, scores, {}, {})
-    write_json(tmp_path / "a.json", evaluations_json([result]))
+    settings = EvaluationSettings(("m.jsonl",), 0, True, "float32", None, **settings)
+    result = EvaluationResult(name, settings, 1, scores, {}, {})
+    write_json(path, evaluations_json([result]))
+
+
+def test_keywords_that_were_found_in_other_ways_share_no_table(run, tmp_path):
+    write_result(tmp_path / "a.json", "mine", keyword_source="wordfreq 3.1.1")
+    write_result(tmp_path / "b.json", "theirs")
+    status, said = run("table", tmp_path / "a.json", tmp_path / "b.json")
+    assert status == 2 and "(mine: wordfreq 3.1.1; theirs: " in said and "--keywords" in said
+
+
+def test_a_document_that_is_missing_is_told(run, tmp_path):
+    write_result(tmp_path / "a.json", "mine")
     assert run("table", tmp_path / "a.json")[0] == 0
     status, said = run("table", tmp_path / "a.json", "--into", tmp_path / "gone.md")
     assert status == 2 and "--into: " in said and "gone.md: no such file: give a document" in said
