@@ -19,6 +19,7 @@ from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.prompts import PromptPolicy
 from whisper_ft.data.respelling import NO_PERTURBATION, Lexicon, Perturbation
 from whisper_ft.data.sampler import ExampleIndex
+from whisper_ft.data.target_weights import TargetWeights
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.tokens import IGNORE, Segment
 
@@ -106,6 +107,7 @@ def test_a_contrast_is_a_second_text_of_the_same_audio(respelled, english):
     examples = [both[ExampleIndex(number, 1)] for number in range(40)]
     seconds = [english.decode(text.tokens) for e in examples for text in e.texts[1:]]
     assert len(seconds) > 20 and not any("Smyth," in text for text in seconds)
+    assert any("startofprev" not in text for text in seconds)  # no prompt
     assert any("Call Smyth now." in text for text in seconds)  # a lookalike in the prompt
     assert any("Call Smyth now." not in text for text in seconds)  # another spelling in both
     batch = collate(examples[:8])
@@ -114,31 +116,16 @@ def test_a_contrast_is_a_second_text_of_the_same_audio(respelled, english):
     assert batch.text_rows.tolist() == sorted(batch.text_rows.tolist()) and n_contrasts > 0
 
 
-def test_the_terms_of_a_prompt_are_marked_for_the_teacher(respelled, english):
-    example = replace(respelled, mark_terms=True)[ExampleIndex(1, 1)]
+def test_the_targets_of_a_text_have_weights_where_the_run_wants_them(respelled, english):
+    lexicon = respelled.perturbation.lexicon
+    some = replace(respelled, target_weights=TargetWeights(0.25, lexicon))
+    example = some[ExampleIndex(1, 1)]
     (spelling,) = respelled.draw_text(ExampleIndex(1, 1)).spellings.values()
-    marks = zip(example.targets, example.texts[0].is_term, strict=True)
-    assert english.decode([target for target, is_term in marks if is_term]).strip() == spelling
-    batch = collate([example, replace(respelled, policy=PromptPolicy())[ExampleIndex(1, 0)]])
-    assert batch.is_term.shape == batch.targets.shape and batch.is_term.any(dim=1).tolist() == [
-        1,
-        0,
-    ]
-    assert not any(respelled[ExampleIndex(1, 1)].texts[0].is_term)  # not found where not needed
-
-
-def test_after_a_prompt_with_terms_the_other_words_have_the_text_weight(respelled):
-    some = replace(respelled, mark_terms=True, text_weight=0.25)
-    drawn = [some.draw_text(ExampleIndex(number, 1)) for number in range(20)]
-    texts = [some.tokenize(ExampleIndex(0, 1), text, some.rows[1].resolved_segments(1.0))
-             for text in drawn]  # fmt: skip
-    for prompt, text in zip(drawn, texts, strict=True):
-        assert text.weight == (0.25 if prompt.prompt else 1.0)
-    ids = drawn[0].tokenizer.encode(" Smyth")
-    previous = drawn[0]._replace(prompt=ids, plain_prompt=ids, spellings={}, timestamps=False)
-    assert some.tokenize(ExampleIndex(0, 1), previous, ()).weight == 1.0  # ids: previous text
-    batch = collate([some[ExampleIndex(number, 1)] for number in range(4)])
-    assert batch.weights.tolist() == [0.25] * 4
+    pairs = zip(example.targets, example.texts[0].weights.loss, strict=True)
+    assert english.decode([target for target, weight in pairs if weight == 1]).strip() == spelling
+    batch = collate([example, replace(some, policy=PromptPolicy())[ExampleIndex(1, 0)]])
+    assert batch.weights.shape == batch.teacher_weights.shape == batch.targets.shape
+    assert (batch.weights == 1).any(dim=1).tolist() == [True, False]
     assert collate([respelled[ExampleIndex(0, 1)]]).weights is None
 
 

@@ -29,7 +29,7 @@ def batch():
 
 def as_batch(mel, tokens, targets):
     return SimpleNamespace(mel=mel, features=None, tokens=tokens, targets=targets, text_rows=None,
-                           is_term=None, weights=None)  # fmt: skip
+                           weights=None, teacher_weights=None)  # fmt: skip
 
 
 def changed_copy(model):
@@ -93,22 +93,17 @@ def test_a_frozen_encoder_gets_no_gradient_and_no_optimizer_state(model, batch):
     assert {id(p) for p in grouped} == {id(p) for p in model.decoder.parameters()}
 
 
-def test_words_that_are_no_terms_weigh_what_their_text_says(model, batch):
+def test_each_target_has_its_weight(model, batch):
     mel, tokens, targets = batch
     learned = targets >= 0
     nats = F.cross_entropy(model(mel, tokens).transpose(1, 2), targets, reduction="none")
     one = as_batch(*batch)
-    one.weights = torch.tensor([0.25, 1.0])
-    one.is_term = torch.zeros_like(learned)
-    one.is_term[0, 5] = True
-    expected = nats[1].sum() + 0.25 * nats[0].sum() + 0.75 * nats[0, 5]
-    assert torch.allclose(PromptedLoss(model)(one), expected, rtol=1e-5)
-    one.is_term = None
-    expected = nats[1].sum() + 0.25 * nats[0].sum()
+    one.weights = torch.rand(targets.shape)
+    expected = (nats * one.weights)[learned].sum()
     assert torch.allclose(PromptedLoss(model)(one), expected, rtol=1e-5)
 
 
-def test_a_teacher_adds_its_divergence_except_on_terms(model, batch):
+def test_a_teacher_adds_its_divergence_by_the_weights_of_targets(model, batch):
     mel, tokens, targets = batch
     stock = changed_copy(model)
     learned = targets >= 0
@@ -118,10 +113,10 @@ def test_a_teacher_adds_its_divergence_except_on_terms(model, batch):
     plain = PromptedLoss(model)(one)
     taught = PromptedLoss(model, teacher_of(stock, 0.5))(one)
     assert torch.allclose(taught - plain, 0.5 * divergence[learned].sum(), rtol=1e-3)
-    one.is_term = torch.zeros_like(learned)
-    one.is_term[0, 5] = one.is_term[1, :3] = True
+    one.teacher_weights = torch.rand(targets.shape)
+    one.teacher_weights[1, :3] = 0
     taught = PromptedLoss(model, teacher_of(stock, 0.5))(one)
-    kept = divergence[learned & ~one.is_term].sum()
+    kept = (divergence * one.teacher_weights)[learned].sum()
     assert kept > 0.01 and torch.allclose(taught - plain, 0.5 * kept, rtol=1e-3)
 
 
@@ -141,7 +136,7 @@ def test_a_frozen_encoders_features_serve_the_teacher_too(model, batch):
     other = changed_copy(model)
     other.encoder.load_state_dict(model.encoder.state_dict())
     cached = SimpleNamespace(mel=None, features=model.encoder(mel), tokens=tokens, targets=targets,
-                             text_rows=None, is_term=None, weights=None)  # fmt: skip
+                             text_rows=None, weights=None, teacher_weights=None)  # fmt: skip
     taught = PromptedLoss(model, teacher_of(other, shares_encoder=True))
     assert torch.allclose(
         taught(cached), PromptedLoss(model, teacher_of(other))(as_batch(*batch)), rtol=1e-6

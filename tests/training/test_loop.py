@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_run_leaves_everything_it_promises(argv, tmp_path, logged):
-    result = train(plan_of(argv))
+    result = train(plan_of([*argv, "--learn", "texts"]))
     folder = tmp_path / "run"
     assert {path.name for path in folder.iterdir()} == {
         *("config.json", "metrics.jsonl", "samples.jsonl"),
@@ -88,7 +88,7 @@ def test_without_dev_rows_the_last_is_best_and_the_result_says_so(argv, tmp_path
 
 
 def test_a_frozen_encoder_stays_as_it_was(argv, tmp_path, model):
-    train(plan_of([*argv, "--freeze-encoder"]))
+    train(plan_of([*argv, "--learn", "texts", "--freeze-encoder"]))
     tuned = torch.load(tmp_path / "run" / "state.pt", map_location="cpu")["model"]
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, tuned[name]) == name.startswith("encoder."), name

@@ -13,7 +13,7 @@ from helpers.runs import plan_of
 
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.training.loop import train
-from whisper_ft.training.plan import SetupError
+from whisper_ft.training.plan import SetupError, describe_plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,7 @@ def test_a_full_disk_is_seen_before_the_first_step(argv, monkeypatch, tmp_path):
     usage = shutil.disk_usage(tmp_path)._replace(free=10_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(ValueError, match=r"0.0 GB are free and the run needs 0.1 GB"):
-        plan_of(argv)
+        plan_of([*argv, "--learn", "texts"])
 
 
 @pytest.mark.slow
@@ -107,7 +107,7 @@ def test_settings_of_a_wrong_type_are_refused_before_anything_is_read(tmp_path):
     with pytest.raises(SetupError) as refused:
         train(TrainConfig(train="t.jsonl", best_by="x", prompts=3, out=out))
     said = str(refused.value).splitlines()
-    assert [line.partition(":")[0] for line in said] == ["--prompts", "--train", "--best-by"]
+    assert {line.partition(":")[0] for line in said} == {"--prompts", "--train", "--best-by"}
     assert not (tmp_path / "run").exists()
     with pytest.raises(SetupError, match=r"--resume: 5: expected a text"):
         train(TrainConfig(resume=5))
@@ -117,3 +117,50 @@ def test_settings_of_a_wrong_type_are_refused_before_anything_is_read(tmp_path):
 def test_train_names_the_type_that_it_takes(config):
     with pytest.raises(TypeError, match=r"^train takes a TrainConfig or a Plan, not "):
         train(config)
+
+
+def trained_layers(plan):
+    return {name.split(".")[0] + (".attn" if ".attn." in name else "")
+            for name, p in plan.loaded.model.named_parameters() if p.requires_grad}  # fmt: skip
+
+
+def test_rows_with_keywords_teach_terms_to_the_decoders_self_attention_alone(argv):
+    plan = plan_of([*argv, "--learn", "auto"])
+    assert (plan.config.learn, plan.config.layers) == ("terms", "self-attention")
+    assert trained_layers(plan) == {"decoder.attn"} and plan.config.encoder_is_frozen
+    assert plan.teacher is not None and plan.examples.target_weights.text == 0
+    assert "learns to write the terms of its prompt" in describe_plan(plan)
+    plan.lock.close()
+    other = plan_of([*argv[:-1], argv[-1], "--out", f"{plan.folder}2", "--learn", "texts"])
+    assert trained_layers(other) == {"encoder", "encoder.attn", "decoder", "decoder.attn"}
+    assert other.teacher is None and other.examples.target_weights is None
+    assert "learns the texts of the rows" in describe_plan(other)
+
+
+@pytest.mark.parametrize(
+    "flags", [["--prompts", "own=0"], ["--prompts", "previous=0.5"], ["--keywords", "off"]]
+)
+def test_without_keywords_in_prompts_texts_are_learned(argv, flags, tmp_path):
+    manifest = Path(argv[argv.index("--train") + 1])
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    if "--keywords" in flags:
+        for row in rows:
+            row.pop("keywords", None)
+        manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan = plan_of([*argv, "--learn", "auto", *flags])
+    assert (plan.config.learn, plan.config.layers) == ("texts", "all")
+    assert plan.teacher is None and plan.config.text_weight == 1
+
+
+def test_settings_that_are_given_stay_whatever_is_learned(argv):
+    plan = plan_of([*argv, "--learn", "terms", "--layers", "all", "--text-weight", "0.5",
+                    "--kl-weight", "0.25", "--freeze-encoder"])  # fmt: skip
+    assert trained_layers(plan) == {"decoder", "decoder.attn"}
+    assert (plan.teacher.weight, plan.examples.target_weights.text) == (0.25, 0.5)
+
+
+def test_features_can_be_cached_where_only_self_attention_is_trained(argv, tmp_path):
+    cache = ["--feature-cache", str(tmp_path / "features")]
+    plan_of([*argv, *cache, "--learn", "terms"]).lock.close()
+    with pytest.raises(SetupError, match=r"--feature-cache: .* add --freeze-encoder"):
+        plan_of([*argv, *cache, "--learn", "texts", "--out", str(tmp_path / "other")])

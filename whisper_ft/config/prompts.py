@@ -11,7 +11,7 @@ class PromptSettings(KeywordSettings):
     """How the prompts of training examples are drawn."""
 
     prompts: str = option(
-        "own=0.2,previous=0.1,keywords=0.05,carried=0.05,style=0.05,wrong=0.05",
+        "own=0.3,keywords=0.3,previous=0.03,carried=0.03,style=0.02,wrong=0.2",
         "Kinds of prompt and the share of examples that get each, separated by commas. The rest "
         "get none. If a row lacks a kind, that share goes to the row's other kinds, except wrong. "
         "own: the row's `prompt`. "
@@ -31,7 +31,7 @@ class PromptSettings(KeywordSettings):
         at_least=0,
     )
     respell: float = option(
-        0.0,
+        0.5,
         "Share of prompts in which the row's keywords are spelled in another way, in the prompt "
         "and in the text alike, so that only the prompt tells the spelling. Half of the other "
         "terms of such a prompt are respelled too.",
@@ -48,10 +48,10 @@ class PromptSettings(KeywordSettings):
         at_most=1,
     )
     contrast: float = option(
-        0.0,
-        "Share of the examples with a right term in their prompt that get a second prompt, for the "
-        "same audio in the same step. It has another spelling of the right terms, or lookalikes in "
-        "their place.",
+        0.5,
+        "Share of the examples with a right term in their prompt that are learned a second time in "
+        "the same step: half of them without a prompt, the others after a prompt with another "
+        "spelling of the right terms, or with lookalikes in their place.",
         group="prompts",
         at_least=0,
         at_most=1,

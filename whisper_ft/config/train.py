@@ -12,6 +12,9 @@ from whisper_ft.config.prompts import PromptSettings
 SAMPLE = Path(__file__).resolve().parents[2] / "data"  # in a source checkout, beside the package
 AUTO = -1  # stands for --batch-size auto
 TASKS = ("transcribe", "translate")
+LAYERS = ("self-attention", "all")
+# What `--learn` stands for: --layers, --kl-weight and --text-weight.
+RECIPES = {"terms": ("self-attention", 1.0, 0.0), "texts": ("all", 0.0, 1.0)}
 LANGUAGE_HELP = "Language of rows that do not set `language`: a code such as de."
 TASK_HELP = "Task of rows that do not set `task`."
 DEVICE_HELP = "Device: auto, cpu, cuda or cuda:N."
@@ -30,9 +33,24 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     )
     language: str = option("en", LANGUAGE_HELP, metavar="LANGUAGE", group="model")
     task: str = option("transcribe", TASK_HELP, group="model", choices=TASKS)
+    learn: str = option(
+        "auto",
+        "What a run learns. terms: to write the terms of its prompt, and to stay as it was in "
+        "everything else. texts: to write texts as the training rows do. auto: terms if the rows "
+        "have keywords that --prompts gives, else texts.",
+        group="model",
+        choices=("auto", *RECIPES),
+    )
+    layers: str | None = option(
+        None,
+        "Layers to train. self-attention: only the decoder's self-attention, which reads the "
+        "prompt. all: the whole model. (default: self-attention for --learn terms, else all)",
+        group="model",
+        choices=LAYERS,
+    )
     freeze_encoder: bool = option(
         False,
-        "Train only the decoder. This is faster and needs less memory.",
+        "Train no layer of the encoder. This is faster and needs less memory.",
         group="model",
     )
     feature_cache: str = option(
@@ -102,7 +120,8 @@ class TrainConfig(PromptSettings, EvaluationSettings):
 
     lr: float | None = option(
         None,
-        "Peak learning rate. (default: 1/40 of this model's rate in pre-training)",
+        "Peak learning rate. (default: 1/40 of this model's rate in pre-training, and 1/10 where "
+        "only the self-attention is trained)",
         group="optimisation",
         above=0,
     )
@@ -173,19 +192,19 @@ class TrainConfig(PromptSettings, EvaluationSettings):
         at_least=0,
         at_most=0.9,
     )
-    kl_weight: float = option(
-        0.0,
+    kl_weight: float | None = option(
+        None,
         "Weight of the divergence from the model before training, which reads the same prompts, "
-        "against forgetting. The terms of a prompt are left out. 0 trains without this teacher and "
-        "its memory.",
+        "against forgetting. It counts on all words but the terms of the prompt. 0 trains without "
+        "this teacher and its memory. (default: 1 for --learn terms, else 0)",
         group="regularisation",
         at_least=0,
         at_most=10,
     )
-    text_weight: float = option(
-        1.0,
-        "Weight of the words that are no terms in the loss, after a prompt that holds terms. With "
-        "less than 1, a model learns from such prompts to read them rather than to know its texts.",
+    text_weight: float | None = option(
+        None,
+        "Weight in the loss of words that are no terms of the prompt. (default: 0 for --learn "
+        "terms, else 1)",
         group="regularisation",
         at_least=0,
         at_most=1,
@@ -265,12 +284,32 @@ class TrainConfig(PromptSettings, EvaluationSettings):
             problems.append(
                 "--others: without --dev rows nothing is chosen: add --dev, or leave this out"
             )
-        if self.feature_cache and not self.freeze_encoder:
+        if self.feature_cache and not self.encoder_is_frozen:
             problems.append(
                 f"--feature-cache: {self.feature_cache}: the output of an encoder in training "
                 "changes at each step: add --freeze-encoder, or leave this out"
             )
         return problems
+
+    @property
+    def encoder_is_frozen(self) -> bool:
+        """Whether no layer of the encoder is trained."""
+        return self.freeze_encoder or self.layers == "self-attention"
+
+    def with_recipe(self, *, has_terms: bool) -> "TrainConfig":
+        """Return these settings with those filled in that depend on what the run learns.
+
+        `has_terms` says whether the prompts of the training rows hold keywords.
+        """
+        learn = ("terms" if has_terms else "texts") if self.learn == "auto" else self.learn
+        layers, kl_weight, text_weight = RECIPES[learn]
+        return dataclasses.replace(
+            self,
+            learn=learn,
+            layers=layers if self.layers is None else self.layers,
+            kl_weight=kl_weight if self.kl_weight is None else self.kl_weight,
+            text_weight=text_weight if self.text_weight is None else self.text_weight,
+        )
 
     def resolved(self) -> "TrainConfig":
         """Return these settings with dependent defaults filled in and paths made absolute."""

@@ -33,7 +33,7 @@ from whisper_ft.data.prompts import PromptPolicy, example_rng
 from whisper_ft.data.respelling import NO_PERTURBATION, Perturbation, replace_words
 from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
-from whisper_ft.data.term_tokens import find_term_tokens
+from whisper_ft.data.target_weights import TargetWeights, Weights
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt, keep_last
 
@@ -48,8 +48,7 @@ class TokenizedText(NamedTuple):
 
     tokens: list[int]
     targets: list[int]
-    is_term: list[bool]  # of each target: whether it spells a term of the prompt
-    weight: float = 1.0  # of all other targets in the cross-entropy
+    weights: Weights | None = None  # of its targets in the loss; None: all weigh the same
     n_fallbacks: int = 0  # drawn changes that did not fit, so that the plain text was used
 
 
@@ -121,8 +120,7 @@ class Examples(Dataset[Example | RowError]):
     augmentation: Augmentation = NO_AUGMENTATION
     bpe_dropout: float = 0.0
     perturbation: Perturbation = NO_PERTURBATION
-    mark_terms: bool = False  # whether targets that spell terms of the prompt are found
-    text_weight: float = 1.0  # of targets that are no terms, after a prompt that holds terms
+    target_weights: TargetWeights | None = None  # None: all targets weigh the same
     feature_paths: Mapping[FeatureKey, Path] | None = None  # of a frozen encoder's output
 
     def __getitem__(self, index: ExampleIndex) -> Example | RowError:
@@ -220,16 +218,11 @@ class Examples(Dataset[Example | RowError]):
             blank=self.is_blank(index, drawn.timestamps),
             n_text_ctx=self.n_text_ctx,
         )
-        if not self.mark_terms:
-            return TokenizedText(tokens, targets, [False] * len(targets))
-        prompt = drawn.prompt
-        prompt_text = prompt if isinstance(prompt, str) else drawn.tokenizer.decode(prompt)
-        keywords, spellings = row.keywords, drawn.spellings
-        is_term = find_term_tokens(drawn.tokenizer, targets, prompt_text, keywords, spellings)
-        plain, lexicon = drawn.plain_prompt, self.perturbation.lexicon
-        lists_terms = isinstance(plain, str) and lexicon.has_term(plain)
-        weight = self.text_weight if lists_terms else 1.0
-        return TokenizedText(tokens, targets, is_term, weight)
+        if self.target_weights is None:
+            return TokenizedText(tokens, targets)
+        context = (targets, drawn.prompt, row, drawn.spellings)
+        weights = self.target_weights(drawn.tokenizer, *context)
+        return TokenizedText(tokens, targets, weights)
 
     def _keeps_spellings(self, drawn: DrawnText) -> bool:
         """Return whether the decoder's cut of a long prompt leaves every other spelling in it."""

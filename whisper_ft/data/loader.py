@@ -41,8 +41,8 @@ class Batch:
     n_fallbacks: int = 0
     features: Tensor | None = None  # float16 [R, n_audio_ctx, n_audio_state]
     text_rows: Tensor | None = None  # int64 [B], the row of each text; None: text i is of row i
-    is_term: Tensor | None = None  # bool [B, T], targets that spell terms of the prompt; None: none
-    weights: Tensor | None = None  # float32 [B], of other targets in each text; None: 1
+    weights: Tensor | None = None  # float32 [B, T], of targets in the cross-entropy; None: 1
+    teacher_weights: Tensor | None = None  # float32 [B, T], in the divergence; None: 1
 
     @property
     def n_targets(self) -> int:
@@ -64,8 +64,8 @@ class Batch:
             tokens=self.tokens[texts],
             targets=self.targets[texts],
             text_rows=None if self.text_rows is None else self.text_rows[texts] - first,
-            is_term=None if self.is_term is None else self.is_term[texts],
             weights=None if self.weights is None else self.weights[texts],
+            teacher_weights=None if self.teacher_weights is None else self.teacher_weights[texts],
             places=self.places[part],
             n_fallbacks=0 if first else self.n_fallbacks,
         )
@@ -86,8 +86,8 @@ class Batch:
             tokens=change(self.tokens),
             targets=change(self.targets),
             text_rows=None if self.text_rows is None else change(self.text_rows),
-            is_term=None if self.is_term is None else change(self.is_term),
             weights=None if self.weights is None else change(self.weights),
+            teacher_weights=None if self.teacher_weights is None else change(self.teacher_weights),
         )
 
 
@@ -99,9 +99,7 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
     whole = [example for example in examples if isinstance(example, Example)]
     texts = [(row, text) for row, example in enumerate(whole) for text in example.texts]
     tokens, targets = pad_tokens([(text.tokens, text.targets) for _, text in texts])
-    marks = [torch.tensor(text.is_term) for _, text in texts]
-    weights = [text.weight for _, text in texts]
-    has_terms = any(bool(mark.any()) for mark in marks)
+    weights = [text.weights for _, text in texts if text.weights is not None]
     mels = [example.mel for example in whole if example.mel is not None]
     features = [example.features for example in whole if example.features is not None]
     return Batch(
@@ -112,8 +110,8 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         n_fallbacks=sum(example.n_fallbacks for example in whole),
         features=torch.stack(features) if features else None,
         text_rows=torch.tensor([row for row, _ in texts]) if len(texts) > len(whole) else None,
-        is_term=pad_sequence(marks, batch_first=True) if has_terms else None,
-        weights=torch.tensor(weights) if min(weights) < 1 else None,
+        weights=_pad_weights([some.loss for some in weights]),
+        teacher_weights=_pad_weights([some.teacher for some in weights]),
     )
 
 
@@ -126,6 +124,11 @@ def pad_tokens(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor,
             [torch.tensor(ids) for ids in targets], batch_first=True, padding_value=IGNORE
         ),
     )
+
+
+def _pad_weights(weights: Sequence[list[float]]) -> Tensor | None:
+    """Return the weights of B texts as float32 [B, T], None for none."""
+    return pad_sequence(list(map(torch.tensor, weights)), batch_first=True) if weights else None
 
 
 def make_loader(

@@ -20,6 +20,7 @@ from whisper_ft.text import spelling
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 UNSAID_RATE = 0.5  # of the unsaid terms of a respelled prompt
+UNPROMPTED_RATE = 0.5  # of second texts: without a prompt
 # A word of a longer term keeps its spelling if it is as frequent as this in the corpus.
 COMMON_SHARE, COMMON_COUNT = 1 / 2000, 10
 MAX_COUNTED = 20_000  # rows that are counted for a line of summary
@@ -91,17 +92,25 @@ class Perturbation:
     def draw_contrast(self, prompt: str, row: Row, rng: random.Random) -> Perturbed | None:
         """Draw a second prompt for the same audio, which differs in the right terms alone.
 
-        They have another spelling, as in the text then, or give way to lookalikes, while the text
-        stays. None if this is not drawn, or if the prompt has no right term that can change.
+        Mostly there is none, so that the words that a prompt tells are kept without it too. Else
+        the right terms have another spelling, as in the text then, or give way to lookalikes, while
+        the text stays. None if this is not drawn, or if the prompt has no right term.
         """
         terms = self._terms(prompt, row)
         if not terms.said or rng.random() >= self.contrast:
             return None
-        if rng.random() < 0.5:
+        spellings: dict[str, str] = {}
+        others: dict[str, str] = {}
+        kind = rng.random()
+        if kind < UNPROMPTED_RATE:
+            return Perturbed("", {})
+        if kind < (1 + UNPROMPTED_RATE) / 2:
             spellings, _ = self._respell_some(terms, row, rng)
-            return Perturbed(replace_words(prompt, spellings), spellings) if spellings else None
-        instead = {key: self._lookalike(word, row, rng) for key, word in terms.said.items()}
-        return Perturbed(replace_words(prompt, instead), {}) if all(instead.values()) else None
+        else:
+            others = {key: self._lookalike(word, row, rng) for key, word in terms.said.items()}
+            others = others if all(others.values()) else {}
+        changes = spellings or others
+        return Perturbed(replace_words(prompt, changes) if changes else "", spellings)
 
     def _terms(self, prompt: str, row: Row) -> _Terms:
         spoken = {word.casefold() for word in split_words(row.text)}

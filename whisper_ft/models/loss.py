@@ -20,9 +20,9 @@ class LossInputs(Protocol):
     @property
     def features(self) -> Tensor | None: ...  # [R, n_audio_ctx, n_audio_state], cached
     @property
-    def is_term(self) -> Tensor | None: ...  # bool [B, T], targets that spell terms of the prompt
+    def weights(self) -> Tensor | None: ...  # float32 [B, T], of targets in the loss; None: 1
     @property
-    def weights(self) -> Tensor | None: ...  # float32 [B], of targets that are no terms; None: 1
+    def teacher_weights(self) -> Tensor | None: ...  # float32 [B, T], in the divergence; None: 1
     @property
     def text_rows(self) -> Tensor | None: ...  # int64 [B], the row of each text; None: as they come
     @property
@@ -46,10 +46,9 @@ class PromptedLoss(nn.Module):
         self.teacher = teacher  # no module: it is not trained, saved, or wrapped
 
     def forward(self, batch: LossInputs) -> Tensor:
-        """Return the loss over all learned targets of a batch: a scalar, in nats.
+        """Return the weighted loss over all learned targets of a batch: a scalar, in nats.
 
-        With a teacher, its weighted divergence is part of the loss, except on the terms of the
-        prompt: they are what the model should learn to write in another way.
+        With a teacher, its weighted divergence is part of the loss.
         """
         if batch.features is not None:
             features = batch.features.to(_compute_dtype(batch.features.device))
@@ -80,7 +79,7 @@ class Teacher:
     def divergence(
         self, log_probs: Tensor, learned: Tensor, batch: LossInputs, features: Tensor
     ) -> Tensor:
-        """Return the weighted KL(teacher || model), summed over learned positions but terms.
+        """Return the weighted KL(teacher || model), summed over learned positions.
 
         `log_probs` [n, n_vocab] are the model's at the n true positions of `learned` [B, T], and
         `features` [R, n_audio_ctx, n_audio_state] the output of its encoder. In nats.
@@ -92,8 +91,8 @@ class Teacher:
             of_texts = _of_texts(features, batch)
             targets = _logits_at(self.decoder, of_texts, batch.tokens, learned).log_softmax(-1)
             probs = targets.exp()
-            if batch.is_term is not None:
-                probs[batch.is_term[learned]] = 0.0
+            if batch.teacher_weights is not None:
+                probs *= batch.teacher_weights[learned][:, None]
             negative_entropy = torch.dot(probs.flatten(), targets.flatten())
         # Dot products, since what is as large as the logits should be read once.
         return self.weight * (negative_entropy - torch.dot(probs.flatten(), log_probs.flatten()))
@@ -105,17 +104,14 @@ def _cross_entropy(
     learned: Tensor,
     loss_of: Callable[..., Tensor] = F.cross_entropy,
 ) -> Tensor:
-    """Return the cross-entropy summed over learned targets, each with the weight of its text.
+    """Return the weighted cross-entropy summed over learned targets.
 
     `scores` [n, n_vocab] are logits, or log-probabilities with `loss_of` `F.nll_loss`.
     """
     targets = batch.targets[learned]
     if batch.weights is None:
         return loss_of(scores, targets, reduction="sum")
-    weights = batch.weights[:, None].expand_as(learned)
-    if batch.is_term is not None:
-        weights = weights.masked_fill(batch.is_term, 1.0)
-    return loss_of(scores, targets, reduction="none") @ weights[learned]
+    return loss_of(scores, targets, reduction="none") @ batch.weights[learned]
 
 
 def _of_texts(features: Tensor, batch: LossInputs) -> Tensor:

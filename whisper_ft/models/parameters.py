@@ -28,6 +28,13 @@ def freeze_encoder(model: Whisper) -> None:
     model.encoder.requires_grad_(False)
 
 
+def train_self_attention(model: Whisper) -> None:
+    """Train the decoder's self-attention alone, the only layers in which text reads a prompt."""
+    model.requires_grad_(False)
+    for block in model.decoder.blocks:
+        block.attn.requires_grad_(True)
+
+
 def n_parameters(model: nn.Module, *, trainable: bool = False) -> int:
     """Return how many numbers a model has, or only those that are trained."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad or not trainable)

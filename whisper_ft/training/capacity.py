@@ -38,7 +38,7 @@ def fit_batch(
     one_row, two_rows = (
         estimate_peak_bytes(
             *(dims, n),
-            frozen_encoder=config.freeze_encoder,
+            frozen_encoder=config.encoder_is_frozen,
             gradient_checkpointing=config.gradient_checkpointing,
             amp_dtype=amp_dtype,
         )
@@ -76,13 +76,16 @@ def describe_memory_needs(
             gradient_checkpointing=recomputed,
             amp_dtype=amp_dtype,
         ) + teacher_bytes(
-            dataclasses.replace(config, freeze_encoder=frozen), amp_dtype, dims, n_rows=batch_size
+            dataclasses.replace(config, freeze_encoder=frozen, layers="all"),
+            amp_dtype,
+            dims,
+            n_rows=batch_size,
         )
         return f"{n_bytes / 1e9:.1f} GB"
 
     size, frozen, recomputed = (
         config.batch_size,
-        config.freeze_encoder,
+        config.encoder_is_frozen,
         config.gradient_checkpointing,
     )
     rows = "1 row" if size == 1 else f"{size} rows"

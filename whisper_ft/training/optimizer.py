@@ -54,16 +54,20 @@ def learning_rate(update: int, total: int, warmup: int, peak: float) -> float:
 
 # Peak learning rates of pre-training, by model width.
 PRETRAINING_LR = {384: 1.5e-3, 512: 1e-3, 768: 5e-4, 1024: 2.5e-4, 1280: 1.75e-4}
-FINE_TUNING_SHARE = 1 / 40
+# Self-attention alone takes a higher rate: see "Recipes" in benchmarks/NOTES.md.
+FINE_TUNING_SHARE = {"all": 1 / 40, "self-attention": 1 / 10}
 
 
-def peak_lr(dims: ModelDimensions) -> float:
-    """Return 1/40 of the model's peak rate in pre-training. Raises ValueError for other widths."""
+def peak_lr(dims: ModelDimensions, layers: str = "all") -> float:
+    """Return a share of the model's peak rate in pre-training, by the layers that are trained.
+
+    Raises ValueError for a width that no published model has.
+    """
     if dims.n_audio_state not in PRETRAINING_LR:
         raise ValueError(
             f"--lr: a model of width {dims.n_audio_state} has no default rate: give one"
         )
-    return PRETRAINING_LR[dims.n_audio_state] * FINE_TUNING_SHARE
+    return PRETRAINING_LR[dims.n_audio_state] * FINE_TUNING_SHARE[layers]
 
 
 def parameter_groups(model: Whisper, weight_decay: float) -> list[dict[str, Any]]:

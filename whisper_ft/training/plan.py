@@ -96,6 +96,7 @@ def describe_plan(plan: Plan) -> str:
     lines = [
         f"{plan.config.model}: {n_parameters(model) / 1e6:.1f} M parameters, "
         f"{n_parameters(model, trainable=True) / 1e6:.1f} M trained, {precision} on {plan.device}",
+        _describe_recipe(plan.config),
         f"{plan.sampler.epoch_length} examples per epoch; {schedule.total_steps} steps of "
         f"{plan.step_size} rows, warm-up {schedule.warmup} steps, peak learning rate "
         f"{schedule.peak_lr:.2e}",
@@ -119,6 +120,16 @@ def describe_plan(plan: Plan) -> str:
         f"{free_gigabytes:.1f} GB are free"
     )
     return "\n".join(lines)
+
+
+def _describe_recipe(config: TrainConfig) -> str:
+    """Return what the run learns, and how to learn the other thing."""
+    if config.learn == "terms":
+        return (
+            "learns to write the terms of its prompt, and else stays as it is (--learn texts also "
+            "learns the texts of the rows)"
+        )
+    return "learns the texts of the rows"
 
 
 def _evaluation_times(schedule: Schedule) -> str:

@@ -18,16 +18,18 @@ from whisper_ft.config.options import type_problems
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.augmentation import NO_AUGMENTATION
 from whisper_ft.data.dataset import Examples
+from whisper_ft.data.prompts import PromptPolicy
 from whisper_ft.data.respelling import Lexicon, Perturbation
-from whisper_ft.data.row import Row
+from whisper_ft.data.rows import row_keywords
 from whisper_ft.data.sampler import Sampler
+from whisper_ft.data.target_weights import TargetWeights
 from whisper_ft.models.layers import (
     use_activation_checkpointing,
     use_fast_layers,
     use_stochastic_depth,
 )
 from whisper_ft.models.loading import LoadedModel, load, try_load_vocabulary, vocabulary_from_dims
-from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.models.parameters import freeze_encoder, train_self_attention
 from whisper_ft.runtime.files import write_json
 from whisper_ft.training.capacity import check_disk_space, fit_batch
 from whisper_ft.training.checkpoint import lock_folder
@@ -62,6 +64,7 @@ def make_plan(config: TrainConfig) -> Plan:
     vocabulary, model_problems = try_load_vocabulary(config.model)
     rows = read_rows(config, vocabulary)
     resolved = resolve_settings(config)
+    config = config.with_recipe(has_terms=has_terms(resolved.policy, rows))
     raise_problems(
         config.problems(),
         [f"--model: {problem}" for problem in model_problems],
@@ -105,21 +108,7 @@ def assemble(
         device=resolved.device,
         amp_dtype=resolved.amp_dtype,
         loaded=loaded,
-        examples=Examples(
-            rows=trained.rows,
-            policy=replace(resolved.policy, glossary=rows.glossary),
-            tokenizer_of=vocabulary.tokenizer,
-            n_mels=model.dims.n_mels,
-            n_text_ctx=model.dims.n_text_ctx,
-            timestamp_rate=config.timestamp_rate,
-            seed=config.seed,
-            augmentation=resolved.augmentation,
-            bpe_dropout=config.bpe_dropout,
-            perturbation=make_perturbation(config, trained.rows, rows.glossary),
-            mark_terms=bool(config.kl_weight) or config.text_weight < 1,
-            text_weight=config.text_weight,
-            feature_paths=features.paths,
-        ),
+        examples=make_examples(config, resolved, loaded, trained, rows.glossary, features),
         sampler=trained.sampler,
         dev=dev_rows(config, rows.dev, rows.glossary),
         others=other_rows(config, rows.others, rows.glossary),
@@ -133,14 +122,44 @@ def assemble(
     )
 
 
-def make_perturbation(
-    config: TrainConfig, rows: Sequence[Row], glossary: Sequence[str]
-) -> Perturbation:
-    """Return how prompts are changed; the words of all rows are read only if they are needed."""
-    changes = config.respell or config.lookalikes or config.contrast
-    is_used = changes or config.text_weight < 1
-    lexicon = Lexicon.of_rows(rows, glossary) if is_used else Lexicon()
-    return Perturbation(config.respell, config.lookalikes, config.contrast, lexicon)
+def make_examples(
+    config: TrainConfig,
+    resolved: ResolvedSettings,
+    loaded: LoadedModel,
+    trained: TrainingRows,
+    glossary: tuple[str, ...],
+    features: CachedFeatures,
+) -> Examples:
+    """Return how training rows become examples; all their words are read only if needed."""
+    dims = loaded.model.dims
+    changes = (config.respell, config.lookalikes, config.contrast)
+    text_weight = 1.0 if config.text_weight is None else config.text_weight
+    is_weighted = bool(config.kl_weight) or text_weight < 1
+    lexicon = Lexicon()
+    if is_weighted or any(changes):
+        lexicon = Lexicon.of_rows(trained.rows, glossary)
+    return Examples(
+        rows=trained.rows,
+        policy=replace(resolved.policy, glossary=glossary),
+        tokenizer_of=vocabulary_from_dims(dims).tokenizer,
+        n_mels=dims.n_mels,
+        n_text_ctx=dims.n_text_ctx,
+        timestamp_rate=config.timestamp_rate,
+        seed=config.seed,
+        augmentation=resolved.augmentation,
+        bpe_dropout=config.bpe_dropout,
+        perturbation=Perturbation(*changes, lexicon),
+        target_weights=TargetWeights(text_weight, lexicon) if is_weighted else None,
+        feature_paths=features.paths,
+    )
+
+
+def has_terms(policy: PromptPolicy, rows: RunRows) -> bool:
+    """Return whether prompts of the training rows can hold the keywords of their row."""
+    if not (policy.own or policy.keywords or policy.carried):
+        return False
+    parts = [manifest.rows for manifest in rows.train]
+    return any(row_keywords(part, index) for part in parts for index in range(len(part)))
 
 
 def raise_problems(*problems: Sequence[str]) -> None:
@@ -194,6 +213,8 @@ def prepare_model(model: Whisper, config: TrainConfig, device: torch.device) -> 
     """Move a model to the device and set, in place, how it is trained."""
     model.to(device)
     use_fast_layers(model)
+    if config.layers == "self-attention":
+        train_self_attention(model)
     if config.freeze_encoder:
         freeze_encoder(model)
     if config.gradient_checkpointing:
@@ -215,7 +236,7 @@ def make_schedule(config: TrainConfig, sampler: Sampler, dims: ModelDimensions) 
         total_examples=total_examples,
         total_steps=total_steps,
         warmup=total_steps // 10 if config.warmup is None else config.warmup,
-        peak_lr=config.lr or peak_lr(dims),
+        peak_lr=config.lr or peak_lr(dims, config.layers or "all"),
         eval_every=config.eval_every or math.ceil(sampler.epoch_length / step_size),
     )
 

@@ -27,7 +27,7 @@ def make_teacher(
     """
     if not config.kl_weight:
         return None
-    parts = stock.decoder if config.freeze_encoder else stock
+    parts = stock.decoder if config.encoder_is_frozen else stock
     frozen = copy.deepcopy(parts).requires_grad_(False).eval().to(device)
     cast_matrices(frozen, amp_dtype or torch.float32)
     if isinstance(frozen, Whisper):
@@ -46,7 +46,7 @@ def fit_teacher(
         return config
     needed = teacher_bytes(config, amp_dtype, dims, n_rows=1) + estimate_peak_bytes(
         *(dims, 1),
-        frozen_encoder=config.freeze_encoder,
+        frozen_encoder=config.encoder_is_frozen,
         gradient_checkpointing=config.gradient_checkpointing,
         amp_dtype=amp_dtype,
     )
@@ -55,10 +55,10 @@ def fit_teacher(
         return config
     LOGGER.warning(
         f"--kl-weight {config.kl_weight:g}: a step with a teacher needs {needed / 1e9:.1f} GB and "
-        f"{free / 1e9:.1f} GB are free: training goes on without a teacher. --freeze-encoder and "
-        "--gradient-checkpointing need less."
+        f"{free / 1e9:.1f} GB are free: training goes on without a teacher, and all words are "
+        "learned. --freeze-encoder and --gradient-checkpointing need less."
     )
-    return dataclasses.replace(config, kl_weight=0.0)
+    return dataclasses.replace(config, kl_weight=0.0, text_weight=1.0)
 
 
 def teacher_bytes(
@@ -72,5 +72,5 @@ def teacher_bytes(
     if not config.kl_weight:
         return 0
     itemsize = (amp_dtype or torch.float32).itemsize
-    weights = estimate_weight_bytes(dims, itemsize, decoder_alone=config.freeze_encoder)
+    weights = estimate_weight_bytes(dims, itemsize, decoder_alone=config.encoder_is_frozen)
     return weights + 3 * 4 * n_rows * int(dims.n_text_ctx) // 2 * int(dims.n_vocab)

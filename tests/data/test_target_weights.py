@@ -1,0 +1,104 @@
+"""What the targets of a text weigh."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from whisper_ft.data.bpe_dropout import DroppingTokenizer
+from whisper_ft.data.respelling import Lexicon
+from whisper_ft.data.row import Row
+from whisper_ft.data.target_weights import UNLISTED_WEIGHT, TargetWeights
+from whisper_ft.text.tokens import IGNORE, Segment, build_example
+
+TEXT_WEIGHT = 0.25
+
+
+def weigh(tokenizer, text, prompt, keywords, spellings=None, **options):
+    """Return (targets, their weights)."""
+    row = Row(Path("a.wav"), text, keywords=keywords)
+    lexicon = Lexicon.of_rows([row, Row(Path("b.wav"), "", keywords=("Mohr",))])
+    said = text
+    for plain, spelling in (spellings or {}).items():
+        said = said.casefold().replace(plain, spelling)
+    _, targets = build_example(tokenizer, said, prompt, **options)
+    weights = TargetWeights(TEXT_WEIGHT, lexicon)(tokenizer, targets, prompt, row, spellings or {})
+    assert len(weights.loss) == len(weights.teacher) == len(targets)
+    return targets, weights
+
+
+def learned(tokenizer, *args, **options):
+    """Return the words of a text that are learned as terms, which the teacher leaves alone."""
+    targets, weights = weigh(tokenizer, *args, **options)
+    pairs = [
+        (target, pair) for target, *pair in zip(targets, *weights, strict=True) if target != IGNORE
+    ]
+    terms = [target for target, pair in pairs if pair == [1.0, 0.0]]
+    others = {tuple(pair) for _, pair in pairs if pair != [1.0, 0.0]}
+    assert others <= {(TEXT_WEIGHT, 1.0), (TEXT_WEIGHT, UNLISTED_WEIGHT)}
+    return tokenizer.decode(terms)
+
+
+def kept(tokenizer, *args, **options):
+    """Return the words that the teacher keeps with more than the usual weight."""
+    targets, weights = weigh(tokenizer, *args, **options)
+    pairs = zip(targets, weights.teacher, strict=True)
+    return tokenizer.decode([target for target, teacher in pairs if teacher == UNLISTED_WEIGHT])
+
+
+def test_the_terms_of_the_prompt_are_learned_and_the_others_are_kept(tokenizer):
+    case = ("Call Zalvexo and Kathryn's Ögüt, now.", "Quill, ZALVEXO, Ögüt.",
+            ("Zalvexo", "Kathryn", "Ögüt"))  # fmt: skip
+    assert learned(tokenizer, *case).split() == ["Zalvexo", "Ögüt"]
+    assert kept(tokenizer, *case).split() == ["Kathryn"]
+
+
+def test_each_occurrence_counts_and_parts_of_longer_words_do_not(english):
+    case = ("Reid told Reid about Reidville.", "Reid", ("Reid",))
+    assert learned(english, *case).split() == ["Reid", "Reid"]
+
+
+def test_timestamps_stand_between_words(english):
+    segments = [Segment(0.0, 1.0, "Call Reid"), Segment(1.0, 2.0, "Mohr now.")]
+    found = learned(english, "Call Reid Mohr now.", "Reid, Mohr", ("Reid", "Mohr"),
+                    segments=segments, timestamps=True)  # fmt: skip
+    assert found.split() == ["Reid", "Mohr"]
+
+
+def test_other_spellings_are_found(english):
+    found = learned(english, "call quill.", "kwil", ("Quill",), {"quill": "kwil"})
+    assert found.split() == ["kwil"]
+
+
+@pytest.mark.parametrize("prompt", ["", "Mohr"])
+def test_without_a_term_in_the_prompt_keywords_are_kept(english, prompt):
+    assert learned(english, "Call Reid.", prompt, ("Reid",)) == ""
+    assert kept(english, "Call Reid.", prompt, ("Reid",)).split() == ["Reid"]
+
+
+def test_after_previous_text_terms_are_learned_too(english):
+    ids = english.encode(" So Reid said")
+    row = Row(Path("a.wav"), "Call Reid.", keywords=("Reid",))
+    _, targets = build_example(english, row.text, ids)
+    weights = TargetWeights(0.0, Lexicon.of_rows([row]))(english, targets, ids, row, {})
+    assert weights.loss.count(1.0) == len(english.encode(" Reid")) and 1.0 in weights.teacher
+    ids = english.encode(" nothing of it")
+    weights = TargetWeights(0.0, Lexicon.of_rows([row]))(english, targets, ids, row, {})
+    assert not any(weights.loss)
+
+
+def test_a_text_after_a_prompt_about_its_style_is_learned_as_a_whole(english):
+    _, weights = weigh(english, "Call Reid.", "A text. With full stops.", ("Reid",))
+    assert set(weights.loss) == {1.0} and set(weights.teacher) == {0.0}
+
+
+def test_silence_is_learned_as_a_whole(english):
+    for prompt in ("", "Mohr"):
+        _, weights = weigh(english, "", prompt, ())
+        assert set(weights.loss) == {1.0} and set(weights.teacher) == {0.0}
+
+
+def test_dropped_merges_change_tokens_and_not_what_they_spell(english):
+    dropping = DroppingTokenizer(english, 0.5, random.Random(0))
+    found = learned(dropping, "Call Zalvexo now.", "Zalvexo", ("Zalvexo",))
+    assert found.split() == ["Zalvexo"]

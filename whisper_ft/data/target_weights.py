@@ -1,0 +1,97 @@
+"""What each target of a text weighs in the loss, and in the divergence from a teacher."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import NamedTuple
+
+from whisper.tokenizer import Tokenizer
+
+from whisper_ft.data.prompt_kinds import Prompt
+from whisper_ft.data.respelling import WORD, Lexicon, replace_words, split_words
+from whisper_ft.data.row import Row
+from whisper_ft.text.tokens import IGNORE
+
+# A keyword that the prompt does not hold is what reading prompts makes a model forget first: it
+# weighs this much in the divergence. See "Recipes" in benchmarks/NOTES.md.
+UNLISTED_WEIGHT = 4.0
+
+
+class Weights(NamedTuple):
+    """The weights of the targets of a text, one of each kind for every target."""
+
+    loss: list[float]  # in the cross-entropy
+    teacher: list[float]  # in the divergence from the teacher
+
+
+@dataclass(frozen=True)
+class TargetWeights:
+    """Terms of the prompt are learned; of all other words the teacher keeps what it knew.
+
+    A text whose prompt is about something else, such as its style, is learned as a whole; silence
+    too.
+    """
+
+    text: float  # of words that are no terms of the prompt, in the cross-entropy
+    lexicon: Lexicon = field(repr=False)  # of the corpus, to tell whether a prompt holds terms
+
+    def __call__(
+        self,
+        tokenizer: Tokenizer,
+        targets: Sequence[int],
+        prompt: Prompt,
+        row: Row,
+        spellings: Mapping[str, str],
+    ) -> Weights:
+        """Return the weights of the targets of a row's text after a prompt.
+
+        A term is a word of a keyword of the row that the prompt holds; case does not count.
+        `spellings` are those of the row's terms in the prompt and the text.
+        """
+        if not row.text.strip() or self._is_about_style(prompt, spellings):
+            return Weights([1.0] * len(targets), [0.0] * len(targets))
+        weights = Weights([self.text] * len(targets), [1.0] * len(targets))
+        prompt_text = prompt if isinstance(prompt, str) else tokenizer.decode(prompt)
+        listed = {word.casefold() for word in split_words(prompt_text)}
+        terms = (replace_words(keyword, spellings) for keyword in row.keywords)
+        words = {word.casefold() for term in terms for word in split_words(term)}
+        for word, index in find_words(tokenizer, targets, words):
+            is_term = word in listed
+            weights.loss[index] = 1.0 if is_term else self.text
+            weights.teacher[index] = 0.0 if is_term else UNLISTED_WEIGHT
+        return weights
+
+    def _is_about_style(self, prompt: Prompt, spellings: Mapping[str, str]) -> bool:
+        """Return whether a prompt is a text without terms; previous text is given as ids."""
+        return (
+            isinstance(prompt, str)
+            and bool(prompt.strip())
+            and not spellings
+            and not self.lexicon.has_term(prompt)
+        )
+
+
+def find_words(
+    tokenizer: Tokenizer, targets: Sequence[int], words: Collection[str]
+) -> Iterator[tuple[str, int]]:
+    """Yield (word, index) for every target that is part of one of these words, in lower case."""
+    if not words:
+        return
+    # Special tokens, which stand between words, become a line end each.
+    pieces = [
+        tokenizer.encoding.decode_single_token_bytes(token) if 0 <= token < tokenizer.eot else b"\n"
+        for token in targets
+    ]
+    ends = list(accumulate(map(len, pieces)))
+    text = b"".join(pieces).decode(errors="surrogateescape")
+    for match in WORD.finditer(text):
+        if (word := match[0].casefold()) in words:
+            start, end = (
+                len(text[:place].encode(errors="surrogateescape")) for place in match.span()
+            )
+            for index in range(bisect_right(ends, start), bisect_right(ends, end - 1) + 1):
+                if targets[index] != IGNORE:
+                    yield word, index
