@@ -22,7 +22,7 @@ def with_room_for(monkeypatch, n_rows, dims):
 def test_the_batch_is_the_largest_part_of_a_step_that_fits(argv, monkeypatch, n_fit, size):
     with_room_for(monkeypatch, n_fit, random_whisper().dims)
     argv[argv.index("--batch-size") + 1] = "auto"  # and --accumulate 2
-    plan = plan_of([*argv, "--amp", "off"])
+    plan = plan_of([*argv, "--amp", "off", "--learn", "texts", "--contrast", "0"])
     assert (plan.config.batch_size, plan.step_size) == (size, 16)
 
 
@@ -36,10 +36,11 @@ def test_a_run_with_a_batch_that_was_found_is_saved_with_its_size(argv, tmp_path
 def test_where_not_one_row_fits_the_message_names_what_needs_less(argv, monkeypatch):
     monkeypatch.setattr(capacity, "free_bytes", lambda _: 1e6)
     argv[argv.index("--batch-size") + 1] = "auto"
-    with pytest.raises(
-        SetupError, match=r"one row needs .* are free: add --gradient-checkpointing"
-    ):
+    needed = r"one row needs .* are free: add --gradient-checkpointing or "
+    with pytest.raises(SetupError, match=f"{needed}add --contrast 0 or use a smaller model"):
         plan_of(argv)
+    with pytest.raises(SetupError, match=f"{needed}add --freeze-encoder or add --contrast 0 or"):
+        plan_of([*argv, "--learn", "texts", "--out", f"{argv[-1]}2"])
 
 
 def full(*_, **__):

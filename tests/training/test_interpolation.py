@@ -35,6 +35,7 @@ def material(tmp_path_factory):
         *("--train", str(manifests[0]), "--dev", str(manifests[1])),
         *("--lr", "1e-3", "--batch-size", "2", "--accumulate", "2", "--epochs", "100"),
         *("--max-steps", "3", "--eval-every", "2", "--workers", "0", "--amp", "off", *EXACT),
+        *("--learn", "texts", "--contrast", "0"),
     ]
 
 

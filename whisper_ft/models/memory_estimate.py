@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -27,6 +28,7 @@ def estimate_peak_bytes(
     gradient_checkpointing: bool = False,
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
+    texts_per_row: float = 1.0,
 ) -> int:
     """Return the most bytes that a step needs: `estimate_backward_bytes` and a layer's own results.
 
@@ -44,6 +46,7 @@ def estimate_peak_bytes(
             gradient_checkpointing=recomputed,
             amp_dtype=amp_dtype,
             n_tokens=n_tokens,
+            texts_per_row=texts_per_row,
         )
 
     frozen, recomputed = frozen_encoder, gradient_checkpointing
@@ -71,16 +74,18 @@ def estimate_backward_bytes(
     gradient_checkpointing: bool = False,
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
+    texts_per_row: float = 1.0,
 ) -> int:
     """Return the bytes that are allocated when the backward pass of a step begins.
 
-    Rows have `n_tokens` tokens (default: the most that fit), half of them learned. Weights,
-    gradients and the optimiser's moments are counted. The activations that the forward pass stores
-    for the backward pass are found by a forward pass on fake tensors, which have shapes but no
-    memory.
+    Texts have `n_tokens` tokens (default: the most that fit), half of them learned. A row has more
+    texts than one if some are learned a second time. Weights, gradients and the optimiser's moments
+    are counted. The activations that the forward pass stores for the backward pass are found by a
+    forward pass on fake tensors, which have shapes but no memory.
     """
     n_tokens = n_tokens or dims.n_text_ctx
-    n_learned = batch_size * n_tokens // 2
+    n_texts = math.ceil(batch_size * texts_per_row)
+    n_learned = n_texts * n_tokens // 2
     stored: dict[int, Tensor] = {}
 
     def store(tensor: Tensor) -> Tensor:
@@ -96,12 +101,15 @@ def estimate_backward_bytes(
         if gradient_checkpointing:
             use_activation_checkpointing(model)
         mel = torch.zeros(batch_size, dims.n_mels, N_FRAMES)
-        tokens = torch.zeros(batch_size, n_tokens, dtype=torch.long)
+        tokens = torch.zeros(n_texts, n_tokens, dtype=torch.long)
+        rows = torch.arange(n_texts) % batch_size
         with (
             saved_tensors_hooks(store, lambda tensor: tensor),
             torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None),
         ):
-            states = decoder_states(model.decoder, tokens, encode(model.encoder, mel))
+            features = encode(model.encoder, mel)
+            of_texts = features if n_texts == batch_size else features[rows]
+            states = decoder_states(model.decoder, tokens, of_texts)
             weight = model.decoder.token_embedding.weight
             logits = F.linear(states.flatten(0, 1)[:n_learned], weight.to(states.dtype)).float()
             F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")

@@ -41,6 +41,7 @@ def fit_batch(
             frozen_encoder=config.encoder_is_frozen,
             gradient_checkpointing=config.gradient_checkpointing,
             amp_dtype=amp_dtype,
+            texts_per_row=1 + config.contrast,
         )
         + teacher_bytes(config, amp_dtype, dims, n_rows=n)
         for n in (1, 2)
@@ -49,9 +50,15 @@ def fit_batch(
     free = free_bytes(device)
     n_fit = min(n_rows, 1 + int((free - one_row) // per_row))
     if n_fit < 1:
+        smaller = [
+            *["add --gradient-checkpointing"] * (not config.gradient_checkpointing),
+            *["add --freeze-encoder"] * (not config.encoder_is_frozen),
+            *["add --contrast 0"] * (config.contrast > 0),
+            "use a smaller model",
+        ]
         raise ValueError(
             f"--batch-size: auto: one row needs {one_row / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
-            "free: add --gradient-checkpointing or --freeze-encoder, or use a smaller model"
+            f"free: {' or '.join(smaller)}"
         )
     batch_size = max(n for n in range(1, n_fit + 1) if n_rows % n == 0)
     n_passes = n_rows // batch_size
@@ -69,17 +76,14 @@ def describe_memory_needs(
     """Return what a step needs, and what it needs with each setting that takes less."""
 
     def needs(batch_size: int, frozen: bool, recomputed: bool) -> str:
-        n_bytes = estimate_peak_bytes(
+        other = dataclasses.replace(config, freeze_encoder=frozen, layers="all")
+        n_bytes = teacher_bytes(other, amp_dtype, dims, n_rows=batch_size) + estimate_peak_bytes(
             dims,
             batch_size,
             frozen_encoder=frozen,
             gradient_checkpointing=recomputed,
             amp_dtype=amp_dtype,
-        ) + teacher_bytes(
-            dataclasses.replace(config, freeze_encoder=frozen, layers="all"),
-            amp_dtype,
-            dims,
-            n_rows=batch_size,
+            texts_per_row=1 + config.contrast,
         )
         return f"{n_bytes / 1e9:.1f} GB"
 
@@ -92,7 +96,7 @@ def describe_memory_needs(
     ways = [f"a step needs about {needs(size, frozen, recomputed)} with {rows} per pass"]
     if not recomputed:
         ways.append(f"{needs(size, frozen, True)} with --gradient-checkpointing")
-    if not frozen:
+    if not config.encoder_is_frozen:
         ways.append(f"{needs(size, True, recomputed)} with --freeze-encoder")
     if size > 1:
         smaller = f"--batch-size {size // 2} --accumulate {2 * config.accumulate}"

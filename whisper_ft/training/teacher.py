@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
+import math
 
 import torch
 from whisper.model import ModelDimensions, Whisper
@@ -49,6 +50,7 @@ def fit_teacher(
         frozen_encoder=config.encoder_is_frozen,
         gradient_checkpointing=config.gradient_checkpointing,
         amp_dtype=amp_dtype,
+        texts_per_row=1 + config.contrast,
     )
     free = free_bytes(device)
     if needed <= free:
@@ -73,4 +75,5 @@ def teacher_bytes(
         return 0
     itemsize = (amp_dtype or torch.float32).itemsize
     weights = estimate_weight_bytes(dims, itemsize, decoder_alone=config.encoder_is_frozen)
-    return weights + 3 * 4 * n_rows * int(dims.n_text_ctx) // 2 * int(dims.n_vocab)
+    n_texts = math.ceil(n_rows * (1 + config.contrast))
+    return weights + 3 * 4 * n_texts * int(dims.n_text_ctx) // 2 * int(dims.n_vocab)
