@@ -138,7 +138,7 @@ def test_the_default_learning_rates_are_those_of_training():
     rows = re.findall(r"^\| `(\w+).*\| ([\d.e-]+) \|$", TEXTS["docs/reference/models.md"], re.M)
     widths = {"tiny": 384, "base": 512, "small": 768, "medium": 1024, "large": 1280, "turbo": 1280}
     assert {name: float(rate) for name, rate in rows} == {
-        name: pytest.approx(PRETRAINING_LR[width] * FINE_TUNING_SHARE)
+        name: pytest.approx(PRETRAINING_LR[width] * FINE_TUNING_SHARE["all"])
         for name, width in widths.items()
     }
 
