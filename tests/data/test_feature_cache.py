@@ -181,7 +181,7 @@ def test_a_folder_that_cannot_be_a_cache_is_refused(frozen, tmp_path):
 def test_a_cache_needs_a_frozen_encoder_and_disk_space(frozen, argv, tmp_path):
     cache = ["--feature-cache", str(tmp_path / "cache")]
     with pytest.raises(SetupError, match="add --freeze-encoder"):
-        plan_of([*argv, *cache])
+        plan_of([*argv, *cache, "--learn", "texts"])
     with pytest.raises(SetupError, match=r"5 rows need 0\.000 GB, and 0\.000 GB may be written"):
         plan_of(frozen("run", *cache, "--feature-cache-gb", "1e-6"))
 

@@ -41,6 +41,7 @@ def material(tmp_path_factory) -> list[str]:
         *("--lr", "1e-3", "--batch-size", "2", "--accumulate", "2", "--epochs", "100"),
         *("--max-steps", str(N_STEPS), "--eval-every", str(EVAL_EVERY), "--save-every", "1"),
         *("--workers", "1", "--amp", "off", *EXACT),
+        *("--learn", "texts", "--kl-weight", "0.1"),  # moves far enough to be mixed; has a teacher
     ]
 
 
