@@ -129,6 +129,20 @@ def test_the_targets_of_a_text_have_weights_where_the_run_wants_them(respelled, 
     assert collate([respelled[ExampleIndex(0, 1)]]).weights is None
 
 
+def test_a_term_that_is_cut_from_a_long_prompt_is_not_learned(respelled):
+    lexicon = Lexicon.of_rows(respelled.rows, glossary=["Quill"])
+    some = replace(respelled, target_weights=TargetWeights(0.0, lexicon))
+    index = ExampleIndex(1, 1)
+    drawn = some.draw_text(index).plain
+    segments = some.rows[1].resolved_segments(1.0)
+    for prompt, is_learned in (
+        ("Quill, " * 200 + "Smyth", True),
+        ("Smyth" + ", Quill" * 200, False),
+    ):
+        text = some.tokenize(index, drawn._replace(prompt=prompt, plain_prompt=prompt), segments)
+        assert any(text.weights.loss) == is_learned
+
+
 def test_a_text_that_no_longer_fits_in_its_other_spelling_stays_as_it_is(respelled, english):
     index = next(
         ExampleIndex(n, 1) for n in range(60) if respelled.draw_text(ExampleIndex(n, 1)).spellings

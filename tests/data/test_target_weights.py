@@ -76,15 +76,13 @@ def test_without_a_term_in_the_prompt_keywords_are_kept(english, prompt):
     assert kept(english, "Call Reid.", prompt, ("Reid",)).split() == ["Reid"]
 
 
-def test_after_previous_text_terms_are_learned_too(english):
-    ids = english.encode(" So Reid said")
+def test_after_previous_text_terms_are_learned_and_other_words_never(english):
     row = Row(Path("a.wav"), "Call Reid.", keywords=("Reid",))
-    _, targets = build_example(english, row.text, ids)
-    weights = TargetWeights(0.0, Lexicon.of_rows([row]))(english, targets, ids, row, {})
-    assert weights.loss.count(1.0) == len(english.encode(" Reid")) and 1.0 in weights.teacher
-    ids = english.encode(" nothing of it")
-    weights = TargetWeights(0.0, Lexicon.of_rows([row]))(english, targets, ids, row, {})
-    assert not any(weights.loss)
+    for previous, n_learned in (("So Reid said", len(english.encode(" Reid"))), ("of it", 0)):
+        _, targets = build_example(english, row.text, previous)
+        weigh_targets = TargetWeights(0.0, Lexicon.of_rows([row]))
+        weights = weigh_targets(english, targets, previous, row, {}, is_previous=True)
+        assert weights.loss.count(1.0) == n_learned and 1.0 in weights.teacher
 
 
 def test_a_text_after_a_prompt_about_its_style_is_learned_as_a_whole(english):

@@ -11,7 +11,6 @@ from whisper_ft.models.memory_estimate import estimate_backward_bytes, estimate_
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
     dims = replace(load_dims("tiny"), n_audio_layer=2, n_text_layer=2)
     one, two, three = (estimate_backward_bytes(dims, n) for n in (1, 2, 3))
@@ -20,9 +19,10 @@ def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
     assert estimate_backward_bytes(dims, 3, gradient_checkpointing=True) < 0.9 * three
     assert estimate_backward_bytes(dims, 3, amp_dtype=None) > 1.1 * three
     assert estimate_backward_bytes(dims, 3, n_tokens=50) < three
+    twice = estimate_backward_bytes(dims, 3, texts_per_row=2)  # the same audio
+    assert 1.1 * three < twice < estimate_backward_bytes(dims, 6)
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_it_grows_by_as_much_with_every_layer():
     dims = replace(load_dims("tiny"), n_audio_layer=3, n_text_layer=4)

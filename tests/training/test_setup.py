@@ -129,12 +129,12 @@ def test_rows_with_keywords_teach_terms_to_the_decoders_self_attention_alone(arg
     assert (plan.config.learn, plan.config.layers) == ("terms", "self-attention")
     assert trained_layers(plan) == {"decoder.attn"} and plan.config.encoder_is_frozen
     assert plan.teacher is not None and plan.examples.target_weights.text == 0
-    assert "learns to write the terms of its prompt" in describe_plan(plan)
+    assert "learns to write the terms of its prompt; everything else stays" in describe_plan(plan)
     plan.lock.close()
     other = plan_of([*argv[:-1], argv[-1], "--out", f"{plan.folder}2", "--learn", "texts"])
     assert trained_layers(other) == {"encoder", "encoder.attn", "decoder", "decoder.attn"}
     assert other.teacher is None and other.examples.target_weights is None
-    assert "learns the texts of the rows" in describe_plan(other)
+    assert "learns all words of the rows\n" in describe_plan(other)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import torch
 from helpers.models import random_whisper
 from helpers.runs import assert_same_run, lines, plan_of, train_until_signal
 
+from whisper_ft.training import capacity, teacher
 from whisper_ft.training import run as running
-from whisper_ft.training import teacher
 from whisper_ft.training.loop import train
 from whisper_ft.training.plan import SetupError
 
@@ -54,9 +54,9 @@ def test_a_resumed_run_has_the_same_teacher(argv, tmp_path, more, monkeypatch):
 
 
 def test_a_teacher_that_does_not_fit_is_left_out_in_words(argv, monkeypatch, logged):
-    monkeypatch.setattr(teacher, "free_bytes", lambda _: 1e6)
+    monkeypatch.setattr(capacity, "free_bytes", lambda _: 1e6)
     plan = plan_of([*argv, *TAUGHT])
-    assert plan.teacher is None and plan.config.kl_weight == 0
+    assert plan.teacher is None and plan.config.kl_weight == 0 and plan.config.text_weight == 1
     said = logged()
     assert "--kl-weight 1: a step with a teacher needs" in said and "without a teacher" in said
 

@@ -120,8 +120,8 @@ class TrainConfig(PromptSettings, EvaluationSettings):
 
     lr: float | None = option(
         None,
-        "Peak learning rate. (default: 1/40 of this model's rate in pre-training, and 1/10 where "
-        "only the self-attention is trained)",
+        "Peak learning rate. (default: 1/40 of this model's rate in pre-training, or 1/10 for "
+        "--layers self-attention)",
         group="optimisation",
         above=0,
     )
@@ -295,6 +295,11 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     def encoder_is_frozen(self) -> bool:
         """Whether no layer of the encoder is trained."""
         return self.freeze_encoder or self.layers == "self-attention"
+
+    @property
+    def max_texts_per_row(self) -> int:
+        """The most texts of one row in a step."""
+        return 2 if self.contrast else 1
 
     def with_recipe(self, *, has_terms: bool) -> "TrainConfig":
         """Return these settings with those filled in that depend on what the run learns.

@@ -220,14 +220,25 @@ class Examples(Dataset[Example | RowError]):
         )
         if self.target_weights is None:
             return TokenizedText(tokens, targets)
-        context = (targets, drawn.prompt, row, drawn.spellings)
-        weights = self.target_weights(drawn.tokenizer, *context)
+        weights = self.target_weights(
+            text_tokenizer,
+            targets,
+            self._kept_prompt(drawn),
+            row,
+            drawn.spellings,
+            is_previous=not isinstance(drawn.prompt, str),
+        )
         return TokenizedText(tokens, targets, weights)
+
+    def _kept_prompt(self, drawn: DrawnText) -> str:
+        """Return what the decoder's cut leaves of a prompt, as text."""
+        ids = encode_prompt(drawn.tokenizer, drawn.prompt)
+        kept: str = drawn.tokenizer.decode(keep_last(ids, self.n_text_ctx // 2 - 1))
+        return kept
 
     def _keeps_spellings(self, drawn: DrawnText) -> bool:
         """Return whether the decoder's cut of a long prompt leaves every other spelling in it."""
-        ids = encode_prompt(drawn.tokenizer, drawn.prompt)
-        kept = drawn.tokenizer.decode(keep_last(ids, self.n_text_ctx // 2 - 1)).casefold()
+        kept = self._kept_prompt(drawn).casefold()
         return all(spelling.casefold() in kept for spelling in drawn.spellings.values())
 
     def is_blank(self, index: ExampleIndex, timestamps: bool) -> bool:

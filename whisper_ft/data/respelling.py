@@ -92,25 +92,21 @@ class Perturbation:
     def draw_contrast(self, prompt: str, row: Row, rng: random.Random) -> Perturbed | None:
         """Draw a second prompt for the same audio, which differs in the right terms alone.
 
-        Mostly there is none, so that the words that a prompt tells are kept without it too. Else
+        Half of them are empty, so that the words that a prompt tells are kept without it too. Else
         the right terms have another spelling, as in the text then, or give way to lookalikes, while
-        the text stays. None if this is not drawn, or if the prompt has no right term.
+        the text stays; where they can do neither, the prompt is empty too. None if this is not
+        drawn, or if the prompt has no right term.
         """
         terms = self._terms(prompt, row)
         if not terms.said or rng.random() >= self.contrast:
             return None
-        spellings: dict[str, str] = {}
-        others: dict[str, str] = {}
-        kind = rng.random()
-        if kind < UNPROMPTED_RATE:
+        if rng.random() < UNPROMPTED_RATE:
             return Perturbed("", {})
-        if kind < (1 + UNPROMPTED_RATE) / 2:
+        if rng.random() < 0.5:
             spellings, _ = self._respell_some(terms, row, rng)
-        else:
-            others = {key: self._lookalike(word, row, rng) for key, word in terms.said.items()}
-            others = others if all(others.values()) else {}
-        changes = spellings or others
-        return Perturbed(replace_words(prompt, changes) if changes else "", spellings)
+            return Perturbed(replace_words(prompt, spellings) if spellings else "", spellings)
+        others = {key: self._lookalike(word, row, rng) for key, word in terms.said.items()}
+        return Perturbed(replace_words(prompt, others) if all(others.values()) else "", {})
 
     def _terms(self, prompt: str, row: Row) -> _Terms:
         spoken = {word.casefold() for word in split_words(row.text)}

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.prompt_kinds import Prompt
 from whisper_ft.data.respelling import WORD, Lexicon, replace_words, split_words
 from whisper_ft.data.row import Row
 from whisper_ft.text.tokens import IGNORE
@@ -31,8 +30,8 @@ class Weights(NamedTuple):
 class TargetWeights:
     """Terms of the prompt are learned; of all other words the teacher keeps what it knew.
 
-    A text whose prompt is about something else, such as its style, is learned as a whole; silence
-    too.
+    Silence is learned as a whole, and so is a text whose prompt is about something else, such as
+    its style.
     """
 
     text: float  # of words that are no terms of the prompt, in the cross-entropy
@@ -42,20 +41,24 @@ class TargetWeights:
         self,
         tokenizer: Tokenizer,
         targets: Sequence[int],
-        prompt: Prompt,
+        prompt: str,
         row: Row,
         spellings: Mapping[str, str],
+        *,
+        is_previous: bool = False,
     ) -> Weights:
         """Return the weights of the targets of a row's text after a prompt.
 
         A term is a word of a keyword of the row that the prompt holds; case does not count.
+        `prompt` is what the decoder reads of it, `is_previous` whether it is previous text, and
         `spellings` are those of the row's terms in the prompt and the text.
         """
-        if not row.text.strip() or self._is_about_style(prompt, spellings):
+        holds_terms = bool(spellings) or self.lexicon.has_term(prompt)
+        is_about_style = bool(prompt.strip()) and not (is_previous or holds_terms)
+        if is_about_style or not row.text.strip():
             return Weights([1.0] * len(targets), [0.0] * len(targets))
         weights = Weights([self.text] * len(targets), [1.0] * len(targets))
-        prompt_text = prompt if isinstance(prompt, str) else tokenizer.decode(prompt)
-        listed = {word.casefold() for word in split_words(prompt_text)}
+        listed = {word.casefold() for word in split_words(prompt)}
         terms = (replace_words(keyword, spellings) for keyword in row.keywords)
         words = {word.casefold() for term in terms for word in split_words(term)}
         for word, index in find_words(tokenizer, targets, words):
@@ -63,15 +66,6 @@ class TargetWeights:
             weights.loss[index] = 1.0 if is_term else self.text
             weights.teacher[index] = 0.0 if is_term else UNLISTED_WEIGHT
         return weights
-
-    def _is_about_style(self, prompt: Prompt, spellings: Mapping[str, str]) -> bool:
-        """Return whether a prompt is a text without terms; previous text is given as ids."""
-        return (
-            isinstance(prompt, str)
-            and bool(prompt.strip())
-            and not spellings
-            and not self.lexicon.has_term(prompt)
-        )
 
 
 def find_words(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import torch
@@ -28,7 +27,7 @@ def estimate_peak_bytes(
     gradient_checkpointing: bool = False,
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
-    texts_per_row: float = 1.0,
+    texts_per_row: int = 1,
 ) -> int:
     """Return the most bytes that a step needs: `estimate_backward_bytes` and a layer's own results.
 
@@ -74,7 +73,7 @@ def estimate_backward_bytes(
     gradient_checkpointing: bool = False,
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
-    texts_per_row: float = 1.0,
+    texts_per_row: int = 1,
 ) -> int:
     """Return the bytes that are allocated when the backward pass of a step begins.
 
@@ -84,7 +83,7 @@ def estimate_backward_bytes(
     forward pass on fake tensors, which have shapes but no memory.
     """
     n_tokens = n_tokens or dims.n_text_ctx
-    n_texts = math.ceil(batch_size * texts_per_row)
+    n_texts = batch_size * texts_per_row
     n_learned = n_texts * n_tokens // 2
     stored: dict[int, Tensor] = {}
 
@@ -102,14 +101,14 @@ def estimate_backward_bytes(
             use_activation_checkpointing(model)
         mel = torch.zeros(batch_size, dims.n_mels, N_FRAMES)
         tokens = torch.zeros(n_texts, n_tokens, dtype=torch.long)
-        rows = torch.arange(n_texts) % batch_size
         with (
             saved_tensors_hooks(store, lambda tensor: tensor),
             torch.autocast("cpu", dtype=amp_dtype, enabled=amp_dtype is not None),
         ):
             features = encode(model.encoder, mel)
-            of_texts = features if n_texts == batch_size else features[rows]
-            states = decoder_states(model.decoder, tokens, of_texts)
+            if texts_per_row > 1:
+                features = features.repeat_interleave(texts_per_row, dim=0)
+            states = decoder_states(model.decoder, tokens, features)
             weight = model.decoder.token_embedding.weight
             logits = F.linear(states.flatten(0, 1)[:n_learned], weight.to(states.dtype)).float()
             F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")

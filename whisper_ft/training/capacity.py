@@ -35,27 +35,12 @@ def fit_batch(
     if config.batch_size != AUTO:
         return config
     n_rows = ROWS_PER_STEP * config.accumulate
-    one_row, two_rows = (
-        estimate_peak_bytes(
-            *(dims, n),
-            frozen_encoder=config.encoder_is_frozen,
-            gradient_checkpointing=config.gradient_checkpointing,
-            amp_dtype=amp_dtype,
-            texts_per_row=1 + config.contrast,
-        )
-        + teacher_bytes(config, amp_dtype, dims, n_rows=n)
-        for n in (1, 2)
-    )
+    one_row, two_rows = (pass_bytes(config, amp_dtype, dims, n_rows=n) for n in (1, 2))
     per_row = two_rows - one_row
     free = free_bytes(device)
     n_fit = min(n_rows, 1 + int((free - one_row) // per_row))
     if n_fit < 1:
-        smaller = [
-            *["add --gradient-checkpointing"] * (not config.gradient_checkpointing),
-            *["add --freeze-encoder"] * (not config.encoder_is_frozen),
-            *["add --contrast 0"] * (config.contrast > 0),
-            "use a smaller model",
-        ]
+        smaller = [*(f"add {flag}" for flag in lighter_flags(config)), "use a smaller model"]
         raise ValueError(
             f"--batch-size: auto: one row needs {one_row / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
             f"free: {' or '.join(smaller)}"
@@ -70,37 +55,72 @@ def fit_batch(
     return dataclasses.replace(config, batch_size=batch_size, accumulate=n_passes)
 
 
+def fit_teacher(
+    config: TrainConfig,
+    device: torch.device,
+    amp_dtype: torch.dtype | None,
+    dims: ModelDimensions,
+) -> TrainConfig:
+    """Return settings without a teacher if it and one row of a step do not fit into memory.
+
+    All words are learned then: nothing else would hold those that are no terms.
+    """
+    if not config.kl_weight:
+        return config
+    needed, free = pass_bytes(config, amp_dtype, dims, n_rows=1), free_bytes(device)
+    if needed <= free:
+        return config
+    lighter = " or ".join(lighter_flags(config))
+    LOGGER.warning(
+        f"--kl-weight {config.kl_weight:g}: a step with a teacher needs {needed / 1e9:.1f} GB and "
+        f"{free / 1e9:.1f} GB are free: training goes on without a teacher, and all words are "
+        f"learned. A step needs less with {lighter or 'a smaller model'}."
+    )
+    return dataclasses.replace(config, kl_weight=0.0, text_weight=1.0)
+
+
+def pass_bytes(
+    config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions, *, n_rows: int
+) -> int:
+    """Return what a step needs at most with `n_rows` in a pass, its teacher included."""
+    return teacher_bytes(config, amp_dtype, dims, n_rows=n_rows) + estimate_peak_bytes(
+        *(dims, n_rows),
+        frozen_encoder=config.encoder_is_frozen,
+        gradient_checkpointing=config.gradient_checkpointing,
+        amp_dtype=amp_dtype,
+        texts_per_row=config.max_texts_per_row,
+    )
+
+
+def lighter_flags(config: TrainConfig) -> list[str]:
+    """Return the flags that are not in use and make a pass need less memory."""
+    flags = {
+        "--gradient-checkpointing": not config.gradient_checkpointing,
+        "--freeze-encoder": not config.encoder_is_frozen,
+        "--contrast 0": config.contrast > 0,
+    }
+    return [flag for flag, helps in flags.items() if helps]
+
+
 def describe_memory_needs(
     config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions
 ) -> str:
     """Return what a step needs, and what it needs with each setting that takes less."""
 
-    def needs(batch_size: int, frozen: bool, recomputed: bool) -> str:
-        other = dataclasses.replace(config, freeze_encoder=frozen, layers="all")
-        n_bytes = teacher_bytes(other, amp_dtype, dims, n_rows=batch_size) + estimate_peak_bytes(
-            dims,
-            batch_size,
-            frozen_encoder=frozen,
-            gradient_checkpointing=recomputed,
-            amp_dtype=amp_dtype,
-            texts_per_row=1 + config.contrast,
-        )
-        return f"{n_bytes / 1e9:.1f} GB"
+    def needs(n_rows: int = config.batch_size, **changes: object) -> str:
+        other = dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+        return f"{pass_bytes(other, amp_dtype, dims, n_rows=n_rows) / 1e9:.1f} GB"
 
-    size, frozen, recomputed = (
-        config.batch_size,
-        config.encoder_is_frozen,
-        config.gradient_checkpointing,
-    )
+    size = config.batch_size
     rows = "1 row" if size == 1 else f"{size} rows"
-    ways = [f"a step needs about {needs(size, frozen, recomputed)} with {rows} per pass"]
-    if not recomputed:
-        ways.append(f"{needs(size, frozen, True)} with --gradient-checkpointing")
+    ways = [f"a step needs about {needs()} with {rows} per pass"]
+    if not config.gradient_checkpointing:
+        ways.append(f"{needs(gradient_checkpointing=True)} with --gradient-checkpointing")
     if not config.encoder_is_frozen:
-        ways.append(f"{needs(size, True, recomputed)} with --freeze-encoder")
+        ways.append(f"{needs(freeze_encoder=True)} with --freeze-encoder")
     if size > 1:
         smaller = f"--batch-size {size // 2} --accumulate {2 * config.accumulate}"
-        ways.append(f"{needs(size // 2, frozen, recomputed)} with {smaller}")
+        ways.append(f"{needs(size // 2)} with {smaller}")
     return ", ".join(ways)
 
 

@@ -123,13 +123,13 @@ def describe_plan(plan: Plan) -> str:
 
 
 def _describe_recipe(config: TrainConfig) -> str:
-    """Return what the run learns, and how to learn the other thing."""
+    """Return what the run learns, and how to learn more."""
     if config.learn == "terms":
         return (
-            "learns to write the terms of its prompt, and else stays as it is (--learn texts also "
-            "learns the texts of the rows)"
+            "learns to write the terms of its prompt; everything else stays as it is (--learn "
+            "texts learns all words of the rows)"
         )
-    return "learns the texts of the rows"
+    return "learns all words of the rows"
 
 
 def _evaluation_times(schedule: Schedule) -> str:

@@ -31,7 +31,7 @@ from whisper_ft.models.layers import (
 from whisper_ft.models.loading import LoadedModel, load, try_load_vocabulary, vocabulary_from_dims
 from whisper_ft.models.parameters import freeze_encoder, train_self_attention
 from whisper_ft.runtime.files import write_json
-from whisper_ft.training.capacity import check_disk_space, fit_batch
+from whisper_ft.training.capacity import check_disk_space, fit_batch, fit_teacher
 from whisper_ft.training.checkpoint import lock_folder
 from whisper_ft.training.encoder_pass import CachedFeatures, find_features
 from whisper_ft.training.longform_check import check_recordings
@@ -48,7 +48,7 @@ from whisper_ft.training.rows import (
 )
 from whisper_ft.training.run_config import CONFIG
 from whisper_ft.training.settings import ResolvedSettings, resolve_settings
-from whisper_ft.training.teacher import fit_teacher, make_teacher
+from whisper_ft.training.teacher import make_teacher
 
 LOGGER = logging.getLogger("whisper_ft")
 

@@ -1,22 +1,16 @@
-"""The model before training, as a teacher against forgetting, if there is memory for it."""
+"""The model before training, as a teacher against forgetting."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-import logging
-import math
 
 import torch
 from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.models.loss import Teacher
-from whisper_ft.models.memory_estimate import estimate_peak_bytes, estimate_weight_bytes
+from whisper_ft.models.memory_estimate import estimate_weight_bytes
 from whisper_ft.models.parameters import cast_matrices
-from whisper_ft.runtime.out_of_memory import free_bytes
-
-LOGGER = logging.getLogger("whisper_ft")
 
 
 def make_teacher(
@@ -36,33 +30,6 @@ def make_teacher(
     return Teacher(frozen, None, config.kl_weight)
 
 
-def fit_teacher(
-    config: TrainConfig,
-    device: torch.device,
-    amp_dtype: torch.dtype | None,
-    dims: ModelDimensions,
-) -> TrainConfig:
-    """Return settings without a teacher if it and one row of a step do not fit into memory."""
-    if not config.kl_weight:
-        return config
-    needed = teacher_bytes(config, amp_dtype, dims, n_rows=1) + estimate_peak_bytes(
-        *(dims, 1),
-        frozen_encoder=config.encoder_is_frozen,
-        gradient_checkpointing=config.gradient_checkpointing,
-        amp_dtype=amp_dtype,
-        texts_per_row=1 + config.contrast,
-    )
-    free = free_bytes(device)
-    if needed <= free:
-        return config
-    LOGGER.warning(
-        f"--kl-weight {config.kl_weight:g}: a step with a teacher needs {needed / 1e9:.1f} GB and "
-        f"{free / 1e9:.1f} GB are free: training goes on without a teacher, and all words are "
-        "learned. --freeze-encoder and --gradient-checkpointing need less."
-    )
-    return dataclasses.replace(config, kl_weight=0.0, text_weight=1.0)
-
-
 def teacher_bytes(
     config: TrainConfig, amp_dtype: torch.dtype | None, dims: ModelDimensions, *, n_rows: int
 ) -> int:
@@ -75,5 +42,5 @@ def teacher_bytes(
         return 0
     itemsize = (amp_dtype or torch.float32).itemsize
     weights = estimate_weight_bytes(dims, itemsize, decoder_alone=config.encoder_is_frozen)
-    n_texts = math.ceil(n_rows * (1 + config.contrast))
+    n_texts = n_rows * config.max_texts_per_row
     return weights + 3 * 4 * n_texts * int(dims.n_text_ctx) // 2 * int(dims.n_vocab)
