@@ -150,6 +150,11 @@ def test_without_keywords_in_prompts_texts_are_learned(argv, flags, tmp_path):
     plan = plan_of([*argv, "--learn", "auto", *flags])
     assert (plan.config.learn, plan.config.layers) == ("texts", "all")
     assert plan.teacher is None and plan.config.text_weight == 1
+    plan.lock.close()
+    asked = [*argv, *flags, "--learn", "terms", "--out", str(tmp_path / "other")]
+    with pytest.raises(SetupError, match=r"--learn: terms: no training row has keywords that"):
+        plan_of(asked)
+    plan_of([*asked, "--text-weight", "0.5"]).lock.close()
 
 
 def test_settings_that_are_given_stay_whatever_is_learned(argv):

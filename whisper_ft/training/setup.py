@@ -51,6 +51,10 @@ from whisper_ft.training.settings import ResolvedSettings, resolve_settings
 from whisper_ft.training.teacher import make_teacher
 
 LOGGER = logging.getLogger("whisper_ft")
+NO_TERMS = (
+    "--learn: terms: no training row has keywords that --prompts gives, so there is nothing to "
+    "learn: use --learn texts, or give rows `keywords` and --prompts a share for keywords"
+)
 
 
 def make_plan(config: TrainConfig) -> Plan:
@@ -64,9 +68,12 @@ def make_plan(config: TrainConfig) -> Plan:
     vocabulary, model_problems = try_load_vocabulary(config.model)
     rows = read_rows(config, vocabulary)
     resolved = resolve_settings(config)
-    config = config.with_recipe(has_terms=has_terms(resolved.policy, rows))
+    found = has_terms(resolved.policy, rows)
+    config = config.with_recipe(has_terms=found)
+    nothing_to_learn = config.learn == "terms" and not (found or config.text_weight)
     raise_problems(
         config.problems(),
+        [NO_TERMS] if nothing_to_learn and not rows.problems else [],
         [f"--model: {problem}" for problem in model_problems],
         rows.problems,
         folder_problems(folder),
