@@ -9,6 +9,7 @@ from whisper.model import MultiHeadAttention, disable_sdpa
 
 from whisper_ft.data.loader import Batch
 from whisper_ft.models.layers import (
+    GeluLinear,
     HeadwiseAttention,
     use_activation_checkpointing,
     use_fast_layers,
@@ -58,6 +59,23 @@ def test_attention_is_about_as_exact_as_the_fused_kernel(n_queries, size_of_scor
     here = off(out_and_gradients(HeadwiseAttention.apply, inputs, d_out), exact)
     there = off(out_and_gradients(fused, inputs, d_out), exact)
     assert all(a < 2 * b for a, b in zip(here, there, strict=True)), (here, there)
+
+
+@pytest.mark.parametrize(("function", "shapes"), [
+    (HeadwiseAttention.apply, [(2, 5, 3, 16), (2, 40, 3, 16), (2, 40, 3, 16)]),
+    (GeluLinear.apply, [(2, 5, 16), (8, 16), (8,)]),
+])  # fmt: skip
+def test_what_is_frozen_gets_no_gradient_and_changes_no_other(function, shapes):
+    torch.manual_seed(0)
+    inputs = [torch.randn(shape).to(torch.bfloat16) for shape in shapes]
+    for n_trained in (1, 2, 3):
+        gradients = []
+        for n_leaves in (n_trained, 3):
+            leaves = [x.clone().requires_grad_(i < n_leaves) for i, x in enumerate(inputs)]
+            function(*leaves).square().sum().backward()
+            assert [leaf.grad is None for leaf in leaves] == [i >= n_leaves for i in range(3)]
+            gradients.append([leaf.grad for leaf in leaves[:n_trained]])
+        assert all(map(torch.equal, *gradients))
 
 
 def test_it_is_used_unmasked_in_bfloat16_alone():

@@ -43,8 +43,9 @@ class HeadwiseAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, shifts = ctx.saved_tensors
+        _, needs_k, needs_v = ctx.needs_input_grad  # frozen layers of frozen features need none
         d_q, d_k, d_v = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
         weights, d_weights = (q.new_empty(q.shape[1], k.shape[1]) for _ in range(2))
         for q1, k1, v1, shift1, d_out1, d_q1, d_k1, d_v1 in _each_head(
@@ -52,14 +53,16 @@ class HeadwiseAttention(torch.autograd.Function):
         ):
             torch.addmm(shift1, q1, k1.t(), out=weights)
             torch.softmax(weights, -1, out=weights)
-            torch.mm(weights.t(), d_out1, out=d_v1)
+            if needs_v:
+                torch.mm(weights.t(), d_out1, out=d_v1)
             torch.mm(d_out1, v1.t(), out=d_weights)
             torch.ops.aten._softmax_backward_data.out(
                 d_weights, weights, -1, q.dtype, grad_input=d_weights
             )
             torch.mm(d_weights, k1, out=d_q1)
-            torch.mm(d_weights.t(), q1, out=d_k1)
-        return d_q, d_k, d_v
+            if needs_k:
+                torch.mm(d_weights.t(), q1, out=d_k1)
+        return d_q, d_k if needs_k else None, d_v if needs_v else None
 
 
 class HalfPrecisionLayerNorm(torch.autograd.Function):
@@ -95,11 +98,13 @@ class GeluLinear(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, d_out: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
+        _, needs_weight, needs_bias = ctx.needs_input_grad
         d_x = torch.ops.aten.gelu_backward(d_out @ weight, x)
         d_out = d_out.flatten(0, -2)
-        return d_x, d_out.t() @ F.gelu(x).flatten(0, -2), d_out.sum(0)
+        d_weight = d_out.t() @ F.gelu(x).flatten(0, -2) if needs_weight else None
+        return d_x, d_weight, d_out.sum(0) if needs_bias else None
 
 
 # torch leaves these untyped.
