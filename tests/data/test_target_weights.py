@@ -16,7 +16,8 @@ TEXT_WEIGHT = 0.25
 
 def weigh(tokenizer, text, prompt, keywords, spellings=None, **options):
     """Return (targets, their weights)."""
-    row = Row(Path("a.wav"), text, keywords=keywords)
+    segments = tuple(options.get("segments", ()))
+    row = Row(Path("a.wav"), text, keywords=keywords, segments=segments)
     lexicon = Lexicon.of_rows([row, Row(Path("b.wav"), "", keywords=("Mohr",))])
     said = text
     for plain, spelling in (spellings or {}).items():
@@ -63,6 +64,19 @@ def test_timestamps_stand_between_words(english):
     found = learned(english, "Call Reid Mohr now.", "Reid, Mohr", ("Reid", "Mohr"),
                     segments=segments, timestamps=True)  # fmt: skip
     assert found.split() == ["Reid", "Mohr"]
+
+
+def test_times_are_learned_from_segments_only(english):
+    text, segments = "Call Reid.", (Segment(0.0, 1.5, "Call Reid."),)
+    _, targets = build_example(english, text, "", segments=segments, timestamps=True)
+    times = [i for i, target in enumerate(targets) if target >= english.timestamp_begin]
+    assert len(times) == 2
+    for own, expected in ((segments, TEXT_WEIGHT), ((), 0.0)):
+        row = Row(Path("a.wav"), text, keywords=("Reid",), segments=own)
+        weigh_targets = TargetWeights(TEXT_WEIGHT, Lexicon.of_rows([row]))
+        weights = weigh_targets(english, targets, "", row, {})
+        assert {weights.loss[i] for i in times} == {expected}
+        assert {weights.teacher[i] for i in times} == {1.0}
 
 
 def test_other_spellings_are_found(english):

@@ -28,10 +28,11 @@ class Weights(NamedTuple):
 
 @dataclass(frozen=True)
 class TargetWeights:
-    """Terms of the prompt are learned; of all other words the teacher keeps what it knew.
+    """Terms of the prompt are learned most; of all other words the teacher keeps what it knew.
 
     Silence is learned as a whole, and so is a text whose prompt is about something else, such as
-    its style.
+    its style. Times are learned from segments only: a row without any would teach one segment as
+    long as the row, so there the teacher says where segments end.
     """
 
     text: float  # of words that are no terms of the prompt, in the cross-entropy
@@ -58,6 +59,10 @@ class TargetWeights:
         if is_about_style or not row.text.strip():
             return Weights([1.0] * len(targets), [0.0] * len(targets))
         weights = Weights([self.text] * len(targets), [1.0] * len(targets))
+        if not row.segments:
+            for index, target in enumerate(targets):
+                if target >= tokenizer.timestamp_begin:
+                    weights.loss[index] = 0.0
         listed = {word.casefold() for word in split_words(prompt)}
         terms = (replace_words(keyword, spellings) for keyword in row.keywords)
         words = {word.casefold() for term in terms for word in split_words(term)}
