@@ -14,7 +14,7 @@ AUTO = -1  # stands for --batch-size auto
 TASKS = ("transcribe", "translate")
 LAYERS = ("self-attention", "all")
 # What `--learn` stands for: --layers, --kl-weight and --text-weight.
-RECIPES = {"terms": ("self-attention", 1.0, 0.0), "texts": ("all", 0.0, 1.0)}
+RECIPES = {"terms": ("self-attention", 0.1, 0.25), "texts": ("all", 0.0, 1.0)}
 LANGUAGE_HELP = "Language of rows that do not set `language`: a code such as de."
 TASK_HELP = "Task of rows that do not set `task`."
 DEVICE_HELP = "Device: auto, cpu, cuda or cuda:N."
@@ -35,9 +35,9 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     task: str = option("transcribe", TASK_HELP, group="model", choices=TASKS)
     learn: str = option(
         "auto",
-        "What a run learns. terms: to write the terms of its prompt, and to stay as it was in "
-        "everything else. texts: to write texts as the training rows do. auto: terms if the rows "
-        "have keywords that --prompts gives, else texts.",
+        "What a run learns. terms: above all to write the terms of its prompt, and to know as much "
+        "as before without one. texts: to write texts as the training rows do. auto: terms if the "
+        "rows have keywords that --prompts gives, else texts.",
         group="model",
         choices=("auto", *RECIPES),
     )
@@ -196,15 +196,15 @@ class TrainConfig(PromptSettings, EvaluationSettings):
         None,
         "Weight of the divergence from the model before training, which reads the same prompts, "
         "against forgetting. It counts on all words but the terms of the prompt. 0 trains without "
-        "this teacher and its memory. (default: 1 for --learn terms, else 0)",
+        "this teacher and its memory. (default: 0.1 for --learn terms, else 0)",
         group="regularisation",
         at_least=0,
         at_most=10,
     )
     text_weight: float | None = option(
         None,
-        "Weight in the loss of words that are no terms of the prompt. (default: 0 for --learn "
-        "terms, else 1)",
+        "Weight in the loss of words that are no keywords. Terms of the prompt have a weight of 1. "
+        "(default: 0.25 for --learn terms, else 1)",
         group="regularisation",
         at_least=0,
         at_most=1,

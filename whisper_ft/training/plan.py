@@ -126,10 +126,10 @@ def _describe_recipe(config: TrainConfig) -> str:
     """Return what the run learns, and how to learn more."""
     if config.learn == "terms":
         return (
-            "learns to write the terms of its prompt; everything else stays as it is (--learn "
-            "texts learns all words of the rows)"
+            "learns above all to write the terms of its prompt (--learn texts learns all words of "
+            "the rows alike)"
         )
-    return "learns all words of the rows"
+    return "learns all words of the rows alike"
 
 
 def _evaluation_times(schedule: Schedule) -> str:

@@ -52,7 +52,7 @@ from whisper_ft.training.teacher import make_teacher
 
 LOGGER = logging.getLogger("whisper_ft")
 NO_TERMS = (
-    "--learn: terms: no training row has keywords that --prompts gives, so there is nothing to "
+    "--learn: terms: no training row has keywords that --prompts gives, so there is no term to "
     "learn: use --learn texts, or give rows `keywords` and --prompts a share for keywords"
 )
 
@@ -70,10 +70,9 @@ def make_plan(config: TrainConfig) -> Plan:
     resolved = resolve_settings(config)
     found = has_terms(resolved.policy, rows)
     config = config.with_recipe(has_terms=found)
-    nothing_to_learn = config.learn == "terms" and not (found or config.text_weight)
     raise_problems(
         config.problems(),
-        [NO_TERMS] if nothing_to_learn and not rows.problems else [],
+        [NO_TERMS] if config.learn == "terms" and not (found or rows.problems) else [],
         [f"--model: {problem}" for problem in model_problems],
         rows.problems,
         folder_problems(folder),
