@@ -14,9 +14,9 @@ from whisper_ft.data.respelling import WORD, Lexicon, replace_words, split_words
 from whisper_ft.data.row import Row
 from whisper_ft.text.tokens import IGNORE
 
-# A keyword that the prompt does not hold is not learned: who knows such words by heart need not read
-# a prompt. It is also what a model forgets first, so it weighs this much in the divergence. See
-# "Recipes" in benchmarks/NOTES.md.
+# A keyword that the prompt does not hold is not learned: a model that knows such words by heart
+# need not read. It is also what a model forgets first, so it weighs this much in the divergence.
+# See "Recipes" in benchmarks/NOTES.md.
 UNLISTED_WEIGHT = 4.0
 
 
