@@ -36,7 +36,7 @@ def learned(tokenizer, *args, **options):
     ]
     terms = [target for target, pair in pairs if pair == [1.0, 0.0]]
     others = {tuple(pair) for _, pair in pairs if pair != [1.0, 0.0]}
-    assert others <= {(TEXT_WEIGHT, 1.0), (0.0, UNLISTED_WEIGHT)}
+    assert others <= {(TEXT_WEIGHT, 1.0), (TEXT_WEIGHT, UNLISTED_WEIGHT)}
     return tokenizer.decode(terms)
 
 

@@ -203,7 +203,7 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     )
     text_weight: float | None = option(
         None,
-        "Weight in the loss of words that are no keywords. Terms of the prompt have a weight of 1. "
+        "Weight in the loss of words that are no terms of the prompt, which have a weight of 1. "
         "(default: 0.25 for --learn terms, else 1)",
         group="regularisation",
         at_least=0,

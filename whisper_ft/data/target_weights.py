@@ -14,9 +14,8 @@ from whisper_ft.data.respelling import WORD, Lexicon, replace_words, split_words
 from whisper_ft.data.row import Row
 from whisper_ft.text.tokens import IGNORE
 
-# A keyword that the prompt does not hold is not learned: a model that knows such words by heart
-# need not read. It is also what a model forgets first, so it weighs this much in the divergence.
-# See "Recipes" in benchmarks/NOTES.md.
+# A keyword that the prompt does not hold is what reading prompts makes a model forget first: it
+# weighs this much in the divergence. See "Recipes" in benchmarks/NOTES.md.
 UNLISTED_WEIGHT = 4.0
 
 
@@ -36,7 +35,7 @@ class TargetWeights:
     long as the row, so there the teacher says where segments end.
     """
 
-    text: float  # of words that are no keywords, in the cross-entropy
+    text: float  # of words that are no terms of the prompt, in the cross-entropy
     lexicon: Lexicon = field(repr=False)  # of the corpus, to tell whether a prompt holds terms
 
     def __call__(
@@ -69,7 +68,7 @@ class TargetWeights:
         words = {word.casefold() for term in terms for word in split_words(term)}
         for word, index in find_words(tokenizer, targets, words):
             is_term = word in listed
-            weights.loss[index] = 1.0 if is_term else 0.0
+            weights.loss[index] = 1.0 if is_term else self.text
             weights.teacher[index] = 0.0 if is_term else UNLISTED_WEIGHT
         return weights
 
