@@ -20,7 +20,7 @@ from whisper_ft.text import spelling
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 UNSAID_RATE = 0.5  # of the unsaid terms of a respelled prompt
-UNPROMPTED_RATE = 0.5  # of second texts: without a prompt
+UNPROMPTED_RATE = 0.8  # of second texts: without a prompt
 # A word of a longer term keeps its spelling if it is as frequent as this in the corpus.
 COMMON_SHARE, COMMON_COUNT = 1 / 2000, 10
 MAX_COUNTED = 20_000  # rows that are counted for a line of summary
