@@ -5,7 +5,7 @@
 
 Trains `--model` twice with the defaults, once with `--prompts own=0`. The encoder is frozen and its
 output cached; `--dev` chooses the mixture with stock's weights, and `--test` is scored once. The
-counts of every row, and the names of all utterances, go into `benchmarks/results/real_speech`.
+counts of every row, and the names of all utterances, go into `--results`.
 `--into` makes the table of all models there. The same command goes on after a stop.
 
 The manifests are made from the public corpus: `whisper-ft prepare librispeech --lowercase FOLDER`,
@@ -14,6 +14,7 @@ and `recipes/hold_out.py` to keep speakers for `--dev`.
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def parse_arguments():
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--flags", default="", help="more flags of train, for both runs")
+    parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--into", type=Path)
     return parser.parse_args()
 
@@ -87,17 +90,19 @@ def cell(rows, kind):
         if row is not None
     ]
     (bounds,) = intervals([[count] for count in errors])
+    if bounds is None:
+        return "-"
     low, high = (100 * bound for bound in bounds)
     return f"{100 * Count.sum(errors).rate:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def markdown_table():
-    """Return the table of every model in RESULTS."""
+def markdown_table(results=RESULTS):
+    """Return the table of every model whose counts are in a folder."""
     heads = [
         f"{kind}: right" if c == "right" else c for kind in ("WER", "B-WER") for c in CONDITIONS
     ]
     lines = ["| " + " | ".join(["model", "", *heads]) + " |", "|---|---|" + "---:|" * len(heads)]
-    for path in sorted(RESULTS.glob("*.json"), reverse=True):
+    for path in sorted(results.glob("*.json"), reverse=True):
         content = json.loads(path.read_text("utf-8"))
         for name, by_condition in content["checkpoints"].items():
             cells = [cell(by_condition[c], kind) for kind in ("WER", "B-WER") for c in CONDITIONS]
@@ -109,12 +114,13 @@ def main():
     args = parse_arguments()
     torch.set_num_threads(args.threads)
     model = Path(args.model).stem if args.model.endswith(".pt") else args.model
-    path = RESULTS / f"{model}.json"
+    path = args.results / f"{model}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     checkpoints = {"stock": args.model}
+    common = [*COMMON, "--dev", *args.dev, *shlex.split(args.flags)]
     for name, flags in RUNS.items():
         folder = args.out / f"{model}-{args.steps}-{args.seed}-{name.replace(' ', '-')}"
-        train_once(args, [*COMMON, "--dev", *args.dev, *flags], folder, args.seed)
+        train_once(args, [*common, *flags], folder, args.seed)
         checkpoints[name] = folder / "best.pt"
     content = {
         "model": model,
@@ -125,9 +131,9 @@ def main():
     }
     path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
     if args.into:
-        document = insert_table(args.into.read_text("utf-8"), markdown_table(), MARK)
+        document = insert_table(args.into.read_text("utf-8"), markdown_table(args.results), MARK)
         args.into.write_text(document, encoding="utf-8")
-    print(markdown_table())
+    print(markdown_table(args.results))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,16 @@ from pathlib import Path
 import pytest
 from helpers.samples import sample
 
+from whisper_ft.evaluation.samples import Sample
+
 RECIPES = Path(__file__).parents[2] / "benchmarks" / "recipes"
+README = RECIPES.parents[1] / "README.md"
 
 
 @pytest.fixture
 def harness(monkeypatch):
     monkeypatch.syspath_prepend(str(RECIPES))
+    monkeypatch.syspath_prepend(str(RECIPES.parent))
 
 
 def test_speakers_that_are_held_out_are_in_no_training_row(harness):
@@ -71,3 +75,40 @@ def test_a_recipe_is_trained_scored_and_not_done_again(argv, tmp_path):
     again = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert again.stdout.splitlines()[-5:] == first.stdout.splitlines()[-5:], again.stderr
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
+
+
+def test_real_speech_is_tabled_from_the_counts_of_its_rows(harness, tmp_path):
+    from real_speech import markdown_table, row_counts
+
+    scores_file(tmp_path / "scores", ["call read now", "call Reid now", "now " * 40])
+    samples = [
+        Sample.from_json(s) for s in json.loads((tmp_path / "scores").read_text())["samples"]
+    ]
+    assert row_counts(samples, "right") == [[1, 1, 0, 2], [0, 1, 0, 2], [1, 1, 2, 2]]
+    counts = {condition: row_counts(samples, condition) for condition in ("right", "none", "wrong")}
+    (tmp_path / "tiny.json").write_text(
+        json.dumps({"model": "tiny", "checkpoints": {"stock": counts}})
+    )
+    head, rule, line = markdown_table(tmp_path).splitlines()
+    assert head.count("|") == rule.count("|") == line.count("|") == 9
+    assert line.startswith("| tiny | stock | 44.4 [0.0, 100.0] | 0.0 [0.0, 0.0] |")
+    assert "| 66.7 [0.0, 100.0] |" in line
+
+
+def test_the_readme_has_the_table_of_the_committed_counts(harness):
+    from real_speech import MARK, markdown_table
+
+    assert README.read_text().split(MARK)[1].strip() == markdown_table()
+
+
+@pytest.mark.slow
+def test_real_speech_is_trained_scored_and_written(argv, tmp_path):
+    command = [sys.executable, str(RECIPES.parent / "real_speech.py"), "--model", argv[1]]
+    command += ["--train", argv[3], "--dev", argv[5], "--test", argv[5], "--steps", "2"]
+    command += ["--out", str(tmp_path / "out"), "--results", str(tmp_path / "results")]
+    command += ["--flags", "--lr 1e-3 --batch-size 2"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert "| tuned with prompts |" in done.stdout, done.stderr
+    (path,) = (tmp_path / "results").iterdir()
+    content = json.loads(path.read_text())
+    assert len(content["utterances"]["test"]) == len(content["checkpoints"]["stock"]["none"])
