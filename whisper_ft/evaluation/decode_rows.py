@@ -22,6 +22,7 @@ from whisper_ft.evaluation.samples import CONDITIONS, Output, Sample
 from whisper_ft.models.decoding import DecodeRequest, decode, recordings_per_pass
 from whisper_ft.models.loading import vocabulary_from_dims
 from whisper_ft.models.loss import row_losses
+from whisper_ft.runtime.out_of_memory import release_memory
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.tokens import IGNORE, Segment, build_example, decode_segments
 
@@ -78,6 +79,7 @@ def decode_rows(
         yield from _decode_pass(
             model, prompted, numbers[start : start + size], timestamps, beam_size
         )
+        release_memory(model.device)  # caches grow by a token at a time and leave gaps in the heap
 
 
 @torch.no_grad()
