@@ -388,12 +388,18 @@ def several(*scores, others=(None,) * 5):
 
 
 def test_the_best_share_is_chosen_never_stock_and_ties_go_to_the_lower_loss():
-    scores = several((0.0, 0.0), (0.3, 1.0), (0.2, 1.0), (0.2, 0.9), (0.25, 0.5))
-    assert choose_share(scores, "prompted_wer") == 0.5
+    scores = several((0.0, 0.0), (0.3, 1.0), (0.2, 1.0), (0.25, 0.5), (0.2, 0.9))
+    assert choose_share(scores, "prompted_wer") == 0.25
     assert choose_share(scores, "keyword_recall") == 1.0  # more of it is better
-    undefined = several((None, 1.0), (None, 0.7), (None, 0.8), (0.9, 0.9), (None, 0.6))
-    assert choose_share(undefined, "b_wer") == 0.5
-    assert choose_share(several(*[(0.1, 1.0)] * 5), "wer") == 1.0
+    undefined = several((None, 1.0), (None, 0.7), (0.9, 0.9), (None, 0.8), (None, 0.6))
+    assert choose_share(undefined, "b_wer") == 0.75
+    assert choose_share(several(*[(None, 1.0)] * 5), "wer") == 1.0
+
+
+@pytest.mark.parametrize(("half", "chosen"), [(0.1, 0.5), (0.104, 0.5), (0.11, 1.0)])
+def test_half_is_chosen_unless_another_share_is_better_by_more_than_chance(half, chosen):
+    scores = several((0.0, 0.0), (0.1, 1.0), (0.2, 1.0), (half, 2.0), (0.3, 1.0))
+    assert choose_share(scores, "prompted_wer") == chosen
 
 
 def test_a_share_that_loses_on_others_is_left_out_and_if_all_do_it_is_said(logged):

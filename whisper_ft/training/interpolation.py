@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from whisper.model import Whisper
@@ -44,6 +44,10 @@ from whisper_ft.training.state import Progress
 LOGGER = logging.getLogger("whisper_ft")
 STOCK, TUNED_ALONE = 0.0, 1.0  # shares of the trained weights
 SHARES = (1.0, 0.75, 0.5, 0.25)  # to choose from; of equal ones the first
+HALF = 0.5
+# Half was best or nearly so for every recipe ("Recipes" in benchmarks/NOTES.md). On the few rows
+# that choose, another share may be better by chance: it must be so by this part of half's score.
+CHANCE = 0.05
 TOLERANCE = 0.005  # by which the error rate on --others may exceed stock's: 0.5 points
 
 
@@ -152,8 +156,9 @@ def interpolate(plan: Plan, progress: Progress, stop: StopRequest) -> None:
 def choose_share(several: Sequence[ShareScores], best_by: str) -> float:
     """Return the best share; the first of `several` is stock, which is never chosen.
 
-    A share whose errors on `--others` exceed stock's by more than TOLERANCE is left out. If all
-    do, that with the fewest there is chosen, with a warning.
+    Half is preferred to shares that are better by no more than CHANCE. A share whose errors on
+    `--others` exceed stock's by more than TOLERANCE is left out. If all do, that with the fewest
+    there is chosen, with a warning.
     """
     stock, *candidates = several
     sign = -1 if is_higher_better(best_by) else 1
@@ -163,11 +168,11 @@ def choose_share(several: Sequence[ShareScores], best_by: str) -> float:
         return math.inf if scores.score is None else sign * scores.score, loss
 
     if stock.others is None:
-        return min(candidates, key=badness).share
+        return _best_share(candidates, badness)
     limit = stock.others + TOLERANCE
     kept = [scores for scores in candidates if scores.others is None or scores.others <= limit]
     if kept:
-        return min(kept, key=badness).share
+        return _best_share(kept, badness)
     least = min(candidates, key=lambda scores: scores.others or 0.0)
     LOGGER.warning(
         f"on --others every mixture makes more errors than before training, by more than "
@@ -175,6 +180,17 @@ def choose_share(several: Sequence[ShareScores], best_by: str) -> float:
         "chosen. Mix general speech into --train, or train fewer steps or with a lower --lr."
     )
     return least.share
+
+
+def _best_share(
+    candidates: Sequence[ShareScores], badness: Callable[[ShareScores], tuple[float, float]]
+) -> float:
+    """Return the share of the best candidate, or half if that is better only by chance."""
+    best = min(candidates, key=badness)
+    half = next((scores for scores in candidates if scores.share == HALF), best)
+    if half.score is None or best.score is None:
+        return best.share
+    return half.share if abs(half.score - best.score) <= CHANCE * half.score else best.share
 
 
 class _Mixtures:
