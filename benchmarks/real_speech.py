@@ -1,7 +1,7 @@
 """Stock, tuned without prompts, tuned with prompts: word errors on real speech, for the README.
 
     python benchmarks/real_speech.py --train held/train.jsonl --dev held/choice.jsonl \
-        --test dev.jsonl --out runs/real --model tiny.en [--into README.md]
+        --test dev.jsonl --out runs/real --model tiny.en [--into README.md ...]
 
 Trains `--model` twice with the defaults, once with `--prompts own=0`. The encoder is frozen and its
 output cached; `--dev` chooses the mixture with stock's weights, and `--test` is scored once. The
@@ -36,6 +36,11 @@ RESULTS = HERE / "results" / "real_speech"
 MARK = "<!-- real speech -->"
 COMMON = ["--eval-every", "1000000", "--eval-rows", "80", "--longform-minutes", "0"]
 RUNS = {"tuned without prompts": ["--prompts", "own=0"], "tuned with prompts": []}
+REBUILD = (
+    "whisper-ft prepare librispeech LibriSpeech/train-clean-5 --lowercase --out corpus.jsonl (and "
+    "train-clean-100), kept to these utterances; the keywords of a row are its words outside the "
+    "5,000 commonest of LibriSpeech"
+)
 KINDS = {"WER": (0, 1, 2, 3), "B-WER": (0, 1), "U-WER": (2, 3)}  # places in a row's counts
 
 
@@ -51,7 +56,7 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--flags", default="", help="more flags of train, for both runs")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--into", type=Path)
+    parser.add_argument("--into", type=Path, nargs="*", default=[])
     return parser.parse_args()
 
 
@@ -126,13 +131,14 @@ def main():
         "model": model,
         "steps": args.steps,
         "seed": args.seed,
+        "rebuild": REBUILD,
         "utterances": {part: utterances(getattr(args, part)) for part in ("train", "dev", "test")},
         "checkpoints": {name: score(each, args.test) for name, each in checkpoints.items()},
     }
     path.write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
-    if args.into:
-        document = insert_table(args.into.read_text("utf-8"), markdown_table(args.results), MARK)
-        args.into.write_text(document, encoding="utf-8")
+    for document in args.into:
+        text = insert_table(document.read_text("utf-8"), markdown_table(args.results), MARK)
+        document.write_text(text, encoding="utf-8")
     print(markdown_table(args.results))
 
 

@@ -11,7 +11,6 @@ from helpers.samples import sample
 from whisper_ft.evaluation.samples import Sample
 
 RECIPES = Path(__file__).parents[2] / "benchmarks" / "recipes"
-README = RECIPES.parents[1] / "README.md"
 
 
 @pytest.fixture
@@ -95,10 +94,12 @@ def test_real_speech_is_tabled_from_the_counts_of_its_rows(harness, tmp_path):
     assert "| 66.7 [0.0, 100.0] |" in line
 
 
-def test_the_readme_has_the_table_of_the_committed_counts(harness):
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/choose-a-recipe.md"])
+def test_pages_have_the_table_of_the_committed_counts(harness, page):
     from real_speech import MARK, markdown_table
 
-    assert README.read_text().split(MARK)[1].strip() == markdown_table()
+    text = (RECIPES.parents[1] / page).read_text(encoding="utf-8")
+    assert text.split(MARK)[1].strip() == markdown_table()
 
 
 @pytest.mark.slow
