@@ -84,17 +84,17 @@ def weights(path):
 def test_best_pt_is_the_mixture_and_tuned_pt_keeps_the_trained_weights(whole, material):
     folder, result = whole
     mixed = result.interpolation
-    assert mixed.share == 0.25 and mixed.tuned_step == result.best_step
+    assert mixed.share == 0.5 and mixed.tuned_step == result.best_step
     stock, tuned = random_whisper().state_dict(), weights(folder / "tuned.pt")
     for name, tensor in weights(folder / "best.pt").items():
-        wanted = 0.25 * tuned[name].float() + 0.75 * stock[name]
+        wanted = 0.5 * tuned[name].float() + 0.5 * stock[name]
         assert torch.equal(tensor, wanted.half()), name
     assert any(not torch.equal(tuned[name], stock[name].half()) for name in tuned)
     assert lines(folder)[-1] == json.loads(json.dumps(mixed.to_json()))
     assert result.scores == mixed.scores
     assert result.message.startswith(
-        f"best.pt is 0.25 of the tuned weights (of step {mixed.tuned_step}, kept in tuned.pt) and "
-        "0.75 of stock's: dev prompted_wer 100.0 % on the 4 rows that did not choose this, 100.0 % "
+        f"best.pt is 0.5 of the tuned weights (of step {mixed.tuned_step}, kept in tuned.pt) and "
+        "0.5 of stock's: dev prompted_wer 100.0 % on the 4 rows that did not choose this, 100.0 % "
         "tuned alone, "
     )
 
@@ -112,7 +112,7 @@ def test_the_printed_scores_are_those_of_the_file_on_rows_that_did_not_choose(wh
     tuned = next(scores for scores in mixed.choosing if scores.share == 1)
     assert score(samples)["right"]["loss"].rate == pytest.approx(tuned.loss)
     assert [scores.share for scores in mixed.choosing] == [0.0, 1.0, 0.75, 0.5, 0.25]
-    assert [scores.share for scores in mixed.scoring] == [0.0, 0.25, 1.0]
+    assert [scores.share for scores in mixed.scoring] == [0.0, 0.5, 1.0]
 
 
 def kill_at(patch, moment):
@@ -241,7 +241,7 @@ def test_a_lost_model_is_said_before_anything_is_done_and_off_goes_on(
     assert result.reason == "finished" and result.interpolation is None
     assert result.message.startswith("best.pt is from step ")
     path.write_bytes(saved)
-    assert train(resumed(folder)).interpolation.share == 0.25  # a change of mind
+    assert train(resumed(folder)).interpolation.share == 0.5  # a change of mind
 
 
 @pytest.mark.parametrize("loss", ["gone", "changed"])
