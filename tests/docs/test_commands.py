@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from whisper_ft.cli.main import main
 from whisper_ft.data.audio import read_audio
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +53,18 @@ def shortened(command):
     return command + " --rows 1" if " evaluate " in command else command
 
 
+def run_command(command):
+    """Return the exit status and output of a command: of ours in this process, others by bash.
+
+    Half of a short command's time is the start of a process that imports torch.
+    """
+    ours = re.sub(r"^python train\.py", "whisper-ft train", command)
+    if ours.startswith("whisper-ft ") and not re.search(r"[|&;<>$*]", ours):
+        return main(shlex.split(ours, comments=True)[1:]), ""
+    done = subprocess.run(["bash", "-c", command], capture_output=True)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """A checkout's train.py and data, recordings under my/, a call, a talk, a corpus, noises."""
@@ -84,15 +98,13 @@ def test_the_commands_run_in_the_order_of_the_pages(workplace, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     found = commands()
     assert len(found) >= 25
+    monkeypatch.chdir(workplace)
     for command in found:
         if command.startswith("whisper "):
             (code,) = blocks_of("README.md", "python")
-            monkeypatch.chdir(workplace)
             exec(code, {})
-        done = subprocess.run(
-            ["bash", "-c", shortened(command)], cwd=workplace, capture_output=True
-        )
-        assert done.returncode == 0, (command, done.stdout.decode(), done.stderr.decode())
+        status, output = run_command(shortened(command))
+        assert status == 0, (command, output)
     for run in ("mine", "tiny.en"):
         assert (workplace / "runs" / run / "best.pt").exists()
 

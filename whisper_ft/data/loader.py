@@ -11,6 +11,7 @@ from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader
@@ -21,6 +22,9 @@ from whisper_ft.runtime.signals import default_child_signals
 from whisper_ft.text.tokens import IGNORE
 
 T = TypeVar("T")
+# Texts are padded to a multiple of this, a divisor of n_text_ctx. With fewer lengths, oneDNN keeps
+# less compiled code, and the heap has fewer gaps: a quarter less memory after 60 steps on a CPU.
+LENGTH_MULTIPLE = 16
 # How torch begins an exception that a worker raised, and one for a worker that died.
 CAUGHT = re.compile(r"Caught \S+ in DataLoader worker process")
 DIED = re.compile(r"DataLoader worker \(pid")
@@ -118,17 +122,18 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
 def pad_tokens(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
     """Return (tokens, targets) of B examples as int64 [B, T], padded as in Batch."""
     tokens, targets = zip(*examples, strict=True)
-    return (
-        pad_sequence([torch.tensor(ids) for ids in tokens], batch_first=True, padding_value=0),
-        pad_sequence(
-            [torch.tensor(ids) for ids in targets], batch_first=True, padding_value=IGNORE
-        ),
-    )
+    return _pad(tokens, 0), _pad(targets, IGNORE)
 
 
 def _pad_weights(weights: Sequence[list[float]]) -> Tensor | None:
     """Return the weights of B texts as float32 [B, T], None for none."""
-    return pad_sequence(list(map(torch.tensor, weights)), batch_first=True) if weights else None
+    return _pad(weights, 0.0) if weights else None
+
+
+def _pad(rows: Sequence[Sequence[float]], value: float) -> Tensor:
+    """Stack rows of numbers, padded on the right to one length [B, T]."""
+    padded = pad_sequence(list(map(torch.tensor, rows)), batch_first=True, padding_value=value)
+    return F.pad(padded, (0, -padded.shape[1] % LENGTH_MULTIPLE), value=value)
 
 
 def make_loader(
