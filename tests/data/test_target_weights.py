@@ -24,7 +24,7 @@ def weigh(tokenizer, text, prompt, keywords, spellings=None, **options):
         said = said.casefold().replace(plain, spelling)
     _, targets = build_example(tokenizer, said, prompt, **options)
     weights = TargetWeights(TEXT_WEIGHT, lexicon)(tokenizer, targets, prompt, row, spellings or {})
-    assert len(weights.loss) == len(weights.teacher) == len(targets)
+    assert {len(values) for values in weights} == {len(targets)}
     return targets, weights
 
 
@@ -32,7 +32,9 @@ def learned(tokenizer, *args, **options):
     """Return the words of a text that are learned as terms, which the teacher leaves alone."""
     targets, weights = weigh(tokenizer, *args, **options)
     pairs = [
-        (target, pair) for target, *pair in zip(targets, *weights, strict=True) if target != IGNORE
+        (target, pair)
+        for target, *pair in zip(targets, weights.loss, weights.teacher, strict=True)
+        if target != IGNORE
     ]
     terms = [target for target, pair in pairs if pair == [1.0, 0.0]]
     others = {tuple(pair) for _, pair in pairs if pair != [1.0, 0.0]}
@@ -77,6 +79,12 @@ def test_times_are_learned_from_segments_only(english):
         weights = weigh_targets(english, targets, "", row, {})
         assert {weights.loss[i] for i in times} == {expected}
         assert {weights.teacher[i] for i in times} == {1.0}
+        apart = [
+            target
+            for target, ignores in zip(targets, weights.ignores_times, strict=True)
+            if ignores
+        ]
+        assert english.decode(apart) == ("" if own else " Call Reid.")  # no special token
 
 
 def test_other_spellings_are_found(english):

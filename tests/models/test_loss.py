@@ -29,7 +29,7 @@ def batch():
 
 def as_batch(mel, tokens, targets):
     return SimpleNamespace(mel=mel, features=None, tokens=tokens, targets=targets, text_rows=None,
-                           weights=None, teacher_weights=None)  # fmt: skip
+                           weights=None, teacher_weights=None, ignores_times=None)  # fmt: skip
 
 
 def changed_copy(model):
@@ -103,6 +103,23 @@ def test_each_target_has_its_weight(model, batch):
     assert torch.allclose(PromptedLoss(model)(one), expected, rtol=1e-5)
 
 
+def test_a_word_without_segments_is_compared_with_other_words_alone(model, batch):
+    mel, tokens, targets = batch
+    one = as_batch(*batch)
+    one.ignores_times = torch.zeros(targets.shape, dtype=torch.bool)
+    one.ignores_times[0, 5:7] = one.ignores_times[1, 1] = True
+    logits = model(mel, tokens)
+    first_time = logits.shape[-1] - 1501
+    words = logits[..., :first_time].log_softmax(-1)
+    both = torch.where(
+        one.ignores_times[..., None], words, logits.log_softmax(-1)[..., :first_time]
+    )
+    expected = F.nll_loss(both.transpose(1, 2), targets, reduction="sum")
+    loss = PromptedLoss(model)(one)
+    assert torch.allclose(loss, expected, rtol=1e-6)
+    assert not torch.allclose(loss, PromptedLoss(model)(as_batch(*batch)), rtol=1e-5)
+
+
 def test_a_teacher_adds_its_divergence_by_the_weights_of_targets(model, batch):
     mel, tokens, targets = batch
     stock = changed_copy(model)
@@ -136,7 +153,8 @@ def test_a_frozen_encoders_features_serve_the_teacher_too(model, batch):
     other = changed_copy(model)
     other.encoder.load_state_dict(model.encoder.state_dict())
     cached = SimpleNamespace(mel=None, features=model.encoder(mel), tokens=tokens, targets=targets,
-                             text_rows=None, weights=None, teacher_weights=None)  # fmt: skip
+                             text_rows=None, weights=None, teacher_weights=None,
+                             ignores_times=None)  # fmt: skip
     taught = PromptedLoss(model, teacher_of(other, shares_encoder=True))
     assert torch.allclose(
         taught(cached), PromptedLoss(model, teacher_of(other))(as_batch(*batch)), rtol=1e-6

@@ -47,6 +47,7 @@ class Batch:
     text_rows: Tensor | None = None  # int64 [B], the row of each text; None: text i is of row i
     weights: Tensor | None = None  # float32 [B, T], of targets in the cross-entropy; None: 1
     teacher_weights: Tensor | None = None  # float32 [B, T], in the divergence; None: 1
+    ignores_times: Tensor | None = None  # bool [B, T], targets compared with text; None: False
 
     @property
     def n_targets(self) -> int:
@@ -70,6 +71,7 @@ class Batch:
             text_rows=None if self.text_rows is None else self.text_rows[texts] - first,
             weights=None if self.weights is None else self.weights[texts],
             teacher_weights=None if self.teacher_weights is None else self.teacher_weights[texts],
+            ignores_times=None if self.ignores_times is None else self.ignores_times[texts],
             places=self.places[part],
             n_fallbacks=0 if first else self.n_fallbacks,
         )
@@ -92,6 +94,7 @@ class Batch:
             text_rows=None if self.text_rows is None else change(self.text_rows),
             weights=None if self.weights is None else change(self.weights),
             teacher_weights=None if self.teacher_weights is None else change(self.teacher_weights),
+            ignores_times=None if self.ignores_times is None else change(self.ignores_times),
         )
 
 
@@ -114,8 +117,9 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         n_fallbacks=sum(example.n_fallbacks for example in whole),
         features=torch.stack(features) if features else None,
         text_rows=torch.tensor([row for row, _ in texts]) if len(texts) > len(whole) else None,
-        weights=_pad_weights([some.loss for some in weights]),
-        teacher_weights=_pad_weights([some.teacher for some in weights]),
+        weights=_pad_each([some.loss for some in weights]),
+        teacher_weights=_pad_each([some.teacher for some in weights]),
+        ignores_times=_pad_each([some.ignores_times for some in weights]),
     )
 
 
@@ -125,9 +129,9 @@ def pad_tokens(examples: Sequence[tuple[list[int], list[int]]]) -> tuple[Tensor,
     return _pad(tokens, 0), _pad(targets, IGNORE)
 
 
-def _pad_weights(weights: Sequence[list[float]]) -> Tensor | None:
-    """Return the weights of B texts as float32 [B, T], None for none."""
-    return _pad(weights, 0.0) if weights else None
+def _pad_each(values: Sequence[Sequence[float]]) -> Tensor | None:
+    """Return a value per target of B texts as [B, T], None for none."""
+    return _pad(values, 0) if values else None
 
 
 def _pad(rows: Sequence[Sequence[float]], value: float) -> Tensor:

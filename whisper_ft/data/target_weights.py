@@ -1,4 +1,4 @@
-"""What each target of a text weighs in the loss, and in the divergence from a teacher."""
+"""What each target of a text weighs in the cross-entropy and in the teacher's divergence."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ UNLISTED_WEIGHT = 4.0
 
 
 class Weights(NamedTuple):
-    """The weights of the targets of a text, one of each kind for every target."""
+    """How the targets of a text are learned: one value of each kind for every target."""
 
     loss: list[float]  # in the cross-entropy
     teacher: list[float]  # in the divergence from the teacher
+    ignores_times: list[bool]  # whether the cross-entropy is among tokens that are no timestamps
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class TargetWeights:
 
     Silence is learned as a whole, and so is a text whose prompt is about something else, such as
     its style. Times are learned from segments only: a row without any would teach one segment as
-    long as the row, so there the teacher says where segments end.
+    long as the row, so there the teacher says where segments end, and words are only compared with
+    other words.
     """
 
     text: float  # of words that are no terms of the prompt, in the cross-entropy
@@ -48,19 +50,21 @@ class TargetWeights:
         *,
         is_previous: bool = False,
     ) -> Weights:
-        """Return the weights of the targets of a row's text after a prompt.
+        """Return how the targets of a row's text after a prompt are learned.
 
         A term is a word of a keyword of the row that the prompt holds; case does not count.
         `prompt` is what the decoder reads of it, `is_previous` whether it is previous text, and
         `spellings` are those of the row's terms in the prompt and the text.
         """
+        n = len(targets)
         holds_terms = bool(spellings) or self.lexicon.has_term(prompt)
         is_about_style = bool(prompt.strip()) and not (is_previous or holds_terms)
         if is_about_style or not row.text.strip():
-            return Weights([1.0] * len(targets), [0.0] * len(targets))
-        weights = Weights([self.text] * len(targets), [1.0] * len(targets))
+            return Weights([1.0] * n, [0.0] * n, [False] * n)
+        weights = Weights([self.text] * n, [1.0] * n, [False] * n)
         if not row.segments:
             for index, target in enumerate(targets):
+                weights.ignores_times[index] = 0 <= target < tokenizer.eot
                 if target >= tokenizer.timestamp_begin:
                     weights.loss[index] = 0.0
         listed = {word.casefold() for word in split_words(prompt)}

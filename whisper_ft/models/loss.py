@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from whisper.model import AudioEncoder, TextDecoder, Whisper
+
+N_TIMES = 1501  # timestamps of a vocabulary: 0.00 to 30.00 s in steps of 0.02 s
+MAX_TIMES = 1 - 1e-4  # of their probability: beyond it, rounding would make the rest 0
 
 
 class LossInputs(Protocol):
@@ -23,6 +25,8 @@ class LossInputs(Protocol):
     def weights(self) -> Tensor | None: ...  # float32 [B, T], of targets in the loss; None: 1
     @property
     def teacher_weights(self) -> Tensor | None: ...  # float32 [B, T], in the divergence; None: 1
+    @property
+    def ignores_times(self) -> Tensor | None: ...  # bool [B, T], see `_without_times`
     @property
     def text_rows(self) -> Tensor | None: ...  # int64 [B], the row of each text; None: as they come
     @property
@@ -57,11 +61,11 @@ class PromptedLoss(nn.Module):
             features = encode(self.encoder, batch.mel)
         learned = batch.targets >= 0
         logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
-        if self.teacher is None:
-            return _cross_entropy(logits, batch, learned)
         log_probs = logits.log_softmax(dim=-1)  # once, for both terms of the loss
-        divergence = self.teacher.divergence(log_probs, learned, batch, features)
-        return _cross_entropy(log_probs, batch, learned, F.nll_loss) + divergence
+        loss = _cross_entropy(log_probs, batch, learned)
+        if self.teacher is not None:
+            loss = loss + self.teacher.divergence(log_probs, learned, batch, features)
+        return loss
 
 
 @dataclass(frozen=True)
@@ -98,20 +102,23 @@ class Teacher:
         return self.weight * (negative_entropy - torch.dot(probs.flatten(), log_probs.flatten()))
 
 
-def _cross_entropy(
-    scores: Tensor,
-    batch: LossInputs,
-    learned: Tensor,
-    loss_of: Callable[..., Tensor] = F.cross_entropy,
-) -> Tensor:
-    """Return the weighted cross-entropy summed over learned targets.
+def _cross_entropy(log_probs: Tensor, batch: LossInputs, learned: Tensor) -> Tensor:
+    """Return the weighted cross-entropy of log-probabilities [n, n_vocab] at learned targets."""
+    nats = F.nll_loss(log_probs, batch.targets[learned], reduction="none")
+    if batch.ignores_times is not None:
+        nats = _without_times(nats, log_probs, batch.ignores_times[learned])
+    return nats.sum() if batch.weights is None else nats @ batch.weights[learned]
 
-    `scores` [n, n_vocab] are logits, or log-probabilities with `loss_of` `F.nll_loss`.
+
+def _without_times(nats: Tensor, log_probs: Tensor, chosen: Tensor) -> Tensor:
+    """Return cross-entropies [n] that are among tokens without timestamps where chosen [n].
+
+    A text without segments says which word comes next, but not whether a segment ends before it:
+    -log(p(word) / (1 - p(any timestamp))). Timestamps are the last tokens of every vocabulary.
     """
-    targets = batch.targets[learned]
-    if batch.weights is None:
-        return loss_of(scores, targets, reduction="sum")
-    return loss_of(scores, targets, reduction="none") @ batch.weights[learned]
+    times = log_probs[:, -N_TIMES:][chosen].logsumexp(dim=-1).exp()
+    others = torch.log1p(-times.clamp(max=MAX_TIMES))
+    return nats.index_add(0, chosen.nonzero()[:, 0], others)
 
 
 def _of_texts(features: Tensor, batch: LossInputs) -> Tensor:
