@@ -50,7 +50,7 @@ class PromptSettings(KeywordSettings):
     contrast: float = option(
         0.5,
         "Share of the examples with a right term in their prompt that are learned a second time in "
-        "the same step: half of them without a prompt, the others after a prompt with another "
+        "the same step: four of five without a prompt, the others after a prompt with another "
         "spelling of the right terms, or with lookalikes in their place.",
         group="prompts",
         at_least=0,
