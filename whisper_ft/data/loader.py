@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import dropwhile
 from signal import SIG_IGN, SIGINT, SIGTERM, signal
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ T = TypeVar("T")
 # Texts are padded to a multiple of this, a divisor of n_text_ctx. With fewer lengths, oneDNN keeps
 # less compiled code, and the heap has fewer gaps: a quarter less memory after 60 steps on a CPU.
 LENGTH_MULTIPLE = 16
+OF_ROWS = ("mel", "features")  # tensors of a batch that have one item a row; others, one a text
 # How torch begins an exception that a worker raised, and one for a worker that died.
 CAUGHT = re.compile(r"Caught \S+ in DataLoader worker process")
 DIED = re.compile(r"DataLoader worker \(pid")
@@ -58,23 +59,18 @@ class Batch:
         return [self._part(first, n_rows) for first in range(0, len(self.places), n_rows)]
 
     def _part(self, first: int, n_rows: int) -> Batch:
-        part = slice(first, first + n_rows)
-        texts: slice | Tensor = part
+        rows = slice(first, first + n_rows)
+        texts: slice | Tensor = rows
         if self.text_rows is not None:
             texts = (self.text_rows >= first) & (self.text_rows < first + n_rows)
-        return replace(
-            self,
-            mel=None if self.mel is None else self.mel[part],
-            features=None if self.features is None else self.features[part],
-            tokens=self.tokens[texts],
-            targets=self.targets[texts],
-            text_rows=None if self.text_rows is None else self.text_rows[texts] - first,
-            weights=None if self.weights is None else self.weights[texts],
-            teacher_weights=None if self.teacher_weights is None else self.teacher_weights[texts],
-            ignores_times=None if self.ignores_times is None else self.ignores_times[texts],
-            places=self.places[part],
-            n_fallbacks=0 if first else self.n_fallbacks,
-        )
+        parts: dict[str, Any] = {
+            name: tensor[rows if name in OF_ROWS else texts]
+            for name, tensor in self._tensors().items()
+        }
+        if self.text_rows is not None:
+            parts["text_rows"] -= first
+        n_fallbacks = 0 if first else self.n_fallbacks
+        return replace(self, **parts, places=self.places[rows], n_fallbacks=n_fallbacks)
 
     def pin_memory(self) -> Batch:
         """Return the batch in pinned memory; DataLoader calls this for faster copies to a GPU."""
@@ -85,17 +81,11 @@ class Batch:
         return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return replace(
-            self,
-            mel=None if self.mel is None else change(self.mel),
-            features=None if self.features is None else change(self.features),
-            tokens=change(self.tokens),
-            targets=change(self.targets),
-            text_rows=None if self.text_rows is None else change(self.text_rows),
-            weights=None if self.weights is None else change(self.weights),
-            teacher_weights=None if self.teacher_weights is None else change(self.teacher_weights),
-            ignores_times=None if self.ignores_times is None else change(self.ignores_times),
-        )
+        return replace(self, **{name: change(each) for name, each in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Any]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
 
 def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
