@@ -81,7 +81,8 @@ class Batch:
         return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        return replace(self, **{name: change(each) for name, each in self._tensors().items()})
+        changed: dict[str, Any] = {name: change(each) for name, each in self._tensors().items()}
+        return replace(self, **changed)
 
     def _tensors(self) -> dict[str, Any]:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
