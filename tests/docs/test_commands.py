@@ -56,7 +56,7 @@ def shortened(command):
 def run_command(command):
     """Return the exit status and output of a command: of ours in this process, others by bash.
 
-    Half of a short command's time is the start of a process that imports torch.
+    A process of its own would import torch and whisper again for every command.
     """
     ours = re.sub(r"^python train\.py", "whisper-ft train", command)
     if ours.startswith("whisper-ft ") and not re.search(r"[|&;<>$*]", ours):
