@@ -87,6 +87,11 @@ def test_times_are_learned_from_segments_only(english):
         assert english.decode(apart) == ("" if own else " Call Reid.")  # no special token
 
 
+def test_a_text_without_times_is_compared_with_all_tokens(english):
+    _, weights = weigh(english, "Call Reid.", "", ("Reid",))
+    assert not any(weights.ignores_times) and 0.0 not in weights.loss
+
+
 def test_other_spellings_are_found(english):
     found = learned(english, "call quill.", "kwil", ("Quill",), {"quill": "kwil"})
     assert found.split() == ["kwil"]

@@ -34,7 +34,7 @@ class TargetWeights:
     Silence is learned as a whole, and so is a text whose prompt is about something else, such as
     its style. Times are learned from segments only: a row without any would teach one segment as
     long as the row, so there the teacher says where segments end, and words are only compared with
-    other words.
+    other words. A text that is written without times is compared with all tokens.
     """
 
     text: float  # of words that are no terms of the prompt, in the cross-entropy
@@ -62,7 +62,7 @@ class TargetWeights:
         if is_about_style or not row.text.strip():
             return Weights([1.0] * n, [0.0] * n, [False] * n)
         weights = Weights([self.text] * n, [1.0] * n, [False] * n)
-        if not row.segments:
+        if not row.segments and max(targets) >= tokenizer.timestamp_begin:
             for index, target in enumerate(targets):
                 weights.ignores_times[index] = 0 <= target < tokenizer.eot
                 if target >= tokenizer.timestamp_begin:
