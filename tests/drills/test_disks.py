@@ -137,10 +137,10 @@ def drills():
     for damage in DAMAGES:
         for number in range(1 if damage == "empty" else 10):
             marks = [pytest.mark.fault(f"a state that is {damage}")]
-            often = number > 0 or damage != "truncated"
-            yield pytest.param(damage, number, marks=marks + [pytest.mark.drill] * often)
+            yield pytest.param(damage, number, marks=marks)
 
 
+@pytest.mark.drill
 @pytest.mark.parametrize(("damage", "number"), list(drills()))
 def test_a_damaged_state_is_noticed_and_the_one_before_goes_on(
     stopped, whole, folder, damage, number
@@ -182,6 +182,7 @@ def test_without_a_whole_state_best_pt_is_offered(stopped, folder):
     assert "no intact state is left: start a new run with --model" in process.errors
 
 
+@pytest.mark.drill
 @pytest.mark.fault("two runs in one folder")
 def test_a_second_run_in_a_folder_is_refused_while_the_first_lives(material, whole, folder):
     process = start([*material, "--out", folder])

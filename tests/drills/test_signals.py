@@ -44,11 +44,14 @@ DELAYS = {  # seconds, at most
 
 
 def drills(*counts):
-    """(moment, number) of each SIGKILL; the first of each kind is not left to `make drills`."""
+    """(moment, number) of each SIGKILL; the first alone is not left to `make drills`."""
     for moment, count in zip(MOMENTS, counts, strict=True):
         for number in range(count):
             marks = [pytest.mark.fault(f"SIGKILL in {moment}")]
-            yield pytest.param(moment, number, marks=marks + [pytest.mark.drill] * bool(number))
+            is_first = moment == "a step" and not number
+            yield pytest.param(
+                moment, number, marks=marks if is_first else [*marks, pytest.mark.drill]
+            )
 
 
 @pytest.mark.parametrize(("moment", "number"), list(drills(20, 15, 15, 10, 10)))
@@ -100,9 +103,8 @@ def test_a_signal_saves_says_so_and_leaves_no_worker(material, whole, folder, nu
 
 
 @pytest.mark.fault("Ctrl-C twice")
-@pytest.mark.parametrize(
-    "number", [0, *(pytest.param(n, marks=pytest.mark.drill) for n in range(1, 10))]
-)
+@pytest.mark.drill
+@pytest.mark.parametrize("number", range(10))
 def test_a_second_ctrl_c_does_not_wait(material, whole, folder, number):
     """The later ones come in what the first has begun: a checkpoint's write."""
     process = start([*material, "--out", folder], stderr=-1)
@@ -117,6 +119,7 @@ def test_a_second_ctrl_c_does_not_wait(material, whole, folder, number):
     assert_same_run(whole, folder)
 
 
+@pytest.mark.drill
 @pytest.mark.fault("a worker killed")
 def test_a_dead_worker_stops_the_run_saved(material, whole, folder):
     process = start([*material, "--out", folder])

@@ -139,6 +139,7 @@ def test_audio_that_vanishes_in_mid_run_stops_it_saved(own, folder):
     finished(process)
 
 
+@pytest.mark.drill
 @pytest.mark.fault("audio that changes")
 def test_audio_that_changes_in_mid_run_stops_it_saved(own, folder):
     argv, material = own
@@ -152,6 +153,7 @@ def test_audio_that_changes_in_mid_run_stops_it_saved(own, folder):
     assert refused.returncode == 2 and "the usable rows changed" in refused.errors
 
 
+@pytest.mark.drill
 @pytest.mark.fault("features that are damaged")
 def test_damaged_features_stop_the_run_saved(material, folder, tmp_path):
     cache = tmp_path / "cache"
@@ -167,7 +169,8 @@ def test_damaged_features_stop_the_run_saved(material, folder, tmp_path):
 
 
 @pytest.mark.fault("the same run twice")
-@pytest.mark.parametrize("amp", ["off", pytest.param("bf16", marks=pytest.mark.drill)])
+@pytest.mark.drill
+@pytest.mark.parametrize("amp", ["off", "bf16"])
 def test_deterministic_runs_have_the_same_losses(material, tmp_path, amp):
     for name, workers in (("one", 0), ("other", 2)):
         flags = ["--deterministic", "--amp", amp, "--workers", workers]
