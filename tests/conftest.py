@@ -23,6 +23,8 @@ from whisper_ft.cli.main import main
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.models.download import fetch_weights
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.models.memory_estimate import estimate_peak_bytes
+from whisper_ft.training import capacity
 from whisper_ft.validation.checks import check_manifest
 
 pytest_plugins = ["drill"]
@@ -32,6 +34,22 @@ def pytest_itemcollected(item):
     """A test that trains a whole run or opens a browser is slow: `make check` leaves it out."""
     if {"argv", "material", "run_folder", "browser"} & {*item.fixturenames}:
         item.add_marker("slow")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def remembered_estimates():
+    """What a step needs takes a second to estimate, and most runs here have one shape."""
+    known = {}
+
+    def estimate(*args, **options):
+        key = repr((args, options))
+        if key not in known:
+            known[key] = estimate_peak_bytes(*args, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capacity, "estimate_peak_bytes", estimate)
+        yield
 
 
 @pytest.fixture(autouse=True)

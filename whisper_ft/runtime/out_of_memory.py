@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -75,7 +74,6 @@ def keep_freed_memory() -> None:
 
 def release_memory(device: torch.device) -> None:
     """Return unused memory of the heap, or of torch's pool on a GPU, to the system once."""
-    gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
     elif os.name == "posix" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):
