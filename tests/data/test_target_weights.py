@@ -38,7 +38,7 @@ def learned(tokenizer, *args, **options):
     ]
     terms = [target for target, pair in pairs if pair == [1.0, 0.0]]
     others = {tuple(pair) for _, pair in pairs if pair != [1.0, 0.0]}
-    assert others <= {(TEXT_WEIGHT, 1.0), (TEXT_WEIGHT, UNLISTED_WEIGHT)}
+    assert others <= {(TEXT_WEIGHT, weight) for weight in (0.0, 1.0, UNLISTED_WEIGHT)}
     return tokenizer.decode(terms)
 
 
@@ -68,28 +68,25 @@ def test_timestamps_stand_between_words(english):
     assert found.split() == ["Reid", "Mohr"]
 
 
-def test_times_are_learned_from_segments_only(english):
+def test_where_a_text_without_segments_ends_is_left_to_the_teacher(english):
     text, segments = "Call Reid.", (Segment(0.0, 1.5, "Call Reid."),)
     _, targets = build_example(english, text, "", segments=segments, timestamps=True)
-    times = [i for i, target in enumerate(targets) if target >= english.timestamp_begin]
-    assert len(times) == 2
-    for own, expected in ((segments, TEXT_WEIGHT), ((), 0.0)):
-        row = Row(Path("a.wav"), text, keywords=("Reid",), segments=own)
+    ends = [i for i, target in enumerate(targets) if target >= english.eot]
+    assert [targets[i] >= english.timestamp_begin for i in ends] == [True, True, False]
+    for own, seconds in ((segments, 9.0), ((), 4.9), ((), 5.0)):
+        row = Row(Path("a.wav"), text, keywords=("Reid",), segments=own, duration=seconds)
+        are_known = bool(own) or seconds < 5
         weigh_targets = TargetWeights(TEXT_WEIGHT, Lexicon.of_rows([row]))
         weights = weigh_targets(english, targets, "", row, {})
-        assert {weights.loss[i] for i in times} == {expected}
-        assert {weights.teacher[i] for i in times} == {1.0}
-        apart = [
-            target
-            for target, ignores in zip(targets, weights.ignores_times, strict=True)
-            if ignores
-        ]
-        assert english.decode(apart) == ("" if own else " Call Reid.")  # no special token
+        assert set(weights.learns_kind) == {are_known}
+        assert {weights.loss[i] for i in ends} == {TEXT_WEIGHT if are_known else 0.0}
+        assert {weights.teacher[i] for i in ends} == {0.0 if are_known else 1.0}
 
 
-def test_a_text_without_times_is_compared_with_all_tokens(english):
-    _, weights = weigh(english, "Call Reid.", "", ("Reid",))
-    assert not any(weights.ignores_times) and 0.0 not in weights.loss
+def test_where_a_text_without_times_ends_is_learned_from_the_row(english):
+    targets, weights = weigh(english, "Call Reid.", "", ("Reid",))
+    assert all(weights.learns_kind) and 0.0 not in weights.loss
+    assert [i for i, weight in enumerate(weights.teacher) if not weight] == [len(targets) - 1]
 
 
 def test_other_spellings_are_found(english):

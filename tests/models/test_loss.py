@@ -17,6 +17,8 @@ from whisper_ft.models.loss import (
 from whisper_ft.models.parameters import freeze_encoder
 from whisper_ft.training.optimizer import parameter_groups
 
+EOT = 50256  # of the English vocabulary
+
 
 @pytest.fixture
 def batch():
@@ -29,7 +31,7 @@ def batch():
 
 def as_batch(mel, tokens, targets):
     return SimpleNamespace(mel=mel, features=None, tokens=tokens, targets=targets, text_rows=None,
-                           weights=None, teacher_weights=None, ignores_times=None)  # fmt: skip
+                           weights=None, teacher_weights=None, learns_kind=None)  # fmt: skip
 
 
 def changed_copy(model):
@@ -93,31 +95,74 @@ def test_a_frozen_encoder_gets_no_gradient_and_no_optimizer_state(model, batch):
     assert {id(p) for p in grouped} == {id(p) for p in model.decoder.parameters()}
 
 
-def test_each_target_has_its_weight(model, batch):
-    mel, tokens, targets = batch
-    learned = targets >= 0
-    nats = F.cross_entropy(model(mel, tokens).transpose(1, 2), targets, reduction="none")
+def kinds_of(log_probs):
+    """Return log-probabilities [..., n_vocab] of each token's kind, and within its kind."""
+    first_time = log_probs.shape[-1] - 1501
+    is_time = torch.arange(log_probs.shape[-1]) >= first_time
+    is_end = torch.arange(log_probs.shape[-1]) == EOT
+    kind = torch.zeros_like(log_probs)
+    for chosen in (is_time, is_end, ~(is_time | is_end)):
+        kind[..., chosen] = log_probs[..., chosen].logsumexp(-1, keepdim=True)
+    return kind, log_probs - kind
+
+
+def weighted(batch):
+    """A batch whose targets have weights, among them two times and an end."""
     one = as_batch(*batch)
-    one.weights = torch.rand(targets.shape)
-    expected = (nats * one.weights)[learned].sum()
+    one.targets[0, 5], one.targets[1, 6], one.targets[0, 8] = 50400, 51000, EOT
+    one.weights, one.teacher_weights = torch.rand(2, *one.targets.shape)
+    one.learns_kind = torch.ones(one.targets.shape, dtype=torch.bool)
+    return one
+
+
+def test_weights_are_of_which_word_or_time_and_its_kind_is_learned_in_full(model, batch):
+    one = weighted(batch)
+    learned = one.targets >= 0
+    targets = one.targets.clamp(min=0)[..., None]
+    log_probs = model(one.mel, one.tokens).log_softmax(-1)
+    kind, token = (values.gather(-1, targets)[..., 0] for values in kinds_of(log_probs))
+    expected = -(kind + token * one.weights)[learned].sum()
+    assert torch.allclose(PromptedLoss(model)(one), expected, rtol=1e-5)
+    one.learns_kind[0, 5:8] = one.learns_kind[1, 1] = False
+    expected = -(kind * one.learns_kind + token * one.weights)[learned].sum()
     assert torch.allclose(PromptedLoss(model)(one), expected, rtol=1e-5)
 
 
-def test_a_word_without_segments_is_compared_with_other_words_alone(model, batch):
-    mel, tokens, targets = batch
-    one = as_batch(*batch)
-    one.ignores_times = torch.zeros(targets.shape, dtype=torch.bool)
-    one.ignores_times[0, 5:7] = one.ignores_times[1, 1] = True
-    logits = model(mel, tokens)
-    first_time = logits.shape[-1] - 1501
-    words = logits[..., :first_time].log_softmax(-1)
-    both = torch.where(
-        one.ignores_times[..., None], words, logits.log_softmax(-1)[..., :first_time]
+def test_with_a_weight_of_1_everywhere_it_is_plain_cross_entropy(model, batch):
+    one = weighted(batch)
+    plain = PromptedLoss(model)(as_batch(one.mel, one.tokens, one.targets))
+    one.weights = torch.ones_like(one.weights)
+    assert torch.allclose(PromptedLoss(model)(one), plain, rtol=1e-5)
+
+
+def test_a_sure_and_wrong_end_gives_a_finite_loss(model, batch):
+    one = weighted(batch)
+    with torch.no_grad():
+        model.decoder.ln.weight.zero_()
+        model.decoder.ln.bias.copy_(1e4 * model.decoder.token_embedding.weight[EOT])
+    loss = PromptedLoss(model, teacher_of(model))(one)
+    loss.backward()
+    assert loss.isfinite() and all(p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_where_the_kind_is_learned_a_teacher_tells_words_apart_alone(model, batch):
+    one = weighted(batch)
+    one.learns_kind[0, 6] = False
+    learned = one.targets >= 0
+    stock = changed_copy(model)
+    both = (m(one.mel, one.tokens).log_softmax(-1) for m in (model, stock))
+    ours, theirs = (
+        torch.where(one.learns_kind[..., None], kinds_of(log_probs)[1], log_probs)
+        for log_probs in both
     )
-    expected = F.nll_loss(both.transpose(1, 2), targets, reduction="sum")
-    loss = PromptedLoss(model)(one)
-    assert torch.allclose(loss, expected, rtol=1e-6)
-    assert not torch.allclose(loss, PromptedLoss(model)(as_batch(*batch)), rtol=1e-5)
+    terms = theirs.exp() * (theirs - ours)
+    terms[..., EOT][one.learns_kind] = 0
+    terms[..., -1501:][one.learns_kind] = 0
+    expected = (terms.sum(-1) * one.teacher_weights)[learned].sum()
+    taught, plain = (PromptedLoss(model, t)(one) for t in (teacher_of(stock), None))
+    assert expected > 0.01 and torch.allclose(taught - plain, expected, rtol=1e-3)
+    itself = PromptedLoss(model, teacher_of(model))(one)
+    assert torch.allclose(itself, plain, rtol=1e-6)
 
 
 def test_a_teacher_adds_its_divergence_by_the_weights_of_targets(model, batch):
@@ -154,7 +199,7 @@ def test_a_frozen_encoders_features_serve_the_teacher_too(model, batch):
     other.encoder.load_state_dict(model.encoder.state_dict())
     cached = SimpleNamespace(mel=None, features=model.encoder(mel), tokens=tokens, targets=targets,
                              text_rows=None, weights=None, teacher_weights=None,
-                             ignores_times=None)  # fmt: skip
+                             learns_kind=None)  # fmt: skip
     taught = PromptedLoss(model, teacher_of(other, shares_encoder=True))
     assert torch.allclose(
         taught(cached), PromptedLoss(model, teacher_of(other))(as_batch(*batch)), rtol=1e-6

@@ -38,19 +38,16 @@ def resumed(folder, *more):
     return plan_of(["--resume", str(folder), *more])
 
 
-@pytest.fixture(params=[["--amp", "off"], ["--amp", "bf16"], ["--amp", "fp16", "--freeze-encoder"]])
-def whole_run(request, argv, tmp_path, bf16):
-    argv = [*argv, *request.param]
-    argv[argv.index("--out") + 1] = str(tmp_path / "whole")
-    train(plan_of(argv))
-    argv[argv.index("--out") + 1] = str(tmp_path / "run")
-    return argv
+OFF, BF16, FP16 = ["--amp", "off"], ["--amp", "bf16"], ["--amp", "fp16", "--freeze-encoder"]
 
 
-@pytest.mark.parametrize("stop_after", [1, 3, 4])
+@pytest.mark.parametrize(
+    ("flags", "stop_after"), [(OFF, 1), (OFF, 4), (BF16, 3), (FP16, 1), (FP16, 4)]
+)
 def test_three_steps_resume_and_four_more_are_the_floats_of_seven(
-    whole_run, tmp_path, monkeypatch, stop_after
+    argv, bf16, tmp_path, monkeypatch, flags, stop_after
 ):
+    train(plan_of([*argv, *flags, "--out", str(tmp_path / "whole")]))
     real = running.train_step
 
     def stopping(model, batches, optimizer, scaler, amp_dtype):
@@ -63,7 +60,7 @@ def test_three_steps_resume_and_four_more_are_the_floats_of_seven(
     monkeypatch.setenv("STEPS", "0")
     with monkeypatch.context() as patch:
         patch.setattr(running, "train_step", stopping)
-        result = train_until_signal(plan_of(whole_run))
+        result = train_until_signal(plan_of([*argv, *flags]))
     assert (result.reason, result.signal) == ("stopped", signal.SIGTERM)
     folder = tmp_path / "run"
     assert torch.load(folder / "state.pt")["progress"]["step"] == stop_after
@@ -172,7 +169,7 @@ def test_a_trained_run_without_its_states_is_refused_and_kept(
     assert [(folder / name).read_bytes() for name in kept] == before
 
 
-@pytest.mark.parametrize("save_every", ["1", "2", "200"])
+@pytest.mark.parametrize("save_every", ["1", "200"])
 def test_killed_within_its_first_save_a_run_begins_again(argv, tmp_path, monkeypatch, save_every):
     argv[argv.index("--save-every") + 1] = save_every
     argv[argv.index("--out") + 1] = str(tmp_path / "whole")

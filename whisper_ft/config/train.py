@@ -105,9 +105,10 @@ class TrainConfig(PromptSettings, EvaluationSettings):
         choices=("off", "recording", "speaker"),
     )
     segments: str = option(
-        "off",
+        "auto",
         "Rows of 5 s or more that have no `segments`. auto: divide them into the segments that the "
-        "model before training would write, found once and remembered. off: one segment each.",
+        "model before training would write, found once and remembered. off: one segment each, or, "
+        "for --learn terms, those that the teacher writes.",
         group="data",
         choices=("auto", "off"),
     )

@@ -48,7 +48,7 @@ class Batch:
     text_rows: Tensor | None = None  # int64 [B], the row of each text; None: text i is of row i
     weights: Tensor | None = None  # float32 [B, T], of targets in the cross-entropy; None: 1
     teacher_weights: Tensor | None = None  # float32 [B, T], in the divergence; None: 1
-    ignores_times: Tensor | None = None  # bool [B, T], targets compared with text; None: False
+    learns_kind: Tensor | None = None  # bool [B, T], see models/loss.py; None: no weights
 
     @property
     def n_targets(self) -> int:
@@ -110,7 +110,7 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         text_rows=torch.tensor([row for row, _ in texts]) if len(texts) > len(whole) else None,
         weights=_pad_each([some.loss for some in weights]),
         teacher_weights=_pad_each([some.teacher for some in weights]),
-        ignores_times=_pad_each([some.ignores_times for some in weights]),
+        learns_kind=_pad_each([some.learns_kind for some in weights]),
     )
 
 

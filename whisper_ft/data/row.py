@@ -13,6 +13,7 @@ from whisper_ft.text.tokens import Segment
 
 WORD_PUNCTUATION = "'’-"  # occurs inside words, so a text without punctuation may contain it
 MAX_SECONDS = 30.0  # of audio in one window of Whisper
+ONE_SEGMENT_SECONDS = 5.0  # a row that is shorter hardly ever has more than one segment
 CUT_SLACK = 0.1  # seconds; a segment that ends later than this after the audio is cut
 
 
@@ -91,6 +92,12 @@ class Row:
         segments = self.resolved_segments(self.duration) if self.duration is not None else ()
         ends = [segment.end for segment in segments if segment.end is not None]
         return self.start + (ends[-1] if ends else 0.0)
+
+    @property
+    def knows_segments(self) -> bool:
+        """Whether it is known where its segments end: they are given, or the row is short."""
+        is_short = self.duration is not None and self.duration < ONE_SEGMENT_SECONDS
+        return bool(self.segments) or is_short
 
     def resolved_segments(self, seconds: float) -> tuple[Segment, ...]:
         """Return its segments for `seconds` of audio; a row without any is one segment.

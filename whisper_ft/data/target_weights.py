@@ -24,7 +24,7 @@ class Weights(NamedTuple):
 
     loss: list[float]  # in the cross-entropy
     teacher: list[float]  # in the divergence from the teacher
-    ignores_times: list[bool]  # whether the cross-entropy is among tokens that are no timestamps
+    learns_kind: list[bool]  # whether it is the target that tells a word, a time and the end apart
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,8 @@ class TargetWeights:
     """Terms of the prompt are learned most; of all other words the teacher keeps what it knew.
 
     Silence is learned as a whole, and so is a text whose prompt is about something else, such as
-    its style. Times are learned from segments only: a row without any would teach one segment as
-    long as the row, so there the teacher says where segments end, and words are only compared with
-    other words. A text that is written without times is compared with all tokens.
+    its style. Where segments and the text end is learned from the row alone. But a row without
+    segments would teach one segment as long as the row, so the teacher alone says where they end.
     """
 
     text: float  # of words that are no terms of the prompt, in the cross-entropy
@@ -60,13 +59,13 @@ class TargetWeights:
         holds_terms = bool(spellings) or self.lexicon.has_term(prompt)
         is_about_style = bool(prompt.strip()) and not (is_previous or holds_terms)
         if is_about_style or not row.text.strip():
-            return Weights([1.0] * n, [0.0] * n, [False] * n)
-        weights = Weights([self.text] * n, [1.0] * n, [False] * n)
-        if not row.segments and max(targets) >= tokenizer.timestamp_begin:
-            for index, target in enumerate(targets):
-                weights.ignores_times[index] = 0 <= target < tokenizer.eot
-                if target >= tokenizer.timestamp_begin:
-                    weights.loss[index] = 0.0
+            return Weights([1.0] * n, [0.0] * n, [True] * n)
+        times = tokenizer.timestamp_begin
+        has_ends = row.knows_segments or max(targets) < times
+        weights = Weights([self.text] * n, [1.0] * n, [has_ends] * n)
+        for index, target in enumerate(targets):
+            if target >= times or target == tokenizer.eot:
+                (weights.teacher if has_ends else weights.loss)[index] = 0.0
         listed = {word.casefold() for word in split_words(prompt)}
         terms = (replace_words(keyword, spellings) for keyword in row.keywords)
         words = {word.casefold() for term in terms for word in split_words(term)}

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from whisper.model import AudioEncoder, TextDecoder, Whisper
 
-N_TIMES = 1501  # timestamps of a vocabulary: 0.00 to 30.00 s in steps of 0.02 s
-MAX_TIMES = 1 - 1e-4  # of their probability: beyond it, rounding would make the rest 0
+N_TIMES = 1501  # timestamps, 0.00 to 30.00 s in steps of 0.02 s: a vocabulary's last tokens
+MAX_NO_WORD = 1 - 1e-4  # of a probability: beyond it, rounding would make the rest 0
+NO_LOGIT = -1e4  # of a token without probability: finite, since 0 times -inf is no number
 
 
 class LossInputs(Protocol):
@@ -26,7 +27,7 @@ class LossInputs(Protocol):
     @property
     def teacher_weights(self) -> Tensor | None: ...  # float32 [B, T], in the divergence; None: 1
     @property
-    def ignores_times(self) -> Tensor | None: ...  # bool [B, T], see `_without_times`
+    def learns_kind(self) -> Tensor | None: ...  # bool [B, T], given with both weights
     @property
     def text_rows(self) -> Tensor | None: ...  # int64 [B], the row of each text; None: as they come
     @property
@@ -48,6 +49,7 @@ class PromptedLoss(nn.Module):
         self.encoder: AudioEncoder = model.encoder
         self.decoder: TextDecoder = model.decoder
         self.teacher = teacher  # no module: it is not trained, saved, or wrapped
+        self.eot = 50257 if model.is_multilingual else 50256
 
     def forward(self, batch: LossInputs) -> Tensor:
         """Return the weighted loss over all learned targets of a batch: a scalar, in nats.
@@ -62,10 +64,33 @@ class PromptedLoss(nn.Module):
         learned = batch.targets >= 0
         logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
         log_probs = logits.log_softmax(dim=-1)  # once, for both terms of the loss
-        loss = _cross_entropy(log_probs, batch, learned)
+        kinds = None if batch.learns_kind is None else Kinds.of(log_probs, self.eot)
+        loss = _cross_entropy(log_probs, kinds, learned, batch)
         if self.teacher is not None:
-            loss = loss + self.teacher.divergence(log_probs, learned, batch, features)
+            loss = loss + self.teacher.divergence(log_probs, kinds, learned, batch, features)
         return loss
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Log-probabilities [n] of what can come next in a text: a word, a time, or its end."""
+
+    word: Tensor  # all tokens but the next two kinds
+    time: Tensor  # a timestamp, with which a segment begins or ends
+    end: Tensor  # `eot`
+    eot: int
+
+    @classmethod
+    def of(cls, log_probs: Tensor, eot: int) -> Kinds:
+        """Return the kinds of log-probabilities [n, n_vocab] of tokens."""
+        time, end = log_probs[:, -N_TIMES:].logsumexp(dim=-1), log_probs[:, eot]
+        word = torch.log1p(-(time.exp() + end.exp()).clamp(max=MAX_NO_WORD))
+        return cls(word, time, end, eot)
+
+    def of_targets(self, targets: Tensor, n_vocab: int) -> Tensor:
+        """Return the log-probabilities [n] of the kinds of some targets [n]."""
+        no_time = torch.where(targets == self.eot, self.end, self.word)
+        return torch.where(targets >= n_vocab - N_TIMES, self.time, no_time)
 
 
 @dataclass(frozen=True)
@@ -81,44 +106,59 @@ class Teacher:
     weight: float  # of the divergence in the loss
 
     def divergence(
-        self, log_probs: Tensor, learned: Tensor, batch: LossInputs, features: Tensor
+        self,
+        log_probs: Tensor,
+        kinds: Kinds | None,
+        learned: Tensor,
+        batch: LossInputs,
+        features: Tensor,
     ) -> Tensor:
         """Return the weighted KL(teacher || model), summed over learned positions.
 
         `log_probs` [n, n_vocab] are the model's at the n true positions of `learned` [B, T], and
-        `features` [R, n_audio_ctx, n_audio_state] the output of its encoder. In nats.
+        `features` [R, n_audio_ctx, n_audio_state] the output of its encoder. Where the kind of the
+        target is learned, both distributions are those of words. In nats.
         """
         with torch.no_grad():
             if self.encoder is not None:
                 assert batch.mel is not None
                 features = encode(self.encoder, batch.mel)
-            of_texts = _of_texts(features, batch)
-            targets = _logits_at(self.decoder, of_texts, batch.tokens, learned).log_softmax(-1)
+            logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
+            if kinds is not None:
+                assert batch.learns_kind is not None
+                are_words = batch.learns_kind[learned]
+                for others in (slice(kinds.eot, kinds.eot + 1), slice(-N_TIMES, None)):
+                    logits[:, others].masked_fill_(are_words[:, None], NO_LOGIT)
+            targets = logits.log_softmax(-1)
             probs = targets.exp()
             if batch.teacher_weights is not None:
                 probs *= batch.teacher_weights[learned][:, None]
             negative_entropy = torch.dot(probs.flatten(), targets.flatten())
         # Dot products, since what is as large as the logits should be read once.
-        return self.weight * (negative_entropy - torch.dot(probs.flatten(), log_probs.flatten()))
+        likelihood = torch.dot(probs.flatten(), log_probs.flatten())
+        if kinds is not None:
+            likelihood = likelihood - kinds.word[are_words] @ probs.sum(-1)[are_words]
+        return self.weight * (negative_entropy - likelihood)
 
 
-def _cross_entropy(log_probs: Tensor, batch: LossInputs, learned: Tensor) -> Tensor:
-    """Return the weighted cross-entropy of log-probabilities [n, n_vocab] at learned targets."""
-    nats = F.nll_loss(log_probs, batch.targets[learned], reduction="none")
-    if batch.ignores_times is not None:
-        nats = _without_times(nats, log_probs, batch.ignores_times[learned])
-    return nats.sum() if batch.weights is None else nats @ batch.weights[learned]
+def _cross_entropy(
+    log_probs: Tensor, kinds: Kinds | None, learned: Tensor, batch: LossInputs
+) -> Tensor:
+    """Return the weighted cross-entropy of log-probabilities [n, n_vocab] at learned targets.
 
-
-def _without_times(nats: Tensor, log_probs: Tensor, chosen: Tensor) -> Tensor:
-    """Return cross-entropies [n] that are among tokens without timestamps where chosen [n].
-
-    A text without segments says which word comes next, but not whether a segment ends before it:
-    -log(p(word) / (1 - p(any timestamp))). Timestamps are the last tokens of every vocabulary.
+    A weight counts for which word or which time comes. Where the kind of the target is learned,
+    whether a word, a time or the end comes has a weight of 1, so that a text is neither cut short
+    nor goes on. Elsewhere words are compared with other words alone.
     """
-    times = log_probs[:, -N_TIMES:][chosen].logsumexp(dim=-1).exp()
-    others = torch.log1p(-times.clamp(max=MAX_TIMES))
-    return nats.index_add(0, chosen.nonzero()[:, 0], others)
+    targets = batch.targets[learned]
+    nats = F.nll_loss(log_probs, targets, reduction="none")
+    if batch.weights is not None and kinds is None:
+        return nats @ batch.weights[learned]
+    if kinds is None:
+        return nats.sum()
+    assert batch.weights is not None and batch.learns_kind is not None
+    kind = kinds.of_targets(targets, log_probs.shape[-1])
+    return (nats + kind) @ batch.weights[learned] - kind[batch.learns_kind[learned]].sum()
 
 
 def _of_texts(features: Tensor, batch: LossInputs) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from whisper.model import Whisper
 
-from whisper_ft.data.row import Row
+from whisper_ft.data.row import ONE_SEGMENT_SECONDS, Row
 from whisper_ft.data.rows import SegmentedRows
 from whisper_ft.data.segment_cache import SegmentCache
 from whisper_ft.prepare.row_segments import find_row_segments
@@ -20,7 +20,6 @@ from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import Segment
 
 LOGGER = logging.getLogger("whisper_ft")
-MIN_SECONDS = 5.0  # in a shorter row there is hardly more than one segment
 ROWS_AT_ONCE = 5_000  # that are objects in memory
 
 
@@ -29,7 +28,7 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
 
     Short rows stay as they are, and so do rows whose text the model cannot write.
     """
-    wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
+    wanted = [i for i, row in enumerate(rows) if row.text.strip() and not row.knows_segments]
     if not wanted:
         return rows
     cache = SegmentCache(segment_cache_path())
@@ -42,15 +41,10 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
         n_problems += len(some.problems)
     n_segments = sum(map(len, found.values()))
     text = (
-        f"{format_count(len(found), 'row')} of {MIN_SECONDS:g} s or more without segments: divided "
-        f"into {n_segments} as the model before training would write them"
+        f"{format_count(len(found), 'row')} of {ONE_SEGMENT_SECONDS:g} s or more without segments: "
+        f"divided into {n_segments} as the model before training would write them"
     )
     if n_problems:
         text += f"; {n_problems} more stay one segment each"
     LOGGER.info(text)
     return SegmentedRows(rows, found)
-
-
-def lacks_segments(row: Row) -> bool:
-    """Return whether a row is long enough for several segments and has none of its own."""
-    return bool(row.text.strip()) and not row.segments and (row.duration or 0.0) >= MIN_SECONDS
