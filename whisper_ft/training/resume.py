@@ -9,11 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from whisper.model import Whisper
-
 from whisper_ft.config.options import flag, type_problems
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
+from whisper_ft.models.loading import load, vocabulary_from_dims
 from whisper_ft.runtime.files import fingerprint, partial_path, read_json_lines
 from whisper_ft.training.checkpoint import (
     BEST,
@@ -29,6 +27,7 @@ from whisper_ft.training.log import METRICS
 from whisper_ft.training.plan import Plan, SetupError
 from whisper_ft.training.rows import read_rows
 from whisper_ft.training.run_config import RunConfig, find_model_change, read_run_config
+from whisper_ft.training.segments import lacks_segments
 from whisper_ft.training.settings import resolve_settings
 from whisper_ft.training.setup import assemble, raise_problems, setup_errors
 from whisper_ft.training.state import load_state_model
@@ -58,13 +57,18 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
             check_first_model(saved, "No state was saved yet", "start a new run")
         elif config.kl_weight:
             check_first_model(saved, "It is the teacher of --kl-weight", new_run(folder))
-        elif config.segments == "auto":
-            check_first_model(saved, "It finds the segments of rows", new_run(folder))
         loaded = load(config.model) if state_path is None else load_state_model(state_path)
         rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
         resolved = resolve_settings(config)
         raise_problems(rows.problems, resolved.problems)
-        plan = assemble(config, resolved, loaded, load_stock(saved, loaded), rows, lock)
+        finds_segments = config.segments == "auto" and any(
+            lacks_segments(row) for manifest in rows.train for row in manifest.rows
+        )
+        if finds_segments:
+            check_first_model(saved, "It finds the segments of rows", new_run(folder))
+        needs_stock = bool(config.kl_weight) or finds_segments
+        stock = load(config.model).model if needs_stock else loaded.model
+        plan = assemble(config, resolved, loaded, stock, rows, lock)
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
         if interpolation_due(plan):
             purpose = f"At the end its weights are mixed into {BEST}"
@@ -72,15 +76,6 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         if state_path is None:
             check_restart(plan, saved.settings.save_every)
     return dataclasses.replace(plan, state_path=state_path)
-
-
-def load_stock(saved: RunConfig, loaded: LoadedModel) -> Whisper:
-    """Return the model before training if the run needs it, and any model if it does not.
-
-    It is the teacher, and it finds segments that are no longer remembered.
-    """
-    is_needed = saved.settings.kl_weight or saved.settings.segments == "auto"
-    return load(saved.settings.model).model if is_needed else loaded.model
 
 
 def find_run(folder: Path) -> RunConfig:

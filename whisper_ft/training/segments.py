@@ -28,7 +28,7 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
 
     Short rows stay as they are, and so do rows whose text the model cannot write.
     """
-    wanted = [i for i, row in enumerate(rows) if row.text.strip() and not row.knows_segments]
+    wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
     if not wanted:
         return rows
     cache = SegmentCache(segment_cache_path())
@@ -48,3 +48,8 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
         text += f"; {n_problems} more stay one segment each"
     LOGGER.info(text)
     return SegmentedRows(rows, found)
+
+
+def lacks_segments(row: Row) -> bool:
+    """Return whether a row has a text, but none of its own segments."""
+    return bool(row.text.strip()) and not row.knows_segments
