@@ -120,25 +120,31 @@ class Teacher:
         target is learned, both distributions are those of words. In nats.
         """
         with torch.no_grad():
-            if self.encoder is not None:
-                assert batch.mel is not None
-                features = encode(self.encoder, batch.mel)
-            logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
-            if kinds is not None:
-                assert batch.learns_kind is not None
-                are_words = batch.learns_kind[learned]
-                for others in (slice(kinds.eot, kinds.eot + 1), slice(-N_TIMES, None)):
-                    logits[:, others].masked_fill_(are_words[:, None], NO_LOGIT)
-            targets = logits.log_softmax(-1)
+            targets = self._logits(kinds, learned, batch, features).log_softmax(-1)
             probs = targets.exp()
             if batch.teacher_weights is not None:
                 probs *= batch.teacher_weights[learned][:, None]
             negative_entropy = torch.dot(probs.flatten(), targets.flatten())
         # Dot products, since what is as large as the logits should be read once.
         likelihood = torch.dot(probs.flatten(), log_probs.flatten())
-        if kinds is not None:
-            likelihood = likelihood - kinds.word[are_words] @ probs.sum(-1)[are_words]
+        if kinds is not None and batch.learns_kind is not None:
+            chosen = batch.learns_kind[learned]
+            likelihood = likelihood - kinds.word[chosen] @ probs.sum(-1)[chosen]
         return self.weight * (negative_entropy - likelihood)
+
+    def _logits(
+        self, kinds: Kinds | None, learned: Tensor, batch: LossInputs, features: Tensor
+    ) -> Tensor:
+        """Return the teacher's logits [n, n_vocab], of words alone where the kind is learned."""
+        if self.encoder is not None:
+            assert batch.mel is not None
+            features = encode(self.encoder, batch.mel)
+        logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
+        if kinds is not None and batch.learns_kind is not None:
+            chosen = batch.learns_kind[learned][:, None]
+            for others in (slice(kinds.eot, kinds.eot + 1), slice(-N_TIMES, None)):
+                logits[:, others].masked_fill_(chosen, NO_LOGIT)
+        return logits
 
 
 def _cross_entropy(
@@ -152,11 +158,8 @@ def _cross_entropy(
     """
     targets = batch.targets[learned]
     nats = F.nll_loss(log_probs, targets, reduction="none")
-    if batch.weights is not None and kinds is None:
-        return nats @ batch.weights[learned]
-    if kinds is None:
+    if kinds is None or batch.weights is None or batch.learns_kind is None:
         return nats.sum()
-    assert batch.weights is not None and batch.learns_kind is not None
     kind = kinds.of_targets(targets, log_probs.shape[-1])
     return (nats + kind) @ batch.weights[learned] - kind[batch.learns_kind[learned]].sum()
 
