@@ -31,6 +31,10 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
     wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
     if not wanted:
         return rows
+    LOGGER.info(
+        f"finding the segments of {format_count(len(wanted), 'row')} of {ONE_SEGMENT_SECONDS:g} s "
+        "or more that have none, unless they are remembered; --segments off leaves this out"
+    )
     cache = SegmentCache(segment_cache_path())
     found: dict[int, tuple[Segment, ...]] = {}
     n_problems = 0
@@ -41,8 +45,8 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
         n_problems += len(some.problems)
     n_segments = sum(map(len, found.values()))
     text = (
-        f"{format_count(len(found), 'row')} of {ONE_SEGMENT_SECONDS:g} s or more without segments: "
-        f"divided into {n_segments} as the model before training would write them"
+        f"{format_count(len(found), 'row')} divided into {n_segments} segments, those that the "
+        "model before training would write"
     )
     if n_problems:
         text += f"; {n_problems} more stay one segment each"
