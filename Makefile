@@ -13,18 +13,19 @@ EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.
 TRAIN = $(BIN)/python train.py $(if $(wildcard $(1)/config.json),--resume $(1),--model tiny.en --out $(1) $(2))
 
-.PHONY: help install tools demo table lint quick check test matrix drills fuzz docs clean
+.PHONY: help install tools demo table lint quick check test coverage matrix drills fuzz docs clean
 
 help:
-	@echo "make demo    fine-tune tiny.en on data/ and compare it with stock"
-	@echo "make check   lint, types and the quick tests, in a minute: before every commit"
-	@echo "make test    lint, types, all tests and their branch coverage"
-	@echo "make table   reproduce the README's table: two runs, three evaluations"
-	@echo "make drills  kill, fill and damage runs, and write the table of it (as root, for small disks)"
-	@echo "make matrix  the quick tests with other versions of Python and torch"
-	@echo "make fuzz    10,000 corrupted inputs for every reader (Linux)"
-	@echo "make docs    build the documentation in site/, readable without a network"
-	@echo "make clean   remove .venv, build, site and the runs of demo and table"
+	@echo "make demo      fine-tune tiny.en on data/ and compare it with stock"
+	@echo "make check     lint, types and the quick tests, in a minute: before every commit"
+	@echo "make test      lint, types and all tests"
+	@echo "make coverage  all tests and their branch coverage"
+	@echo "make table     reproduce the README's table: two runs, three evaluations"
+	@echo "make drills    kill, fill and damage runs, and write the table of it (as root, for small disks)"
+	@echo "make matrix    the quick tests with other versions of Python and torch"
+	@echo "make fuzz      10,000 corrupted inputs for every reader (Linux)"
+	@echo "make docs      build the documentation in site/, readable without a network"
+	@echo "make clean     remove .venv, build, site and the runs of demo and table"
 
 install: $(VENV)/installed
 
@@ -78,7 +79,10 @@ quick: install
 	$(BIN)/python -m pytest -q -m "not (drill or weights or slow)" $(PARALLEL)
 
 test: lint tools
-	$(BIN)/python -m pytest $(PARALLEL) --durations=5 --cov --cov-report=
+	$(BIN)/python -m pytest $(PARALLEL) --durations=5
+
+coverage: install tools
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=
 	@echo "branch coverage of whisper_ft, in the tests' own processes: $$($(BIN)/coverage report --format=total) %"
 
 matrix:
