@@ -185,7 +185,7 @@ class Run:
                     raise
                 message, n_rows = str(error), error.n_rows
             self.optimizer.zero_grad(set_to_none=True)  # only now does the error keep no tensor
-            gc.collect()
+            gc.collect()  # what failed may stand in cycles, with tensors
             release_memory(plan.device)
             progress.rows_per_pass = n_rows // 2
             LOGGER.warning(
