@@ -7,7 +7,8 @@ INPUTS ?= 10000
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
-PARALLEL := --numprocesses 2 --dist loadfile
+# In the order of tests/conftest.py: else a file with few tests, most of them slow, comes last.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS)
 EVALUATE := $(BIN)/python -m whisper_ft evaluate
 # A run that was stopped goes on, one that is finished says so.

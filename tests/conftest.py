@@ -36,6 +36,12 @@ def pytest_itemcollected(item):
         item.add_marker("slow")
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests go first, so that no process works alone at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def remembered_estimates():
     """What a step needs takes a second to estimate, and most runs here have one shape."""

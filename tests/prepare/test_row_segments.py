@@ -42,7 +42,9 @@ def test_they_are_found_once_for_a_model_and_a_text(tmp_path, model, rows, monke
     calls = []
     monkeypatch.setattr(
         "whisper_ft.prepare.row_segments.find_segments",
-        lambda model, tokenizer, text, *_: calls.append(text) or (),
+        lambda model, texts, features: [
+            calls.append(t.tokenizer.decode(t.ids).strip()) or () for t in texts
+        ],
     )
     assert find_row_segments(model, rows[:5], SegmentCache(path)).segments == first.segments
     assert calls == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from tiktoken import Encoding
 from torch import Tensor
-from whisper.model import Whisper
+from whisper.model import TextDecoder, Whisper
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.models.kv_cache import KVCache
@@ -28,108 +29,126 @@ from whisper_ft.text.tokens import (
 UNPUNCTUATED_BONUS = 0.5
 
 
+@dataclass(frozen=True)
+class KnownText:
+    """A text to divide, of audio that lasts `seconds`; the tokenizer is that of its language."""
+
+    tokenizer: Tokenizer
+    ids: list[int]
+    seconds: float
+    is_punctuated: bool
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer, text: str, seconds: float) -> KnownText:
+        """Return a text as decoding writes it. Raises ValueError for one that it cannot write."""
+        ids = encode_text(tokenizer, text)
+        if len(ids) + 2 > MAX_NEW_TOKENS:
+            raise ValueError(
+                f"the text has {len(ids)} tokens, but decoding writes at most {MAX_NEW_TOKENS} "
+                "with two times: split the row"
+            )
+        return cls(tokenizer, ids, min(seconds, 30.0), _is_punctuated(text))
+
+
 @torch.no_grad()
 def find_segments(
-    model: Whisper, tokenizer: Tokenizer, text: str, features: Tensor, seconds: float
-) -> tuple[Segment, ...]:
-    """Return the segments into which a model that decodes greedily would divide a known text.
+    model: Whisper, texts: Sequence[KnownText], features: Tensor
+) -> list[tuple[Segment, ...]]:
+    """Return the segments into which a model that decodes greedily would divide known texts.
 
-    The text is forced, and the times are the model's: as in whisper's decoding, a segment ends
+    A text is forced, and the times are the model's: as in whisper's decoding, a segment ends
     where the times together are more likely than any word, and each time is the likeliest one that
     is not before the last. A segment ends between two words only. In a text without punctuation,
     marks do not compete with times. A model that writes the text itself gets the segments that it
     wrote.
 
-    `features` [n_audio_ctx, n_audio_state] are the encoder's output for the row's audio, which
-    lasts `seconds`; `tokenizer` is that of the row's language and task. No alignment heads are
-    needed. The decoder runs twice for each segment. An empty text has no segments. Raises
-    ValueError for a text that decoding cannot write.
+    `features` [R, n_audio_ctx, n_audio_state] are the encoder's output for the audio of the R
+    texts. No alignment heads are needed. The decoder runs twice for each segment, on all texts that
+    are not done. An empty text has no segments.
     """
-    ids = encode_text(tokenizer, text)
-    if not ids:
-        return ()
-    n_free = MAX_NEW_TOKENS - len(ids) - 2  # tokens for more times than the first and the last
-    if n_free < 0:
-        raise ValueError(
-            f"the text has {len(ids)} tokens, but decoding writes at most {MAX_NEW_TOKENS} with "
-            "two times: split the row"
-        )
-    search = _ForcedSearch(model, tokenizer, features, min(seconds, 30.0), _is_punctuated(text))
-    cuts = _possible_cuts(tokenizer, ids)
-    segments: list[Segment] = []
-    done, start = 0, search.first_time()
-    while done < len(ids):
-        later = [cut for cut in cuts if cut > done] if n_free > 1 else []
-        cut, end = search.next_end(ids, done, later)
-        segments.append(search.segment(start, end, ids[done:cut]))
-        done, n_free = cut, n_free - 2
-        if done < len(ids):
-            start = search.next_start()
-    return tuple(segments)
+    searches = [_ForcedSearch(model.decoder, text, features.device) for text in texts]
+    runs = {number: search.run() for number, search in enumerate(searches) if search.text.ids}
+    prefixes = {number: next(run) for number, run in runs.items()}
+    in_cache = [*prefixes]
+    cache = KVCache(model.decoder, features, in_cache)
+    while prefixes:
+        if len(prefixes) < len(in_cache):
+            kept = [place for place, number in enumerate(in_cache) if number in prefixes]
+            cache.select(torch.tensor(kept, device=features.device))
+            in_cache = [*prefixes]
+        states = cache.prefill([*prefixes.values()])
+        for number, state in zip(in_cache, states, strict=True):
+            try:
+                prefixes[number] = runs[number].send(state)
+            except StopIteration:
+                del prefixes[number]
+    return [tuple(search.segments) for search in searches]
 
 
 class _ForcedSearch:
     """The tokens written so far, and the model's choice of times after them."""
 
-    def __init__(
-        self,
-        model: Whisper,
-        tokenizer: Tokenizer,
-        features: Tensor,
-        seconds: float,
-        is_punctuated: bool,
-    ) -> None:
-        self.cache = KVCache(model.decoder, features.unsqueeze(0), [0])
-        self.tokenizer = tokenizer
+    def __init__(self, decoder: TextDecoder, text: KnownText, device: torch.device) -> None:
+        self.text = text
+        self.weight: Tensor = decoder.token_embedding.weight
+        self.segments: list[Segment] = []
+        tokenizer = text.tokenizer
         self.tokens = [*tokenizer.sot_sequence]
         self.first_id: int = tokenizer.timestamp_begin
-        self.last_id = self.first_id + int(round(seconds / SECONDS_PER_STEP, 6))  # within the audio
+        # Within the audio.
+        self.last_id = self.first_id + int(round(text.seconds / SECONDS_PER_STEP, 6))
         self.now: int = self.first_id  # no later time may be before this one
-        self.bonus = 0.0 if is_punctuated else UNPUNCTUATED_BONUS
+        self.bonus = 0.0 if text.is_punctuated else UNPUNCTUATED_BONUS
         unspaced = is_unspaced(tokenizer.language, tokenizer.task)
-        rivals = range(self.first_id) if is_punctuated else _word_ids(tokenizer.encoding, unspaced)
-        self.rivals = torch.tensor(rivals, device=features.device)
+        word_ids = _word_ids(tokenizer.encoding, unspaced)
+        rivals = range(self.first_id) if text.is_punctuated else word_ids
+        self.rivals = torch.tensor(rivals, device=device)
 
-    def first_time(self) -> int:
-        """Write the first time and return its id."""
-        latest = self.first_id + round(MAX_FIRST_TIMESTAMP / SECONDS_PER_STEP)
-        return self._write_time(self._run([])[-1], min(latest, self.last_id))
+    def run(self) -> Generator[list[int], Tensor, None]:
+        """Divide the text: yield tokens, and take the state [T, n_text_state] after each of them.
 
-    def next_start(self) -> int:
-        """Write the start of the next segment and return its id."""
-        return self._write_time(self._run([])[-1], self.last_id)
-
-    def next_end(self, ids: Sequence[int], done: int, cuts: Sequence[int]) -> tuple[int, int]:
-        """Write the text up to the first of the `cuts` after which a time is due, and the time.
-
-        Returns the index of the cut and the time's id.
+        States of tokens beyond those that were yielded are ignored.
         """
-        states = self._run(ids[done:])[len(self.tokens) - 1 :]  # the i-th is that after i ids
-        cut = len(ids)
-        if cuts:
-            logits = self.cache.logits(states[[index - done for index in cuts]])
-            times = logits[:, self.now : self.last_id + 1].logsumexp(dim=-1) + self.bonus
-            is_due = times > logits[:, self.rivals].amax(dim=-1)
-            cut = next((c for c, due in zip(cuts, is_due.tolist(), strict=True) if due), cut)
-        self.tokens += ids[done:cut]
-        return cut, self._write_time(states[cut - done], self.last_id)
+        ids = self.text.ids
+        n_free = MAX_NEW_TOKENS - len(ids) - 2  # tokens for more times than the first and the last
+        cuts = _possible_cuts(self.text.tokenizer, ids)
+        done, latest = 0, self.first_id + round(MAX_FIRST_TIMESTAMP / SECONDS_PER_STEP)
+        while done < len(ids):
+            states = yield self.tokens
+            start = self._write_time(states[len(self.tokens) - 1], min(latest, self.last_id))
+            states = yield [*self.tokens, *ids[done:]]
+            states = states[len(self.tokens) - 1 :]  # the i-th is that after i ids
+            later = [cut for cut in cuts if cut > done] if n_free > 1 else []
+            cut = done + self._first_due(states, [cut - done for cut in later], len(ids) - done)
+            self.tokens += ids[done:cut]
+            end = self._write_time(states[cut - done], self.last_id)
+            self.segments.append(self._segment(start, end, ids[done:cut]))
+            done, n_free, latest = cut, n_free - 2, self.last_id
 
-    def segment(self, start: int, end: int, ids: Sequence[int]) -> Segment:
+    def _first_due(self, states: Tensor, cuts: Sequence[int], end: int) -> int:
+        """Return the first of the `cuts` after which a time is due, `end` for none."""
+        if not cuts:
+            return end
+        logits = self._logits(states[cuts])
+        times = logits[:, self.now : self.last_id + 1].logsumexp(dim=-1) + self.bonus
+        is_due = times > logits[:, self.rivals].amax(dim=-1)
+        return next((cut for cut, due in zip(cuts, is_due.tolist(), strict=True) if due), end)
+
+    def _segment(self, start: int, end: int, ids: Sequence[int]) -> Segment:
         """Return the segment between the times of two ids."""
         times = [round((token - self.first_id) * SECONDS_PER_STEP, 2) for token in (start, end)]
-        return Segment(times[0], times[1], self.tokenizer.decode(ids).strip())
-
-    def _run(self, following: Sequence[int]) -> Tensor:
-        """Return the states [n, n_text_state] after each token written and each `following` one."""
-        states: Tensor = self.cache.prefill([[*self.tokens, *following]])[0]
-        return states
+        return Segment(times[0], times[1], self.text.tokenizer.decode(ids).strip())
 
     def _write_time(self, state: Tensor, latest: int) -> int:
         """Write the likeliest time from now on that is not after the latest, and return its id."""
-        logits = self.cache.logits(state)
+        logits = self._logits(state)
         self.now += int(logits[self.now : latest + 1].argmax())
         self.tokens.append(self.now)
         return self.now
+
+    def _logits(self, states: Tensor) -> Tensor:
+        """Project states [..., n_text_state] to float32 logits [..., n_vocab]."""
+        return (states @ self.weight.to(states.dtype).T).float()
 
 
 def _possible_cuts(tokenizer: Tokenizer, ids: list[int]) -> list[int]:

@@ -15,7 +15,7 @@ from whisper_ft.data.dataset import RowError, read_row_audio
 from whisper_ft.data.row import Problem, Row
 from whisper_ft.data.segment_cache import SegmentCache, segment_key
 from whisper_ft.models.decoding import recordings_per_pass
-from whisper_ft.models.forced_segments import find_segments
+from whisper_ft.models.forced_segments import KnownText, find_segments
 from whisper_ft.models.loading import vocabulary_from_dims
 from whisper_ft.models.weights_hash import hash_weights
 from whisper_ft.runtime.progress import progress_bar
@@ -40,6 +40,7 @@ def find_row_segments(model: Whisper, rows: Sequence[Row], cache: SegmentCache) 
     """
     model_hash = hash_weights(model)
     indices = [i for i, row in enumerate(rows) if row.text.strip() and not row.segments]
+    indices.sort(key=lambda i: len(rows[i].text))  # texts of a pass are done at about the same time
     size = recordings_per_pass(model.dims, model.encoder.conv1.weight.dtype)
     found = RowSegments({}, [])
     bar: tqdm[int] = progress_bar(None, "finding segments", total=len(indices), unit="row")
@@ -74,15 +75,18 @@ def _find_batch(
         except (OSError, RowError) as error:
             what = str(error).removeprefix(f"{row.place}: ")
             found.problems.append(Problem(row.place, what))
-    new: dict[int, tuple[Segment, ...]] = {}
-    for index, features in zip(samples, _encode(model, list(samples.values())), strict=True):
+    texts: dict[int, KnownText] = {}
+    for index, audio in samples.items():
         row = rows[index]
         tokenizer = vocabulary_from_dims(model.dims).tokenizer(language=row.language, task=row.task)
-        seconds = len(samples[index]) / SAMPLE_RATE
         try:
-            new[index] = find_segments(model, tokenizer, row.text, features, seconds)
+            texts[index] = KnownText.of(tokenizer, row.text, len(audio) / SAMPLE_RATE)
         except ValueError as error:
             found.problems.append(Problem(row.place, str(error)))
+    if not texts:
+        return
+    features = _encode(model, [samples[index] for index in texts])
+    new = dict(zip(texts, find_segments(model, [*texts.values()], features), strict=True))
     cache.add({keys[index]: segments for index, segments in new.items()})
     found.segments.update(new)
 
@@ -90,8 +94,6 @@ def _find_batch(
 @torch.no_grad()
 def _encode(model: Whisper, samples: Sequence[Samples]) -> torch.Tensor:
     """Return the encoder's output [R, n_audio_ctx, n_audio_state] for R rows' audio."""
-    if not samples:
-        return torch.empty(0)
     mel = torch.stack([log_mel(audio, model.dims.n_mels) for audio in samples])
     features: torch.Tensor = model.encoder(mel.to(model.device, model.encoder.conv1.weight.dtype))
     return features
