@@ -51,3 +51,15 @@ def test_what_is_done_where_no_keyword_is_found_is_said_before_training(argv, co
     plan_of(argv)
     said = logged()
     assert "train.jsonl: no keywords were found" in said and "other kinds of prompt" in said
+
+
+def test_a_few_training_rows_have_wrong_lists_too(argv, corpus):
+    (row, *_) = [json.loads(line) for line in corpus[0].read_text().splitlines()]
+    texts = [f"Call Quill{i} and Drew{i} about Kite{i}." for i in range(40)]
+    rows = [
+        {"audio": row["audio"], "text": text, "keywords": text[5:-1].split(" ")[::2]}
+        for text in texts
+    ]
+    write_manifest(corpus[0], rows)
+    sample = plan_of([*argv, "--eval-rows", "4"]).train_sample
+    assert len(sample.rows) == 4 and all(sample.right_prompts) and all(sample.wrong_prompts)

@@ -25,6 +25,7 @@ from whisper_ft.validation.checks import CheckedManifest, check_manifest, log_ke
 
 LOGGER = logging.getLogger("whisper_ft")
 MAX_DRAWS = 20  # for each training row that is wanted for a sample
+N_LISTED = 200  # training rows whose keywords the lists of a sample hold, at least
 MAX_WARNINGS = 5  # of each manifest that are shown
 
 
@@ -180,13 +181,20 @@ def _prompted_rows(
 def sample_training_rows(
     config: TrainConfig, rows: Sequence[Row], glossary: Sequence[str]
 ) -> PromptedRows:
-    """Draw a few training rows that have a right prompt, as many as an evaluation has dev rows."""
+    """Draw a few training rows that have a right prompt, as many as an evaluation has dev rows.
+
+    More rows give their keywords to lists: of a few rows, each list would hold nearly all keywords,
+    and no list would be wrong for any row.
+    """
+    n_wanted = max(config.eval_rows, N_LISTED)
     rng = random.Random(f"training rows {config.seed}")
     drawn: dict[int, Row] = {}
-    for _ in range(MAX_DRAWS * config.eval_rows if rows else 0):
+    for _ in range(MAX_DRAWS * n_wanted if rows else 0):
         row = rows[index := rng.randrange(len(rows))]
         if row.text.strip() and (row.prompt.strip() or row.keywords):
             drawn[index] = row
-        if len(drawn) == config.eval_rows:
+        if len(drawn) == n_wanted:
             break
-    return evaluation_rows(list(drawn.values()), seed=config.seed, glossary=glossary)
+    return evaluation_rows(
+        list(drawn.values()), seed=config.seed, n_rows=config.eval_rows, glossary=glossary
+    )
