@@ -73,6 +73,7 @@ def test_segments_hold_the_text_and_can_be_trained_on(model, english, seconds):
     assert " ".join(segment.text for segment in found) == text
     encode_segments(english, found)  # raises for times out of order
     assert found[0].start <= 1.0 and found[-1].end <= seconds
+    assert all(segment.start < segment.end for segment in found)
 
 
 def test_no_time_is_written_for_which_decoding_has_no_room(model, english):
@@ -108,3 +109,24 @@ def test_texts_together_get_the_segments_that_each_gets_alone(tiny_en, speech, e
     found = find_segments(tiny_en, known, features.expand(len(given), -1, -1))
     alone = [segments_of(tiny_en, english, text, features[0], seconds) for text in given]
     assert found == alone and len({len(segments) for segments in found}) > 2
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("bn", "আমি আজ বাজারে গিয়ে অনেক ফল কিনেছি"),
+        ("ka", "დღეს ბაზარში ბევრი ხილი ვიყიდე"),
+        ("am", "ዛሬ ገበያ ሄጄ ብዙ ፍራፍሬ ገዛሁ"),
+        ("zh", "我今天在市场买了很多水果"),
+        ("ru", "сегодня я купил на рынке много фруктов"),
+    ],
+)
+def test_words_of_every_script_compete_with_times(language, text):
+    """A word that is far more likely than all times is not cut off, whatever its letters."""
+    model = random_whisper(51866)
+    tokenizer = get_tokenizer(True, num_languages=100, language=language, task="transcribe")
+    like_times(model, tokenizer)
+    known = KnownText.of(tokenizer, text, 30.0)
+    model.decoder.token_embedding.weight.data[known.ids, 0] = 60.0
+    (found,) = find_segments(model, [known], torch.zeros(1, 1500, 32))
+    assert len(found) == 1

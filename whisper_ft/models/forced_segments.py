@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from tiktoken import Encoding
 from torch import Tensor
-from whisper.model import TextDecoder, Whisper
+from whisper.model import Whisper
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.models.kv_cache import KVCache
@@ -66,11 +66,11 @@ def find_segments(
     texts. No alignment heads are needed. The decoder runs twice for each segment, on all texts that
     are not done. An empty text has no segments.
     """
-    searches = [_ForcedSearch(model.decoder, text, features.device) for text in texts]
-    runs = {number: search.run() for number, search in enumerate(searches) if search.text.ids}
-    prefixes = {number: next(run) for number, run in runs.items()}
-    in_cache = [*prefixes]
+    in_cache = [number for number, text in enumerate(texts) if text.ids]
     cache = KVCache(model.decoder, features, in_cache)
+    searches = {number: _ForcedSearch(texts[number], cache) for number in in_cache}
+    runs = {number: search.run() for number, search in searches.items()}
+    prefixes = {number: next(run) for number, run in runs.items()}
     while prefixes:
         if len(prefixes) < len(in_cache):
             kept = [place for place, number in enumerate(in_cache) if number in prefixes]
@@ -82,27 +82,31 @@ def find_segments(
                 prefixes[number] = runs[number].send(state)
             except StopIteration:
                 del prefixes[number]
-    return [tuple(search.segments) for search in searches]
+    return [tuple(searches[n].segments) if n in searches else () for n in range(len(texts))]
 
 
 class _ForcedSearch:
-    """The tokens written so far, and the model's choice of times after them."""
+    """The tokens written so far, and the model's choice of times after them.
 
-    def __init__(self, decoder: TextDecoder, text: KnownText, device: torch.device) -> None:
+    Times follow whisper's `ApplyTimestampRules`: none is before the last one, and an end is after
+    its start. All are within the audio.
+    """
+
+    def __init__(self, text: KnownText, cache: KVCache) -> None:
         self.text = text
-        self.weight: Tensor = decoder.token_embedding.weight
+        self.cache = cache
         self.segments: list[Segment] = []
         tokenizer = text.tokenizer
         self.tokens = [*tokenizer.sot_sequence]
         self.first_id: int = tokenizer.timestamp_begin
-        # Within the audio.
-        self.last_id = self.first_id + int(round(text.seconds / SECONDS_PER_STEP, 6))
+        n_steps = int(round(text.seconds / SECONDS_PER_STEP, 6))
+        self.last_id = self.first_id + max(1, n_steps)  # the latest end
         self.now: int = self.first_id  # no later time may be before this one
         self.bonus = 0.0 if text.is_punctuated else UNPUNCTUATED_BONUS
         unspaced = is_unspaced(tokenizer.language, tokenizer.task)
-        word_ids = _word_ids(tokenizer.encoding, unspaced)
-        rivals = range(self.first_id) if text.is_punctuated else word_ids
-        self.rivals = torch.tensor(rivals, device=device)
+        suppressed = _suppressed_ids(tokenizer)
+        rivals = _rival_ids(tokenizer.encoding, suppressed, text.is_punctuated, unspaced)
+        self.rivals = rivals.to(cache.recordings.device)
 
     def run(self) -> Generator[list[int], Tensor, None]:
         """Divide the text: yield tokens, and take the state [T, n_text_state] after each of them.
@@ -112,16 +116,24 @@ class _ForcedSearch:
         ids = self.text.ids
         n_free = MAX_NEW_TOKENS - len(ids) - 2  # tokens for more times than the first and the last
         cuts = _possible_cuts(self.text.tokenizer, ids)
-        done, latest = 0, self.first_id + round(MAX_FIRST_TIMESTAMP / SECONDS_PER_STEP)
+        latest = self.first_id + round(MAX_FIRST_TIMESTAMP / SECONDS_PER_STEP)
+        done = 0
         while done < len(ids):
             states = yield self.tokens
-            start = self._write_time(states[len(self.tokens) - 1], min(latest, self.last_id))
+            start = self._write_time(
+                states[len(self.tokens) - 1], self.now, min(latest, self.last_id - 1)
+            )
             states = yield [*self.tokens, *ids[done:]]
             states = states[len(self.tokens) - 1 :]  # the i-th is that after i ids
-            later = [cut for cut in cuts if cut > done] if n_free > 1 else []
-            cut = done + self._first_due(states, [cut - done for cut in later], len(ids) - done)
+            # Another segment needs two tokens, and time for a start and an end after this one's.
+            may_cut = n_free > 1 and self.now < self.last_id - 1
+            later = [cut - done for cut in cuts if cut > done] if may_cut else []
+            cut = done + self._first_due(states, later, len(ids) - done)
             self.tokens += ids[done:cut]
-            end = self._write_time(states[cut - done], self.last_id)
+            is_last = cut == len(ids)
+            end = self._write_time(
+                states[cut - done], self.now + 1, self.last_id if is_last else self.last_id - 1
+            )
             self.segments.append(self._segment(start, end, ids[done:cut]))
             done, n_free, latest = cut, n_free - 2, self.last_id
 
@@ -129,8 +141,8 @@ class _ForcedSearch:
         """Return the first of the `cuts` after which a time is due, `end` for none."""
         if not cuts:
             return end
-        logits = self._logits(states[cuts])
-        times = logits[:, self.now : self.last_id + 1].logsumexp(dim=-1) + self.bonus
+        logits = self.cache.logits(states[cuts])
+        times = logits[:, self.now + 1 : self.last_id + 1].logsumexp(dim=-1) + self.bonus
         is_due = times > logits[:, self.rivals].amax(dim=-1)
         return next((cut for cut, due in zip(cuts, is_due.tolist(), strict=True) if due), end)
 
@@ -139,16 +151,12 @@ class _ForcedSearch:
         times = [round((token - self.first_id) * SECONDS_PER_STEP, 2) for token in (start, end)]
         return Segment(times[0], times[1], self.text.tokenizer.decode(ids).strip())
 
-    def _write_time(self, state: Tensor, latest: int) -> int:
-        """Write the likeliest time from now on that is not after the latest, and return its id."""
-        logits = self._logits(state)
-        self.now += int(logits[self.now : latest + 1].argmax())
+    def _write_time(self, state: Tensor, earliest: int, latest: int) -> int:
+        """Write the likeliest time from the earliest to the latest, and return its id."""
+        logits = self.cache.logits(state)
+        self.now = earliest + int(logits[earliest : latest + 1].argmax())
         self.tokens.append(self.now)
         return self.now
-
-    def _logits(self, states: Tensor) -> Tensor:
-        """Project states [..., n_text_state] to float32 logits [..., n_vocab]."""
-        return (states @ self.weight.to(states.dtype).T).float()
 
 
 def _possible_cuts(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
@@ -163,15 +171,33 @@ def _possible_cuts(tokenizer: Tokenizer, ids: list[int]) -> list[int]:
     return cuts
 
 
+def _suppressed_ids(tokenizer: Tokenizer) -> tuple[int, ...]:
+    """Return the ids that decoding suppresses by default: `DecodingTask._get_suppress_tokens`."""
+    return (
+        *tokenizer.non_speech_tokens,
+        *(tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm),
+        *(tokenizer.transcribe, tokenizer.translate),
+        *(tokenizer.no_speech, tokenizer.no_timestamps),
+    )
+
+
 @lru_cache
-def _word_ids(encoding: Encoding, unspaced: bool) -> list[int]:
-    """Return the ids of the tokens that can begin a word."""
-    texts = ((token, encoding.decode([token])) for token in range(encoding.eot_token))
-    return [
-        token
-        for token, text in texts
-        if (unspaced or text.startswith(" ")) and text.lstrip()[:1].isalnum()
-    ]
+def _rival_ids(
+    encoding: Encoding, suppressed: tuple[int, ...], is_punctuated: bool, unspaced: bool
+) -> Tensor:
+    """Return the ids with which times compete: all that can be written, or the starts of words."""
+    ids = [*range(encoding.eot_token + 1)]
+    if not is_punctuated:
+        ids = [token for token in ids[:-1] if _starts_word(encoding, token, unspaced)]
+    return torch.tensor(sorted({*ids}.difference(suppressed)))
+
+
+def _starts_word(encoding: Encoding, token: int, unspaced: bool) -> bool:
+    """Return whether a token can begin a word: with a space, a letter, or a part of a letter."""
+    text = encoding.decode([token])  # with \ufffd for a part of a letter
+    first = text.lstrip()[:1]
+    is_letter = first.isalnum() or first == "\ufffd"
+    return is_letter if unspaced else text == " " or (text.startswith(" ") and is_letter)
 
 
 def _is_punctuated(text: str) -> bool:

@@ -21,7 +21,7 @@ from whisper_ft.models.weights_hash import hash_weights
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.tokens import Segment
 
-METHOD = "forced segments 1"  # a new number where the same inputs give other segments
+METHOD = "forced segments 2"  # a new number where the same inputs give other segments
 
 
 class RowSegments(NamedTuple):
