@@ -75,7 +75,7 @@ def test_common_words_of_a_term_and_words_of_other_texts_keep_their_spelling():
     rows = [row("The University of Oslo.", keywords=("University of Oslo",))]
     rows += [row("He studied at the university of another town.")] * 30
     lexicon = Lexicon.of_rows(rows)
-    assert lexicon.term_words == {"oslo"}
+    assert lexicon.term_words.words == {"oslo"}
     drawn = Perturbation(respell=1.0, lexicon=lexicon)(
         "University of Oslo", rows[0], random.Random(0)
     )
@@ -108,8 +108,10 @@ def test_a_summary_says_what_can_be_respelled_and_which_languages_have_no_rules(
     said = format_perturbation(perturbation, rows)
     assert said.startswith("rows whose keywords can be respelled: 4 of 5; no rules for ja")
     assert format_perturbation(Perturbation(), rows) == ""
-    assert "none of these can be respelled" in format_perturbation(perturbation, rows[-1:])
-    assert "0 rows have keywords" in format_perturbation(perturbation, [row("Hello.")])
+    assert "none of which can be respelled" in format_perturbation(perturbation, rows[-1:])
+    repeated = Perturbation(contrast=0.5, lexicon=perturbation.lexicon)
+    assert "--contrast have no prompt" in format_perturbation(repeated, rows[-1:])
+    assert "no row has keywords" in format_perturbation(perturbation, [row("Hello.")])
 
 
 def test_a_contrast_differs_from_the_first_prompt_in_the_right_terms_alone():
@@ -128,6 +130,13 @@ def test_a_contrast_differs_from_the_first_prompt_in_the_right_terms_alone():
         assert spelled("Kathryn McKay", d) in d.prompt
     for d in without:  # the right terms gave way to lookalikes, and the text stays
         assert "Kathryn" not in d.prompt and "Oslo" not in d.prompt
+
+
+def test_where_words_have_no_spaces_the_contrast_has_no_prompt():
+    chinese = row("我在北京大学学习语言", keywords=("北京大学",), language="zh")
+    contrast = Perturbation(contrast=1.0, lexicon=Lexicon.of_rows([chinese]))
+    assert contrast.draw_contrast("清华大学, 北京大学", chinese, random.Random(0)) == ("", {})
+    assert contrast.draw_contrast("清华大学", chinese, random.Random(0)) is None
 
 
 def test_without_a_right_term_or_a_rate_there_is_no_contrast():

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.bpe_dropout import DroppingTokenizer
 from whisper_ft.data.respelling import Lexicon
@@ -59,6 +60,21 @@ def test_the_terms_of_the_prompt_are_learned_and_the_others_are_kept(tokenizer):
 def test_each_occurrence_counts_and_parts_of_longer_words_do_not(english):
     case = ("Reid told Reid about Reidville.", "Reid", ("Reid",))
     assert learned(english, *case).split() == ["Reid", "Reid"]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "prompt", "terms", "others"),
+    [
+        ("zh", "我在北京大学学习语言", "清华大学, 北京大学", ("北京大学", "语言"), "语言"),
+        ("ko", "나는 서울대학교에서 언어를 배운다", "서울대학교", ("서울대학교", "언어"), "언어"),
+        ("th", "ฉันเรียนที่จุฬาลงกรณ์ในกรุงเทพ", "จุฬาลงกรณ์", ("จุฬาลงกรณ์", "กรุงเทพ"), "กรุงเทพ"),
+    ],
+)
+def test_terms_are_found_where_words_have_no_spaces(language, text, prompt, terms, others):
+    tokenizer = get_tokenizer(True, num_languages=100, language=language, task="transcribe")
+    case = (text, prompt, terms)
+    assert terms[0] in learned(tokenizer, *case) and others not in learned(tokenizer, *case)
+    assert others in kept(tokenizer, *case) and terms[0] not in kept(tokenizer, *case)
 
 
 def test_timestamps_stand_between_words(english):

@@ -17,8 +17,9 @@ import regex
 
 from whisper_ft.data.row import Row
 from whisper_ft.text import spelling
+from whisper_ft.text.counts import format_count
+from whisper_ft.text.term_words import WORD, WordSet, split_words
 
-WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 UNSAID_RATE = 0.5  # of the unsaid terms of a respelled prompt
 UNPROMPTED_RATE = 0.8  # of second texts: without a prompt
 # A word of a longer term keeps its spelling if it is as frequent as this in the corpus.
@@ -31,7 +32,7 @@ class Lexicon:
     """The words of a corpus, in lower case."""
 
     words: frozenset[str] = frozenset()  # of its texts
-    term_words: frozenset[str] = frozenset()  # of its keywords, without common words
+    term_words: WordSet = field(default_factory=WordSet)  # of its keywords, without common words
 
     @classmethod
     def of_rows(cls, rows: Iterable[Row], glossary: Iterable[str] = ()) -> Lexicon:
@@ -47,11 +48,11 @@ class Lexicon:
             (alone if len(words) == 1 else within).update(words)
         n_common = max(COMMON_COUNT, COMMON_SHARE * counts.total())
         rare = {word for word in within if counts[word] < n_common}
-        return cls(frozenset(counts), frozenset(alone | rare))
+        return cls(frozenset(counts), WordSet(frozenset(alone | rare)))
 
     def has_term(self, text: str) -> bool:
         """Return whether a text holds a word of any keyword."""
-        return not self.term_words.isdisjoint(split_words(text.casefold()))
+        return any(self.term_words.find(text))
 
 
 class Perturbed(NamedTuple):
@@ -66,7 +67,7 @@ class Perturbation:
     """How often a prompt's terms are changed; the numbers are probabilities."""
 
     respell: float = 0.0  # of a prompt, with about half of its unsaid terms
-    lookalikes: float = 0.0  # of each term of the row, which takes the place of an unsaid one
+    lookalikes: float = 0.0  # of a lookalike of each term of the row, in place of an unsaid term
     contrast: float = 0.0  # of a second prompt for the same audio, if the first has right terms
     lexicon: Lexicon = field(default=Lexicon(), repr=False)
 
@@ -92,7 +93,7 @@ class Perturbation:
     def draw_contrast(self, prompt: str, row: Row, rng: random.Random) -> Perturbed | None:
         """Draw a second prompt for the same audio, which differs in the right terms alone.
 
-        Half of them are empty, so that the words that a prompt tells are kept without it too. Else
+        Four of five are empty, so that the words that a prompt tells are kept without it too. Else
         the right terms have another spelling, as in the text then, or give way to lookalikes, while
         the text stays; where they can do neither, the prompt is empty too. None if this is not
         drawn, or if the prompt has no right term.
@@ -109,10 +110,13 @@ class Perturbation:
         return Perturbed(replace_words(prompt, others) if all(others.values()) else "", {})
 
     def _terms(self, prompt: str, row: Row) -> _Terms:
-        spoken = {word.casefold() for word in split_words(row.text)}
-        listed = {w.casefold(): w for w in split_words(prompt) if self._is_term(w)}
-        own = {w.casefold(): w for term in row.keywords for w in split_words(term)}
-        own = {key: word for key, word in own.items() if key in spoken and self._is_term(word)}
+        term_words = self.lexicon.term_words
+        listed = {key: prompt[start:end] for key, start, end in term_words.find(prompt)}
+        words = (word for term in row.keywords for word in split_words(term))
+        own = {word.casefold(): word for word in words if word in term_words}
+        in_text = WordSet(frozenset(listed | own))
+        spoken = {key for key, _, _ in in_text.find(row.text)}
+        own = {key: word for key, word in own.items() if key in spoken}
         return _Terms(
             own=own,
             said={key: word for key, word in own.items() if key in listed},
@@ -137,9 +141,6 @@ class Perturbation:
 
     def _lookalike(self, word: str, row: Row, rng: random.Random) -> str:
         return spelling.lookalike(word, row.written_language, rng, self._is_word)
-
-    def _is_term(self, word: str) -> bool:
-        return word.casefold() in self.lexicon.term_words
 
     def _is_word(self, word: str) -> bool:
         return word in self.lexicon.words or word in self.lexicon.term_words
@@ -170,19 +171,22 @@ def format_perturbation(perturbation: Perturbation, rows: Sequence[Row]) -> str:
                 spelling.can_respell(term, row.written_language) for term in row.keywords
             )
     n_rows, n_respelled = map(sum, zip(*counts.values(), strict=True)) if counts else (0, 0)
-    if not n_respelled:
+    counted = f" (one row in {every} is counted)" if every > 1 else ""
+    if not n_rows:
         return (
-            f"{n_rows} rows have keywords, and none of these can be respelled: --respell, "
-            "--lookalikes and --contrast change nothing"
+            f"no row has keywords{counted}: --respell, --lookalikes and --contrast change nothing"
+        )
+    if not n_respelled:
+        text = (
+            f"{format_count(n_rows, 'row')} with keywords{counted}, none of which can be "
+            "respelled: --respell and --lookalikes change nothing"
+        )
+        return text + (
+            ", and the second texts of --contrast have no prompt" if perturbation.contrast else ""
         )
     unruled = sorted(language for language, (_, n) in counts.items() if not n)
     rest = f"; no rules for {', '.join(unruled)}, which keep their spelling" if unruled else ""
-    return f"rows whose keywords can be respelled: {n_respelled} of {n_rows}{rest}"
-
-
-def split_words(text: str) -> list[str]:
-    """Return the words of a text, as it writes them."""
-    return WORD.findall(text)
+    return f"rows whose keywords can be respelled: {n_respelled} of {n_rows}{counted}{rest}"
 
 
 def replace_words(text: str, spellings: Mapping[str, str]) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import NamedTuple
 
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.respelling import WORD, Lexicon, replace_words, split_words
+from whisper_ft.data.respelling import Lexicon, replace_words
 from whisper_ft.data.row import Row
+from whisper_ft.text.term_words import WordSet
 from whisper_ft.text.tokens import IGNORE
 
 # A keyword that the prompt does not hold is what reading prompts makes a model forget first: it
@@ -66,9 +67,8 @@ class TargetWeights:
         for index, target in enumerate(targets):
             if target >= times or target == tokenizer.eot:
                 (weights.teacher if has_ends else weights.loss)[index] = 0.0
-        listed = {word.casefold() for word in split_words(prompt)}
-        terms = (replace_words(keyword, spellings) for keyword in row.keywords)
-        words = {word.casefold() for term in terms for word in split_words(term)}
+        words = WordSet.of_terms(replace_words(keyword, spellings) for keyword in row.keywords)
+        listed = {word for word, _, _ in words.find(prompt)}
         for word, index in find_words(tokenizer, targets, words):
             is_term = word in listed
             weights.loss[index] = 1.0 if is_term else self.text
@@ -77,10 +77,10 @@ class TargetWeights:
 
 
 def find_words(
-    tokenizer: Tokenizer, targets: Sequence[int], words: Collection[str]
+    tokenizer: Tokenizer, targets: Sequence[int], words: WordSet
 ) -> Iterator[tuple[str, int]]:
     """Yield (word, index) for every target that is part of one of these words, in lower case."""
-    if not words:
+    if not words.words:
         return
     # Special tokens, which stand between words, become a line end each.
     pieces = [
@@ -89,11 +89,8 @@ def find_words(
     ]
     ends = list(accumulate(map(len, pieces)))
     text = b"".join(pieces).decode(errors="surrogateescape")
-    for match in WORD.finditer(text):
-        if (word := match[0].casefold()) in words:
-            start, end = (
-                len(text[:place].encode(errors="surrogateescape")) for place in match.span()
-            )
-            for index in range(bisect_right(ends, start), bisect_right(ends, end - 1) + 1):
-                if targets[index] != IGNORE:
-                    yield word, index
+    for word, *places in words.find(text):
+        start, end = (len(text[:place].encode(errors="surrogateescape")) for place in places)
+        for index in range(bisect_right(ends, start), bisect_right(ends, end - 1) + 1):
+            if targets[index] != IGNORE:
+                yield word, index

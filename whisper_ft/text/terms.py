@@ -29,7 +29,7 @@ def term_count(term: str, text: str, *, cased: bool = True) -> int:
     count, start = 0, text.find(term) if term else -1
     while start >= 0:
         end = start + len(term)
-        if _joins_word(text[start - 1 : start], term[0]) or _joins_word(
+        if joins_word(text[start - 1 : start], term[0]) or joins_word(
             text[end : end + 1], term[-1]
         ):
             start = text.find(term, start + 1)
@@ -37,6 +37,11 @@ def term_count(term: str, text: str, *, cased: bool = True) -> int:
             count += 1
             start = text.find(term, end)
     return count
+
+
+def is_unspaced_letter(letter: str) -> bool:
+    """Return whether a letter beside a term does not make it part of a longer word."""
+    return any(low <= ord(letter) <= high for low, high in UNSPACED)
 
 
 def reveals_text(prompt: str, text: str) -> bool:
@@ -53,10 +58,8 @@ def is_distinctive(text: str) -> bool:
     return len(text.split()) >= LEAK_WORDS or len(text) >= LEAK_LETTERS
 
 
-def _joins_word(neighbour: str, edge: str) -> bool:
+def joins_word(neighbour: str, edge: str) -> bool:
     """Return whether a term's edge and the character beside it belong to one word."""
-    if not neighbour or any(
-        low <= ord(letter) <= high for letter in (neighbour, edge) for low, high in UNSPACED
-    ):
+    if not neighbour or is_unspaced_letter(neighbour) or is_unspaced_letter(edge):
         return False
     return unicodedata.category(neighbour)[0] in "LMN" and unicodedata.category(edge)[0] in "LMN"
