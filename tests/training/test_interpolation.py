@@ -245,11 +245,15 @@ def test_a_lost_model_is_said_before_anything_is_done_and_off_goes_on(
 
 
 @pytest.mark.parametrize("loss", ["gone", "changed"])
-def test_a_lost_model_that_is_a_teacher_or_the_start_must_be_restored(material, folder, loss):
+def test_a_lost_model_that_is_a_teacher_must_be_restored_while_steps_are_left(
+    material, folder, loss
+):
     path, _ = lose(material, folder, loss)
-    config = json.loads((folder / "config.json").read_text())
-    config["settings"]["kl_weight"] = 0.1
-    (folder / "config.json").write_text(json.dumps(config))
+    change_settings(folder, kl_weight=0.1)
+    with pytest.raises(SetupError, match="or add --interpolate off"):
+        resumed(folder)
+    assert train(resumed(folder, "--interpolate", "off")).reason == "finished"
+    (folder / "state.pt").unlink()  # the state before it has a step left
     with pytest.raises(SetupError) as refused:
         resumed(folder, "--interpolate", "off")
     assert str(refused.value) == (
@@ -260,6 +264,12 @@ def test_a_lost_model_that_is_a_teacher_or_the_start_must_be_restored(material, 
         state.unlink()
     with pytest.raises(SetupError, match=f"{loss} since the run began. No state was saved yet: "):
         resumed(folder)
+
+
+def change_settings(folder, **settings):
+    config = json.loads((folder / "config.json").read_text())
+    config["settings"] |= settings
+    (folder / "config.json").write_text(json.dumps(config))
 
 
 def lose(material, folder, loss):

@@ -22,6 +22,7 @@ from whisper_ft.models.loss import Teacher
 from whisper_ft.models.parameters import n_parameters
 from whisper_ft.training.checkpoint import state_bytes
 from whisper_ft.training.run_config import RunConfig, make_run_config
+from whisper_ft.training.state import Progress
 
 MAX_PROBLEMS = 100  # that are shown
 
@@ -76,6 +77,12 @@ class Plan:
     def step_size(self) -> int:
         """Rows in an optimiser step."""
         return self.config.batch_size * self.config.accumulate
+
+    def all_steps_taken(self, progress: Progress) -> bool:
+        """Return whether no step is left, since all are taken or `--patience` has ended the run."""
+        patience = self.config.patience
+        has_ended = bool(patience) and progress.n_without_improvement >= patience
+        return has_ended or progress.step >= self.schedule.total_steps
 
     def run_config(self) -> RunConfig:
         """Return the content of the run's `config.json`."""

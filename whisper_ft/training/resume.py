@@ -25,12 +25,12 @@ from whisper_ft.training.checkpoint import (
 from whisper_ft.training.interpolation import interpolation_due
 from whisper_ft.training.log import METRICS
 from whisper_ft.training.plan import Plan, SetupError
-from whisper_ft.training.rows import read_rows
+from whisper_ft.training.rows import RunRows, read_rows
 from whisper_ft.training.run_config import RunConfig, find_model_change, read_run_config
 from whisper_ft.training.segments import lacks_segments
 from whisper_ft.training.settings import resolve_settings
 from whisper_ft.training.setup import assemble, raise_problems, setup_errors
-from whisper_ft.training.state import load_state_model
+from whisper_ft.training.state import RunState, load_state_model
 
 LOGGER = logging.getLogger("whisper_ft")
 # A run with any other setting changed would be another run.
@@ -55,20 +55,16 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         state_path = newest_state(folder)
         if state_path is None:
             check_first_model(saved, "No state was saved yet", "start a new run")
-        elif config.kl_weight:
-            check_first_model(saved, "It is the teacher of --kl-weight", new_run(folder))
         loaded = load(config.model) if state_path is None else load_state_model(state_path)
         rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
         resolved = resolve_settings(config)
         raise_problems(rows.problems, resolved.problems)
-        finds_segments = config.segments == "auto" and any(
-            lacks_segments(row) for manifest in rows.train for row in manifest.rows
-        )
-        if finds_segments:
-            check_first_model(saved, "It finds the segments of rows", new_run(folder))
-        needs_stock = bool(config.kl_weight) or finds_segments
-        stock = load(config.model).model if needs_stock else loaded.model
+        purpose = purpose_of_stock(config, rows)
+        is_lost = bool(purpose and find_model_change(saved))
+        stock = None if is_lost else load(config.model).model if purpose else loaded.model
         plan = assemble(config, resolved, loaded, stock, rows, lock)
+        if is_lost and not is_trained(plan, state_path):
+            check_first_model(saved, purpose, new_run(folder))
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
         if interpolation_due(plan):
             purpose = f"At the end its weights are mixed into {BEST}"
@@ -76,6 +72,26 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         if state_path is None:
             check_restart(plan, saved.settings.save_every)
     return dataclasses.replace(plan, state_path=state_path)
+
+
+def purpose_of_stock(config: TrainConfig, rows: RunRows) -> str:
+    """Return what the steps of a run need the model before training for; "" for nothing."""
+    if config.kl_weight:
+        return "It is the teacher of --kl-weight"
+    manifests = rows.train if config.segments == "auto" else ()
+    if any(lacks_segments(row) for manifest in manifests for row in manifest.rows):
+        return "It finds the segments of rows"
+    return ""
+
+
+def is_trained(plan: Plan, state_path: Path | None) -> bool:
+    """Return whether all steps are taken, so that a lost model is no longer needed for them.
+
+    Packed rows depend on the segments that the model found, and with them the number of steps.
+    """
+    if state_path is None or plan.config.pack != "off":
+        return False
+    return plan.all_steps_taken(RunState.read(state_path).progress)
 
 
 def find_run(folder: Path) -> RunConfig:

@@ -111,16 +111,18 @@ def order_training_rows(
     config: TrainConfig,
     checked: Sequence[CheckedManifest],
     vocabulary: Vocabulary,
-    stock: Whisper,
+    stock: Whisper | None,
 ) -> TrainingRows:
     """Find segments and pack the rows as the settings say, and order them by weight and language.
 
-    `stock` is the model before training, which finds the segments.
+    `stock` is the model before training, which finds the segments; without it none are found.
     """
     manifests: list[Sequence[Row]] = []
     languages: list[tuple[str, ...]] = []
     for manifest in checked:
-        rows = manifest.rows if config.segments == "off" else add_segments(manifest.rows, stock)
+        rows = manifest.rows
+        if config.segments == "auto" and stock is not None:
+            rows = add_segments(rows, stock)
         if config.pack == "off":
             manifests.append(rows)
             languages.append(manifest.languages)

@@ -256,10 +256,7 @@ class Run:
 
     def trained(self) -> bool:
         """Return whether no step and no evaluation is left to do."""
-        patience, progress = self.plan.config.patience, self.progress
-        if patience and progress.n_without_improvement >= patience:
-            return True
-        return progress.step >= self.plan.schedule.total_steps and not self.evaluation_due()
+        return self.plan.all_steps_taken(self.progress) and not self.evaluation_due()
 
     def finished(self) -> bool:
         """Return whether nothing is left to do."""

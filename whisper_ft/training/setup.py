@@ -93,17 +93,19 @@ def assemble(
     config: TrainConfig,
     resolved: ResolvedSettings,
     loaded: LoadedModel,
-    stock: Whisper,
+    stock: Whisper | None,
     rows: RunRows,
     lock: IO[str],
 ) -> Plan:
-    """Put a plan together; `stock` is the model before training.
+    """Put a plan together; `stock` is the model before training, None where no step is left.
 
     Raises ValueError for settings that do not fit the model or the rows.
     """
     model, vocabulary = loaded.model, vocabulary_from_dims(loaded.model.dims)
-    teacher = make_teacher(stock, config, resolved.device, resolved.amp_dtype)
-    stock.to(resolved.device)
+    teacher = None
+    if stock is not None:
+        teacher = make_teacher(stock, config, resolved.device, resolved.amp_dtype)
+        stock.to(resolved.device)
     trained = order_training_rows(config, rows.train, vocabulary, stock)
     prepare_model(model, config, resolved.device)
     schedule = make_schedule(config, trained.sampler, model.dims)
