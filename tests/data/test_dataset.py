@@ -161,6 +161,17 @@ def test_a_prompt_that_would_lose_its_respelled_term_to_the_cut_stays_as_it_is(r
     assert " Call Smyth now." in english.decode(text.tokens) and text.n_fallbacks == 1
 
 
+def test_a_long_text_leaves_a_prompt_less_room(respelled, english):
+    """The room is what the text leaves of the context, which may be less than half of it."""
+    words = " ".join(["word"] * 60)
+    rows = [replace(respelled.rows[0], text=f"Call Smyth now. {words}")]
+    small = replace(respelled, rows=rows, n_text_ctx=96)
+    drawn = DrawnText(english, "Smithe" + " Quill" * 20, "Smyth" + " Quill" * 20,
+                      {"smyth": "Smithe"}, timestamps=False)  # fmt: skip
+    text = small.tokenize(ExampleIndex(0, 0), drawn, ())
+    assert "Smithe" not in english.decode(text.tokens) and text.n_fallbacks == 1
+
+
 def test_a_quarter_of_silent_examples_are_blank_and_the_rest_no_speech(examples, english):
     silent = replace(examples, rows=[replace(row, text="") for row in examples.rows])
     for rate in (0.5, 1.0):

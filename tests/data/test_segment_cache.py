@@ -22,6 +22,15 @@ def test_segments_are_read_back_as_they_were_added(tmp_path):
     assert cache.get("c") is None and len(cache) == 3
 
 
+def test_where_the_disk_fails_segments_stay_in_memory_and_that_is_said_once(tmp_path, logged):
+    (tmp_path / "file").write_text("")
+    cache = SegmentCache(tmp_path / "file" / "cache.jsonl")
+    for key in ("a", "b"):
+        cache.add({key: SEGMENTS})
+    assert cache.get("a") == cache.get("b") == SEGMENTS
+    assert logged().count("are not remembered, and the next run finds them again") == 1
+
+
 @pytest.mark.parametrize("n_lost", [1, 5, 30])
 def test_after_an_interrupted_write_the_whole_lines_count_and_new_ones_are_added(tmp_path, n_lost):
     path = tmp_path / "cache.jsonl"

@@ -16,6 +16,7 @@ from helpers.runs import (
 )
 
 from whisper_ft.evaluation.conditions import PromptedRows
+from whisper_ft.training import loop
 from whisper_ft.training import run as running
 from whisper_ft.training.endings import describe_best
 from whisper_ft.training.loop import train
@@ -51,6 +52,40 @@ def test_lack_of_memory_names_the_settings_that_help(argv, monkeypatch):
     assert result.reason == "failed" and (result.best, result.last) == (None, None)
     assert "Stopped in step 1" in result.message and "Nothing was saved yet" in result.message
     assert "--batch-size 1 --accumulate 4" in result.message
+
+
+def test_lack_of_memory_after_the_last_step_says_that_all_is_saved_and_how_to_go_on(
+    argv, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "longform_check_due", lambda plan: True)
+    monkeypatch.setattr(loop, "check_longform", full)
+    result = train(plan_of([*argv, "--max-steps", "1"]), command="python train.py")
+    assert result.reason == "failed" and result.last
+    assert result.message.startswith("All 1 steps are taken and saved, but what follows them needs")
+    assert result.message.endswith(
+        f"python train.py --resume {tmp_path / 'run'} --interpolate off --longform-minutes 0"
+    )
+    monkeypatch.undo()
+    again = ["--resume", str(tmp_path / "run"), "--interpolate", "off", "--longform-minutes", "0"]
+    assert train(plan_of(again)).reason == "finished"
+
+
+def test_the_command_to_go_on_repeats_what_a_resumed_run_changed(argv, tmp_path, monkeypatch):
+    train(plan_of([*argv, "--max-steps", "1", "--interpolate", "off"]))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(loop, "longform_check_due", lambda plan: True)
+    monkeypatch.setattr(loop, "check_longform", full)
+    changed = ["--resume", str(tmp_path / "run"), "--workers", "1", "--longform-minutes", "0"]
+    message = train(plan_of(changed), command="python train.py").message
+    assert message.endswith(
+        f"python train.py --resume {tmp_path / 'run'} --workers 1 --longform-minutes 0.0"
+    )
 
 
 @pytest.mark.parametrize("more", [[], ["--freeze-encoder", "--feature-cache"]])

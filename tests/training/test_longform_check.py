@@ -9,6 +9,7 @@ from helpers.manifests import write_manifest
 from helpers.runs import assert_same_run, lines, plan_of, train_until_signal
 
 from whisper_ft.evaluation.logged_longform import LoggedLongform
+from whisper_ft.runtime.files import append_json_lines
 from whisper_ft.training import longform_check
 from whisper_ft.training.log import longform_of
 from whisper_ft.training.loop import train
@@ -71,6 +72,23 @@ def test_stopped_in_the_check_a_resumed_run_does_it_once(flags, tmp_path, monkey
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
     assert train(plan_of(["--resume", str(tmp_path / "cut")])).reason == "finished"
     assert len(checks(tmp_path / "cut")) == 1
+
+
+def test_a_recording_whose_prompt_transcribe_refuses_is_left_out_and_said(flags, tmp_path, logged):
+    manifest = tmp_path / "long.jsonl"
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    write_manifest(manifest, [{**row, "prompt": "Use <|endoftext|>."} for row in rows[:3]])
+    plan = plan_of(flags)
+    assert not plan.recordings.rows
+    assert "1 dev recording with <|...|> in a prompt, which stock transcribe() refuses" in logged()
+    assert train(plan).reason == "finished"
+
+
+def test_a_check_of_weights_that_were_mixed_later_does_not_count(flags):
+    folder = train(plan_of(flags)).folder
+    assert longform_of(folder)
+    append_json_lines(folder / "metrics.jsonl", [{"kind": "interpolation", "step": 2}])
+    assert longform_of(folder) is None
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,26 @@ def test_long_rows_without_segments_get_them_and_others_stay(flags, logged):
     assert "1 row divided into" in said
 
 
+def test_rows_in_which_none_are_found_are_named(flags, tmp_path, logged):
+    manifest = tmp_path / "long.jsonl"
+    text = " ".join(["word"] * 224)
+    write_manifest(manifest, [{"audio": "long0.wav", "text": text, "keywords": ["word"]}])
+    assert not plan_of(flags).examples.rows[0].segments
+    said = logged()
+    assert "1 row stay as they are, because no segments were found in them" in said
+    assert f"{manifest}:1: the text has 224 tokens" in said
+
+
+def test_the_ends_within_packed_rows_are_known_if_those_of_each_part_are(flags, tmp_path):
+    rows = [{"audio": f"long{i}.wav", "text": TEXT, "recording": "r"} for i in range(2)]
+    flags[flags.index("--train") + 1] = str(write_manifest(tmp_path / "parts.jsonl", rows))
+    packed = [*flags, "--pack", "recording", "--segments"]
+    (unknown,) = plan_of([*packed, "off", "--out", str(tmp_path / "a")]).examples.rows
+    (known,) = plan_of([*packed, "auto", "--out", str(tmp_path / "b")]).examples.rows
+    assert (len(unknown.parts), len(known.parts)) == (2, 2)
+    assert (unknown.knows_segments, known.knows_segments) == (False, True)
+
+
 def test_without_the_setting_such_a_row_is_one_segment(flags):
     rows = plan_of([*flags[:-1], "off"]).examples.rows
     assert not rows[0].segments

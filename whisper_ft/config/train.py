@@ -10,6 +10,7 @@ from whisper_ft.config.options import option, out_of_bounds
 from whisper_ft.config.prompts import PromptSettings
 
 SAMPLE = Path(__file__).resolve().parents[2] / "data"  # in a source checkout, beside the package
+WINDOW_MINUTES = 0.5  # of Whisper: 30 s
 AUTO = -1  # stands for --batch-size auto
 TASKS = ("transcribe", "translate")
 LAYERS = ("self-attention", "all")
@@ -276,6 +277,11 @@ class TrainConfig(PromptSettings, EvaluationSettings):
             problems.append(
                 f"--train-weights: {len(self.train_weights)} numbers for {len(self.train)} "
                 "manifests of --train: give one number for each manifest"
+            )
+        if 0 < self.longform_minutes <= WINDOW_MINUTES:
+            problems.append(
+                f"--longform-minutes: {self.longform_minutes:g}: recordings of one window of 30 s "
+                f"are not checked: give more than {WINDOW_MINUTES:g}, or 0 for no check"
             )
         if self.strict_resume and not self.resume:
             problems.append(

@@ -35,7 +35,7 @@ from whisper_ft.data.row import Row
 from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.data.target_weights import TargetWeights, Weights
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
-from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt, keep_last
+from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt
 
 # Share of silent examples whose text is blank. `transcribe` drops a window for P(no_speech) above
 # 0.6 only if its text is unlikely too; if it is likely, the text must be empty. A quarter leaves
@@ -181,15 +181,10 @@ class Examples(Dataset[Example | RowError]):
         prompt.
         """
         n_fallbacks = 0
-        if drawn.spellings and not self._keeps_spellings(drawn):
+        text = self._encode_respelled(index, drawn, segments) if drawn.spellings else None
+        if drawn.spellings and text is None:
             drawn, n_fallbacks = drawn.plain, 1
-        try:
-            text = self._encode(index, drawn.tokenizer, drawn, segments)
-        except ValueError:
-            if not drawn.spellings:
-                raise
-            drawn, n_fallbacks = drawn.plain, 1
-            text = self._encode(index, drawn.tokenizer, drawn, segments)
+        text = text or self._encode(index, drawn.tokenizer, drawn, segments)
         if not self.bpe_dropout:
             return text._replace(n_fallbacks=n_fallbacks)
         rng = self._rng("bpe_dropout", index)
@@ -199,6 +194,17 @@ class Examples(Dataset[Example | RowError]):
             if dropped.targets.count(IGNORE) == text.targets.count(IGNORE):
                 return dropped._replace(n_fallbacks=n_fallbacks)
         return text._replace(n_fallbacks=n_fallbacks + 1)
+
+    def _encode_respelled(
+        self, index: ExampleIndex, drawn: DrawnText, segments: Sequence[Segment]
+    ) -> TokenizedText | None:
+        """Return a text with other spellings; None if it, or a spelling in its prompt, is cut."""
+        try:
+            text = self._encode(index, drawn.tokenizer, drawn, segments)
+        except ValueError:
+            return None
+        kept = _read_prompt(drawn.tokenizer, text.tokens).casefold()
+        return text if all(s.casefold() in kept for s in drawn.spellings.values()) else None
 
     def _encode(
         self,
@@ -223,23 +229,12 @@ class Examples(Dataset[Example | RowError]):
         weights = self.target_weights(
             text_tokenizer,
             targets,
-            self._kept_prompt(drawn),
+            _read_prompt(drawn.tokenizer, tokens),
             row,
             drawn.spellings,
             is_previous=not isinstance(drawn.prompt, str),
         )
         return TokenizedText(tokens, targets, weights)
-
-    def _kept_prompt(self, drawn: DrawnText) -> str:
-        """Return what the decoder's cut leaves of a prompt, as text."""
-        ids = encode_prompt(drawn.tokenizer, drawn.prompt)
-        kept: str = drawn.tokenizer.decode(keep_last(ids, self.n_text_ctx // 2 - 1))
-        return kept
-
-    def _keeps_spellings(self, drawn: DrawnText) -> bool:
-        """Return whether the decoder's cut of a long prompt leaves every other spelling in it."""
-        kept = self._kept_prompt(drawn).casefold()
-        return all(spelling.casefold() in kept for spelling in drawn.spellings.values())
 
     def is_blank(self, index: ExampleIndex, timestamps: bool) -> bool:
         """Return whether silence is a blank text, which decoding writes with timestamps only."""
@@ -270,6 +265,12 @@ class Examples(Dataset[Example | RowError]):
         rng = self._rng("contrast", index)
         other = self.perturbation.draw_contrast(plain, self.rows[index.row], rng)
         return other and drawn._replace(prompt=other.prompt, spellings=other.spellings)
+
+
+def _read_prompt(tokenizer: Tokenizer, tokens: Sequence[int]) -> str:
+    """Return the prompt that stands before the start of the transcript, as text."""
+    prompt: str = tokenizer.decode(list(tokens[1 : max(1, tokens.index(tokenizer.sot))]))
+    return prompt
 
 
 def read_row_audio(row: Row, *, timestamps: bool) -> tuple[Samples, tuple[Segment, ...]]:

@@ -107,10 +107,11 @@ def describe_keywords(name: str, rows: Sequence[Row], source: str) -> str:
             f"{name}: {format_count(sum(n_terms), 'keyword')} in {n_with} of "
             f"{format_count(len(rows), 'row')}, by {source}"
         )
-    advice = "" if wordfreq_version() else "; `pip install wordfreq` finds more in some languages"
+    may_find_more = source.startswith("auto ") and not wordfreq_version()
+    advice = "; `pip install wordfreq` finds more in some languages" if may_find_more else ""
     return (
-        f"{name}: no keywords were found, by {source}: its rows get no lists of keywords, and that "
-        f"share of --prompts goes to their other kinds of prompt{advice}"
+        f"{name}: no keywords were found, by {source}: its rows get no lists of keywords. In "
+        f"training, other kinds of prompt take that share of --prompts{advice}"
     )
 
 

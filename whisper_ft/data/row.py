@@ -95,7 +95,12 @@ class Row:
 
     @property
     def knows_segments(self) -> bool:
-        """Whether it is known where its segments end: they are given, or the row is short."""
+        """Whether it is known where its segments end: they are given, or the row is short.
+
+        In packed rows it must be known of every part.
+        """
+        if self.parts:
+            return all(part.knows_segments for part in self.parts if part.text.strip())
         is_short = self.duration is not None and self.duration < ONE_SEGMENT_SECONDS
         return bool(self.segments) or is_short
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,23 +17,40 @@ from whisper_ft.data.row import Row
 from whisper_ft.runtime.files import append_json_lines, read_json_lines
 from whisper_ft.text.tokens import Segment
 
+LOGGER = logging.getLogger("whisper_ft")
+
 
 class SegmentCache:
     """Segments by key, read once and appended to.
 
     Several files may be joined, and a line that an interruption cut short or that is damaged is
-    skipped: its segments are found again.
+    skipped: its segments are found again. Where the file cannot be read or written, segments are
+    kept in memory, and a warning says so once.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._segments: dict[str, tuple[Segment, ...]] = {}
-        for record in read_json_lines(path):
+        self._is_on_disk = True
+        try:
+            self._read()
+        except OSError as error:
+            self._leave_disk(error)
+
+    def _read(self) -> None:
+        for record in read_json_lines(self.path):
             with suppress(KeyError, TypeError, ValueError):
                 self._segments[record["key"]] = _parse_segments(record["segments"])
-        if path.exists() and not path.read_bytes().endswith(b"\n"):
-            with path.open("a", encoding="utf-8") as file:
+        if self.path.exists() and not self.path.read_bytes().endswith(b"\n"):
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n")  # else the next line would join the one that was cut short
+
+    def _leave_disk(self, error: OSError) -> None:
+        self._is_on_disk = False
+        LOGGER.warning(
+            f"{self.path}: {error.strerror or error}: the segments found now are not remembered, "
+            "and the next run finds them again"
+        )
 
     def __len__(self) -> int:
         return len(self._segments)
@@ -43,13 +61,18 @@ class SegmentCache:
 
     def add(self, found: Mapping[str, Sequence[Segment]]) -> None:
         """Remember segments, in memory and on disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._segments |= {key: tuple(segments) for key, segments in found.items()}
         records = [
             {"key": key, "segments": [[*segment] for segment in segments]}
             for key, segments in found.items()
         ]
-        append_json_lines(self.path, records)
-        self._segments |= {key: tuple(segments) for key, segments in found.items()}
+        if not self._is_on_disk:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            append_json_lines(self.path, records)
+        except OSError as error:
+            self._leave_disk(error)
 
 
 def segment_key(row: Row, *inputs: str) -> str:

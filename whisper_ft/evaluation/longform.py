@@ -165,19 +165,23 @@ def possible_conditions(recordings: PromptedRows, wanted: Sequence[str]) -> tupl
 
 def _check_prompts(recordings: PromptedRows) -> None:
     """Raise ValueError with every recording that has a prompt which `transcribe()` refuses."""
-    problems = []
-    for number, row in enumerate(recordings.rows):
-        try:
-            get_tokenizer(False).encode(
-                "\n".join(filter(None, recordings.prompts(number).values()))
-            )
-        except ValueError:
-            problems.append(
-                f"{row.place}: a prompt holds <|...|>, which stock transcribe() refuses: remove it "
-                "from prompts and keywords, or use --conditions none"
-            )
+    problems = [
+        f"{row.place}: a prompt holds <|...|>, which stock transcribe() refuses: remove it from "
+        "prompts and keywords, or use --conditions none"
+        for number, row in enumerate(recordings.rows)
+        if has_refused_prompt(recordings, number)
+    ]
     if problems:
         raise ValueError("\n".join(problems))
+
+
+def has_refused_prompt(recordings: PromptedRows, number: int) -> bool:
+    """Return whether a prompt of a recording holds `<|...|>`, which `transcribe()` refuses."""
+    try:
+        get_tokenizer(False).encode("\n".join(filter(None, recordings.prompts(number).values())))
+    except ValueError:
+        return True
+    return False
 
 
 def transcribe_plan(plan: LongformPlan) -> LongformResult:
@@ -252,7 +256,7 @@ def transcribe_recording(
         seconds=len(samples) / SAMPLE_RATE,
         keywords=row.keywords,
         reference=row.text,
-        segments=tuple(segments),
+        segments=tuple(s for s in segments if s.end is not None) if row.segments else (),
         prompts=prompts,
         prompt_terms=tuple(recordings.prompt_terms(number)),
         outputs=outputs,

@@ -8,13 +8,14 @@ from contextlib import suppress
 from dataclasses import replace
 from signal import Signals
 
+from whisper_ft.config.options import flag
 from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import WorkerError
 from whisper_ft.evaluation.best_score import MADE_WORSE, PROMPTED_WER, format_best_score, is_worse
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.logged_interpolation import describe_interpolation
 from whisper_ft.evaluation.logged_longform import describe_longform
-from whisper_ft.runtime.out_of_memory import is_out_of_memory
+from whisper_ft.runtime.out_of_memory import describe_out_of_memory, is_out_of_memory
 from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.capacity import describe_memory_needs
 from whisper_ft.training.checkpoint import BEST, LAST
@@ -23,6 +24,7 @@ from whisper_ft.training.interpolation import InterpolationError
 from whisper_ft.training.log import evaluation_of, interpolation_of, longform_of
 from whisper_ft.training.result import Reason, TrainResult
 from whisper_ft.training.run import Run
+from whisper_ft.training.run_config import MAY_CHANGE, read_run_config
 from whisper_ft.training.state import Progress
 from whisper_ft.training.step import NonFiniteError, OutOfMemoryError
 
@@ -102,6 +104,13 @@ def _failure_message(run: Run, error: Exception, command: str) -> str | None:
         advice = (
             "Check any rows named here first, then start a new run with a lower --lr, or --amp off."
         )
+    elif run.trained() and is_out_of_memory(error):
+        return (
+            f"All {step} steps are taken and saved, but what follows them needs more memory: "
+            f"{describe_out_of_memory(error)}\nFree some, then resume with:\n  {resume}\n"
+            "or leave out what needs it (mixing with the weights before training, whole "
+            f"recordings):\n  {resume} --interpolate off --longform-minutes 0"
+        )
     elif isinstance(error, OutOfMemoryError) or is_out_of_memory(error):
         advice = f"{_memory_needs(run)}: start a new run, in another --out, with one of these"
         advice += " or a smaller model."
@@ -128,7 +137,19 @@ def _left(run: Run) -> str:
 
 
 def _resume(run: Run, command: str) -> str:
-    return f"{command} --resume {shlex.quote(str(run.plan.folder))}"
+    """Return the command that goes on as this process would have."""
+    words = ["--resume", str(run.plan.folder), *_changed_flags(run)]
+    return f"{command} {shlex.join(words)}"
+
+
+def _changed_flags(run: Run) -> list[str]:
+    """Return the flags that were given to a resumed run beside `--resume`."""
+    with suppress(OSError, ValueError):  # the disk may have failed
+        saved = read_run_config(run.plan.folder).settings.resolved()
+        now = run.plan.config
+        changed = [name for name in MAY_CHANGE if getattr(now, name) != getattr(saved, name)]
+        return [word for name in changed for word in (flag(name), str(getattr(now, name)))]
+    return []
 
 
 def _result(run: Run, reason: Reason, message: str, number: Signals | None = None) -> TrainResult:

@@ -94,7 +94,7 @@ def describe_interpolation_plan(plan: Plan) -> str:
     choosing, scoring, halved_by = make_parts(plan)
     n_rows = (len(SHARES) - 1) * len(choosing.numbers) + len(scoring.numbers)
     if plan.others.rows:
-        n_rows += (len(SHARES) + 1) * len(choosing.others.rows) + 2 * len(scoring.others.rows)
+        n_rows += (len(SHARES) + 1) * len(choosing.others.rows) + 3 * len(scoring.others.rows)
     text = (
         f"at the end {BEST} becomes the best of {shares} of the trained weights, the rest stock's: "
         f"{len(choosing.numbers)} dev rows choose and {len(scoring.numbers)} others score it, "

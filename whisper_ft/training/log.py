@@ -58,9 +58,15 @@ def interpolation_of(folder: Path) -> LoggedInterpolation | None:
 
 
 def longform_of(folder: Path) -> LoggedLongform | None:
-    """Return a run's check of whole recordings; None while there is none."""
+    """Return a run's check of whole recordings; None while there is none of its `best.pt`.
+
+    A check that was made before `best.pt` was mixed is of other weights.
+    """
+    checked = None
     for line in read_json_lines(folder / METRICS):
         with suppress(AttributeError, KeyError, TypeError):  # a line that no run wrote
+            if line["kind"] == "interpolation":
+                checked = None
             if line["kind"] == "longform":
-                return LoggedLongform.from_json(line)
-    return None
+                checked = LoggedLongform.from_json(line)
+    return checked

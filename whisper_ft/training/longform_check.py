@@ -15,7 +15,11 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.logged_longform import LoggedLongform
-from whisper_ft.evaluation.longform import LongformResult, transcribe_recording
+from whisper_ft.evaluation.longform import (
+    LongformResult,
+    has_refused_prompt,
+    transcribe_recording,
+)
 from whisper_ft.evaluation.longform_change import describe_longform_change
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import longform_recordings
@@ -25,6 +29,7 @@ from whisper_ft.models.loading import load
 from whisper_ft.runtime.files import append_json_lines
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.runtime.signals import StopRequest
+from whisper_ft.text.counts import format_count
 from whisper_ft.training.checkpoint import BEST
 from whisper_ft.training.log import METRICS, longform_of
 from whisper_ft.training.plan import Plan
@@ -35,7 +40,7 @@ LOGGER = logging.getLogger("whisper_ft")
 NO_RECORDINGS = PromptedRows([], [], [])
 
 
-def check_recordings(config: TrainConfig, dev_rows: Sequence[Row]) -> PromptedRows:
+def recordings_to_check(config: TrainConfig, dev_rows: Sequence[Row]) -> PromptedRows:
     """Return the recordings of the check, at most `--longform-minutes` of them, and their prompts.
 
     They are joined dev rows; without rows of one recording or speaker there are none.
@@ -47,7 +52,15 @@ def check_recordings(config: TrainConfig, dev_rows: Sequence[Row]) -> PromptedRo
     long = [recording for recording in joined if (recording.duration or 0.0) > MAX_SECONDS]
     if not long:
         return NO_RECORDINGS
-    return prompt_recordings(long, seed=config.seed, total_seconds=seconds)
+    prompted = prompt_recordings(long, seed=config.seed, total_seconds=seconds)
+    numbers = range(len(prompted.rows))
+    kept = [number for number in numbers if not has_refused_prompt(prompted, number)]
+    if n_refused := len(numbers) - len(kept):
+        LOGGER.warning(
+            f"{format_count(n_refused, 'dev recording')} with <|...|> in a prompt, which stock "
+            "transcribe() refuses, will not be checked"
+        )
+    return prompted.subset(kept)
 
 
 def describe_longform_check(plan: Plan) -> str:
@@ -62,7 +75,7 @@ def describe_longform_check(plan: Plan) -> str:
     minutes = sum(row.duration or 0.0 for row in plan.recordings.rows) / 60
     return (
         f"at the end {minutes:.1f} minutes of dev recordings are transcribed by {BEST} and by the "
-        f"model before training, {_conditions(plan.recordings)}"
+        f"model before training, {_describe_conditions(plan.recordings)}"
     )
 
 
@@ -117,6 +130,6 @@ def _conditions_of(recordings: PromptedRows) -> tuple[str, ...]:
     return ("none", "right_carried") if any(recordings.right_prompts) else ("none",)
 
 
-def _conditions(recordings: PromptedRows) -> str:
+def _describe_conditions(recordings: PromptedRows) -> str:
     has_prompts = len(_conditions_of(recordings)) > 1
     return "without and with a carried prompt" if has_prompts else "without a prompt"

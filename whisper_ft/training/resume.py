@@ -26,15 +26,18 @@ from whisper_ft.training.interpolation import interpolation_due
 from whisper_ft.training.log import METRICS
 from whisper_ft.training.plan import Plan, SetupError
 from whisper_ft.training.rows import RunRows, read_rows
-from whisper_ft.training.run_config import RunConfig, find_model_change, read_run_config
+from whisper_ft.training.run_config import (
+    MAY_CHANGE,
+    RunConfig,
+    find_model_change,
+    read_run_config,
+)
 from whisper_ft.training.segments import lacks_segments
 from whisper_ft.training.settings import resolve_settings
 from whisper_ft.training.setup import assemble, raise_problems, setup_errors
 from whisper_ft.training.state import RunState, load_state_model
 
 LOGGER = logging.getLogger("whisper_ft")
-# A run with any other setting changed would be another run.
-MAY_CHANGE = ("workers", "device", "save_every", "feature_cache", "feature_cache_gb", "interpolate")
 RESUME_FLAGS = ("resume", "strict_resume")  # which are no settings of the run
 
 

@@ -25,6 +25,11 @@ from whisper_ft.runtime.files import Fingerprint, fingerprint
 from whisper_ft.training.checkpoint import RUN_FORMAT, format_problem, new_run
 
 CONFIG = "config.json"
+# Settings that a resumed run may change: with any other one changed it would be another run.
+MAY_CHANGE = (
+    *("workers", "device", "save_every", "feature_cache", "feature_cache_gb"),
+    *("interpolate", "longform_minutes"),
+)
 # Packages whose version may change a float.
 EXACT_PACKAGES = ("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile")
 # What `from_json` raises for the content of another file.

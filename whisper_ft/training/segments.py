@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from whisper.model import Whisper
 
-from whisper_ft.data.row import ONE_SEGMENT_SECONDS, Row
+from whisper_ft.data.row import ONE_SEGMENT_SECONDS, Problem, Row
 from whisper_ft.data.rows import SegmentedRows
 from whisper_ft.data.segment_cache import SegmentCache
 from whisper_ft.prepare.row_segments import find_row_segments
@@ -21,12 +21,14 @@ from whisper_ft.text.tokens import Segment
 
 LOGGER = logging.getLogger("whisper_ft")
 ROWS_AT_ONCE = 5_000  # that are objects in memory
+MAX_NAMED = 5  # rows without segments in a warning
 
 
 def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
     """Return the rows with segments where they have none, found once and remembered.
 
-    Short rows stay as they are, and so do rows whose text the model cannot write.
+    Short rows stay as they are, and so do rows whose audio cannot be read, or whose text the model
+    cannot write.
     """
     wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
     if not wanted:
@@ -37,20 +39,23 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
     )
     cache = SegmentCache(segment_cache_path())
     found: dict[int, tuple[Segment, ...]] = {}
-    n_problems = 0
+    problems: list[Problem] = []
     for start in range(0, len(wanted), ROWS_AT_ONCE):
         indices = wanted[start : start + ROWS_AT_ONCE]
         some = find_row_segments(stock, [rows[i] for i in indices], cache)
         found |= {indices[i]: segments for i, segments in some.segments.items()}
-        n_problems += len(some.problems)
-    n_segments = sum(map(len, found.values()))
-    text = (
-        f"{format_count(len(found), 'row')} divided into {n_segments} segments, those that the "
-        "model before training would write"
+        problems += some.problems
+    n_segments = format_count(sum(map(len, found.values())), "segment")
+    LOGGER.info(
+        f"{format_count(len(found), 'row')} divided into {n_segments}, those that the model before "
+        "training would write"
     )
-    if n_problems:
-        text += f"; {n_problems} more stay one segment each"
-    LOGGER.info(text)
+    if problems:
+        named = "\n".join(f"{problem.place}: {problem.what}" for problem in problems[:MAX_NAMED])
+        LOGGER.warning(
+            f"{format_count(len(problems), 'row')} stay as they are, because no segments were "
+            f"found in them, such as\n{named}"
+        )
     return SegmentedRows(rows, found)
 
 

@@ -34,7 +34,7 @@ from whisper_ft.runtime.files import write_json
 from whisper_ft.training.capacity import check_disk_space, fit_batch, fit_teacher
 from whisper_ft.training.checkpoint import lock_folder
 from whisper_ft.training.encoder_pass import CachedFeatures, find_features
-from whisper_ft.training.longform_check import check_recordings
+from whisper_ft.training.longform_check import recordings_to_check
 from whisper_ft.training.optimizer import peak_lr
 from whisper_ft.training.plan import Plan, Schedule, SetupError
 from whisper_ft.training.rows import (
@@ -120,7 +120,7 @@ def assemble(
         sampler=trained.sampler,
         dev=dev_rows(config, rows.dev, rows.glossary),
         others=other_rows(config, rows.others, rows.glossary),
-        recordings=check_recordings(config, [row for part in rows.dev for row in part.rows]),
+        recordings=recordings_to_check(config, [row for part in rows.dev for row in part.rows]),
         train_sample=sample_training_rows(config, trained.rows, rows.glossary),
         keyword_source=rows.keyword_sources,
         schedule=schedule,
