@@ -25,6 +25,7 @@ from whisper_ft.evaluation.bootstrap import intervals
 from whisper_ft.evaluation.metrics import Count
 from whisper_ft.evaluation.samples import CONDITIONS
 from whisper_ft.evaluation.tables import insert_table
+from whisper_ft.runtime.files import read_json_lines
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "recipes"))
@@ -62,8 +63,8 @@ def parse_arguments():
 
 def utterances(manifests):
     """Return the names of the recordings of manifests, such as 4406-16882-0000."""
-    lines = [line for path in manifests for line in Path(path).read_text("utf-8").splitlines()]
-    return [Path(json.loads(line)["audio"]).stem for line in lines]
+    rows = (row for path in manifests for row in read_json_lines(Path(path)))
+    return [Path(row["audio"]).stem for row in rows]
 
 
 def row_counts(samples, condition):

@@ -1,4 +1,4 @@
-"""How many times stock's error rates tuned models have on real speech, with paired intervals.
+"""Error rates of tuned models on real speech, divided by stock's, with paired intervals.
 
     python benchmarks/real_speech_ratios.py benchmarks/results/real_speech/*.json
 

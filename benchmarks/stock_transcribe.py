@@ -5,6 +5,7 @@
 Each row is decoded twice under the same right, no and wrong prompts: by `evaluate`, and by stock
 `transcribe(initial_prompt=...)` in its default mode (a beam of one, temperatures that fall back,
 windows that follow times). Prints both error rates and in how many rows both write the same words.
+Languages that write no spaces have no such rates.
 """
 
 import argparse
@@ -13,13 +14,13 @@ from dataclasses import replace
 import torch
 import whisper
 from recipes.table import counts
-from whisper.normalizers import EnglishTextNormalizer
 
 from whisper_ft import evaluate
 from whisper_ft.data.dataset import read_row_audio
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.evaluation.metrics import Count
 from whisper_ft.evaluation.samples import CONDITIONS
+from whisper_ft.evaluation.scored_text import ScoredText
 
 NAMES = {"wer": "WER", "b_wer": "B-WER", "u_wer": "U-WER"}
 
@@ -33,7 +34,9 @@ def transcribe_samples(model, rows, samples):
         for condition in CONDITIONS:
             if (output := sample.outputs[condition]) is not None:
                 prompt = sample.prompts[condition] if condition != "none" else None
-                options = {"initial_prompt": prompt or None, "language": sample.language}
+                options = {"initial_prompt": prompt or None}
+                options |= {"language": sample.language, "task": sample.task}
+                torch.manual_seed(0)  # it samples where greedy decoding fails
                 found = model.transcribe(audio, fp16=False, **options)
                 output = replace(output, text=found["text"].strip(), segments=())
             outputs[condition] = output
@@ -46,15 +49,21 @@ def rates(samples, kind):
     values = []
     for condition in CONDITIONS:
         some = (counts(sample, condition)[kind] for sample in samples if sample.outputs[condition])
-        values.append(f"{100 * Count.sum(some).rate:.1f}")
+        rate = Count.sum(some).rate
+        values.append("-" if rate is None else f"{100 * rate:.1f}")
     return " / ".join(values)
 
 
+def written_words(sample, condition):
+    """Return the words of an output as a score counts them."""
+    _, written = ScoredText(sample, condition, cased=False).words
+    return written
+
+
 def n_equal(samples, others):
-    """Return (equal, all) outputs, compared as normalized words."""
-    words = EnglishTextNormalizer()
+    """Return (equal, all) outputs, compared as the words that are scored."""
     pairs = [
-        words(a.outputs[condition].text) == words(b.outputs[condition].text)
+        written_words(a, condition) == written_words(b, condition)
         for a, b in zip(samples, others, strict=True)
         for condition in CONDITIONS
         if a.outputs[condition] is not None

@@ -13,6 +13,8 @@ import random
 from collections import defaultdict
 from pathlib import Path
 
+from whisper_ft.runtime.files import read_json_lines
+
 
 def hold_out(rows, n_speakers, n_rows, seed=0):
     """Return (rows to train on, rows to choose by) of parsed lines; speakers are in one only."""
@@ -40,7 +42,11 @@ def main():
     parser.add_argument("--rows", type=int, default=240)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    rows = [json.loads(line) for line in args.manifest.read_text(encoding="utf-8").splitlines()]
+    rows = list(read_json_lines(args.manifest))
+    if unnamed := [
+        row["audio"] for row in rows if not (row.get("speaker") and row.get("recording"))
+    ]:
+        raise SystemExit(f"{unnamed[0]}: a row needs `speaker` and `recording` to be held out")
     for row in rows:
         row["audio"] = str((args.manifest.parent / row["audio"]).resolve())
     args.out.mkdir(parents=True, exist_ok=True)

@@ -42,17 +42,21 @@ def parse_arguments():
 
 def train_once(args, flags, folder, seed):
     """Train into a folder, or resume what stopped there; a finished run is left as it is."""
-    if (folder / FINISHED).exists():
-        return
     encoder = [] if "--train-encoder" in flags else ["--freeze-encoder"]
     cache = ["--feature-cache", str(args.out / "features")] if encoder else []
     own = [flag for flag in flags if flag != "--train-encoder"]
     argv = ["--model", args.model, "--train", *args.train, "--max-steps", str(args.steps)]
     argv += ["--epochs", "1000000", "--workers", "0", "--seed", str(seed), "--out", str(folder)]
+    argv += [*encoder, *cache, *own]
+    recipe = folder.with_suffix(".recipe.json")
+    if recipe.exists() and json.loads(recipe.read_text()) != argv:
+        raise SystemExit(f"{recipe}: this run had other flags: name the recipe otherwise")
+    if (folder / FINISHED).exists():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    recipe.write_text(json.dumps(argv))
     if (folder / "config.json").exists():
         argv = ["--resume", str(folder)]
-    else:
-        argv += [*encoder, *cache, *own]
     config, _ = parse(TrainConfig, argv, "train")
     result = train(config)
     if result.reason != "finished":
@@ -64,6 +68,9 @@ def train_once(args, flags, folder, seed):
 
 def score_all(args, checkpoints, shares, paths):
     """Decode mixtures of checkpoints and keep their samples; what is decoded is kept as it is."""
+    for path in paths:
+        if path.exists() and json.loads(path.read_text())["manifests"] != args.score:
+            raise SystemExit(f"{path}: was scored on other manifests: give another --out")
     left = [(share, path) for share, path in zip(shares, paths, strict=True) if not path.exists()]
     if not left:
         return
@@ -72,7 +79,7 @@ def score_all(args, checkpoints, shares, paths):
     for result, (_, path) in zip(results, left, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         samples = [s.to_json() for some in result.samples.values() for s in some]
-        content = {"result": result.to_json(), "samples": samples}
+        content = {"manifests": args.score, "result": result.to_json(), "samples": samples}
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         partial.replace(path)

@@ -4,10 +4,11 @@
 
 A decoding loop counts as one wrong row: its words are all wrong, and repetitions do not add to
 them. Intervals are 95 % bootstraps over rows, of the difference to stock on the same rows. A row's
-counts are summed over the seeds of a recipe.
+counts are summed over the seeds of a recipe. Languages that write no spaces have no such scores.
 """
 
 import json
+import math
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -48,7 +49,9 @@ def row_counts(runs, condition, kind):
 
 
 def rate(runs, condition, kind):
-    return 100 * (Count.sum(row_counts(runs, condition, kind)).rate or 0)
+    """Return an error rate in per cent, NaN where nothing was counted."""
+    value = Count.sum(row_counts(runs, condition, kind)).rate
+    return math.nan if value is None else 100 * value
 
 
 def change(stock, runs, condition, kind):

@@ -354,9 +354,9 @@ def test_too_few_other_rows_and_others_without_dev_rows_are_refused(material, tm
 def test_what_will_happen_and_what_it_costs_or_why_not_is_said_at_the_start(material, tmp_path):
     plan = plan_of([*material, "--out", str(tmp_path / "mixed")])
     assert mixing.describe_interpolation_plan(plan) == (
-        "at the end best.pt becomes the best of 0.25, 0.5, 0.75, 1 of the trained weights, the "
-        "rest stock's: 4 dev rows choose and 4 others score it, which takes as long as 2.0 "
-        "evaluations"
+        "at the end best.pt becomes a mixture of the trained weights and those before training. "
+        "4 dev rows choose the share of the trained weights (0.25, 0.5, 0.75, 1), and 4 others "
+        "score it. This takes as long as 2.0 evaluations"
     )
     few = plan_of([*material, "--out", str(tmp_path / "few"), "--eval-rows", "7"])
     said = "best.pt will not be mixed with the weights before training: 7 dev rows are too few"

@@ -70,7 +70,7 @@ def test_a_recipe_is_trained_scored_and_not_done_again(argv, tmp_path):
     first = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert "| lists, 100 % (1) |" in first.stdout, first.stderr
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}
-    assert len(kept) == 4 and not list((tmp_path / "out").rglob("state*.pt"))
+    assert len(kept) == 5 and not list((tmp_path / "out").rglob("state*.pt"))
     again = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert again.stdout.splitlines()[-5:] == first.stdout.splitlines()[-5:], again.stderr
     assert kept == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.json")}

@@ -108,8 +108,8 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     segments: str = option(
         "auto",
         "Rows of 5 s or more that have no `segments`. auto: divide them into the segments that the "
-        "model before training would write, found once and remembered. off: one segment each, or, "
-        "for --learn terms, those that the teacher writes.",
+        "model before training would write, found once and remembered. off: each is one segment. "
+        "With --learn terms, off leaves it to the teacher where their segments end.",
         group="data",
         choices=("auto", "off"),
     )
@@ -196,16 +196,17 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     )
     kl_weight: float | None = option(
         None,
-        "Weight of the divergence from the model before training, which reads the same prompts, "
-        "against forgetting. It counts on all words but the terms of the prompt. 0 trains without "
-        "this teacher and its memory. (default: 0.1 for --learn terms, else 0)",
+        "Weight of the divergence from a teacher, which keeps the model from forgetting. The "
+        "teacher is the model before training, and reads the same prompts. It counts on all words "
+        "but the terms of the prompt. 0 trains without a teacher and the memory that it needs. "
+        "(default: 0.1 for --learn terms, else 0)",
         group="regularisation",
         at_least=0,
         at_most=10,
     )
     text_weight: float | None = option(
         None,
-        "Weight in the loss of words that are no terms of the prompt, which have a weight of 1. "
+        "Weight in the loss of all words but the terms of the prompt, whose weight is 1. "
         "(default: 0.25 for --learn terms, else 1)",
         group="regularisation",
         at_least=0,

@@ -88,9 +88,8 @@ def _new_derailments(stock: LongformResult, tuned: LongformResult, condition: st
         changes.append(f"{count} that stock lacks: {_places(loops)}")
     if skipped:
         count = format_count(sum(skipped.values()), "skip")
-        changes.append(
-            f"{count} that stock lacks, of {MIN_STRETCH} or more words left out: {_places(skipped)}"
-        )
+        unit = f"{MIN_STRETCH} or more words (or twice as many letters where words have no spaces)"
+        changes.append(f"{count} that stock lacks, of {unit} left out: {_places(skipped)}")
     return changes
 
 

@@ -120,7 +120,7 @@ class _ForcedSearch:
         done = 0
         while done < len(ids):
             states = yield self.tokens
-            start = self._write_time(
+            start = self._write_timestamp(
                 states[len(self.tokens) - 1], self.now, min(latest, self.last_id - 1)
             )
             states = yield [*self.tokens, *ids[done:]]
@@ -131,7 +131,7 @@ class _ForcedSearch:
             cut = done + self._first_due(states, later, len(ids) - done)
             self.tokens += ids[done:cut]
             is_last = cut == len(ids)
-            end = self._write_time(
+            end = self._write_timestamp(
                 states[cut - done], self.now + 1, self.last_id if is_last else self.last_id - 1
             )
             self.segments.append(self._segment(start, end, ids[done:cut]))
@@ -151,7 +151,7 @@ class _ForcedSearch:
         times = [round((token - self.first_id) * SECONDS_PER_STEP, 2) for token in (start, end)]
         return Segment(times[0], times[1], self.text.tokenizer.decode(ids).strip())
 
-    def _write_time(self, state: Tensor, earliest: int, latest: int) -> int:
+    def _write_timestamp(self, state: Tensor, earliest: int, latest: int) -> int:
         """Write the likeliest time from the earliest to the latest, and return its id."""
         logits = self.cache.logits(state)
         self.now = earliest + int(logits[earliest : latest + 1].argmax())

@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from whisper.model import AudioEncoder, TextDecoder, Whisper
 
-N_TIMES = 1501  # timestamps, 0.00 to 30.00 s in steps of 0.02 s: a vocabulary's last tokens
-MAX_NO_WORD = 1 - 1e-4  # of a probability: beyond it, rounding would make the rest 0
+N_TIMESTAMPS = 1501  # timestamps, 0.00 to 30.00 s in steps of 0.02 s: a vocabulary's last tokens
+# The largest probability that no word comes: with a larger one, that of a word is rounded to 0.
+MAX_NO_WORD = 1 - 1e-4
 NO_LOGIT = -1e4  # of a token without probability: finite, since 0 times -inf is no number
 
 
@@ -73,24 +74,24 @@ class PromptedLoss(nn.Module):
 
 @dataclass(frozen=True)
 class Kinds:
-    """Log-probabilities [n] of what can come next in a text: a word, a time, or its end."""
+    """Log-probabilities [n] of what can come next in a text: a word, a timestamp, or its end."""
 
     word: Tensor  # all tokens but the next two kinds
-    time: Tensor  # a timestamp, with which a segment begins or ends
+    timestamp: Tensor  # with which a segment begins or ends
     end: Tensor  # `eot`
     eot: int
 
     @classmethod
     def of(cls, log_probs: Tensor, eot: int) -> Kinds:
         """Return the kinds of log-probabilities [n, n_vocab] of tokens."""
-        time, end = log_probs[:, -N_TIMES:].logsumexp(dim=-1), log_probs[:, eot]
-        word = torch.log1p(-(time.exp() + end.exp()).clamp(max=MAX_NO_WORD))
-        return cls(word, time, end, eot)
+        timestamp, end = log_probs[:, -N_TIMESTAMPS:].logsumexp(dim=-1), log_probs[:, eot]
+        word = torch.log1p(-(timestamp.exp() + end.exp()).clamp(max=MAX_NO_WORD))
+        return cls(word, timestamp, end, eot)
 
     def of_targets(self, targets: Tensor, n_vocab: int) -> Tensor:
         """Return the log-probabilities [n] of the kinds of some targets [n]."""
-        no_time = torch.where(targets == self.eot, self.end, self.word)
-        return torch.where(targets >= n_vocab - N_TIMES, self.time, no_time)
+        no_timestamp = torch.where(targets == self.eot, self.end, self.word)
+        return torch.where(targets >= n_vocab - N_TIMESTAMPS, self.timestamp, no_timestamp)
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ class Teacher:
         logits = _logits_at(self.decoder, _of_texts(features, batch), batch.tokens, learned)
         if kinds is not None and batch.learns_kind is not None:
             chosen = batch.learns_kind[learned][:, None]
-            for others in (slice(kinds.eot, kinds.eot + 1), slice(-N_TIMES, None)):
+            for others in (slice(kinds.eot, kinds.eot + 1), slice(-N_TIMESTAMPS, None)):
                 logits[:, others].masked_fill_(chosen, NO_LOGIT)
         return logits
 
@@ -152,9 +153,10 @@ def _cross_entropy(
 ) -> Tensor:
     """Return the weighted cross-entropy of log-probabilities [n, n_vocab] at learned targets.
 
-    A weight counts for which word or which time comes. Where the kind of the target is learned,
-    whether a word, a time or the end comes has a weight of 1, so that a text is neither cut short
-    nor goes on. Elsewhere words are compared with other words alone.
+    The weight of a target is that of its choice among its kind: which word comes, or which
+    timestamp. Where the kind of the target is learned, the choice of the kind (a word, a timestamp
+    or the end) has a weight of 1, so that texts end where they should. Elsewhere words are compared
+    with other words alone.
     """
     targets = batch.targets[learned]
     nats = F.nll_loss(log_probs, targets, reduction="none")

@@ -96,9 +96,10 @@ def describe_interpolation_plan(plan: Plan) -> str:
     if plan.others.rows:
         n_rows += (len(SHARES) + 1) * len(choosing.others.rows) + 3 * len(scoring.others.rows)
     text = (
-        f"at the end {BEST} becomes the best of {shares} of the trained weights, the rest stock's: "
-        f"{len(choosing.numbers)} dev rows choose and {len(scoring.numbers)} others score it, "
-        f"which takes as long as {n_rows / len(plan.dev.rows):.1f} evaluations"
+        f"at the end {BEST} becomes a mixture of the trained weights and those before training. "
+        f"{len(choosing.numbers)} dev rows choose the share of the trained weights ({shares}), and "
+        f"{len(scoring.numbers)} others score it. This takes as long as "
+        f"{n_rows / len(plan.dev.rows):.1f} evaluations"
     )
     if halved_by == "row" and any(row.recording for row in plan.dev.rows):
         text += (
