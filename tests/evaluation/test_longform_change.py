@@ -51,10 +51,8 @@ def test_a_new_loop_is_told_with_its_place_and_one_that_stock_has_is_not():
 def test_a_new_skip_is_told_though_stock_skips_elsewhere():
     first, second = (written([*WORDS[:i], *WORDS[i + 9 :]]) for i in (20, 90))
     (warning,) = change(first, second)
-    assert (
-        "1 skip that stock lacks, of 8 or more words (or twice as many letters where words have no spaces) left out: m.jsonl:1"
-        in warning
-    )
+    assert "1 skip that stock lacks, of 8 or more words (or" in warning
+    assert "left out: m.jsonl:1" in warning
     assert change(first, first) == []
 
 

@@ -16,7 +16,7 @@ from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.logged_interpolation import LoggedInterpolation, ShareScores
 from whisper_ft.evaluation.scoring import score
 from whisper_ft.models.loading import load
-from whisper_ft.training import interpolation as mixing
+from whisper_ft.training import interpolation, mixing
 from whisper_ft.training.halves import halve
 from whisper_ft.training.interpolation import choose_share, find_obstacle, make_parts
 from whisper_ft.training.loop import train
@@ -52,7 +52,7 @@ def trained(material, tmp_path_factory):
         raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mixing, "make_parts", killed)
+        patch.setattr(interpolation, "make_parts", killed)
         patch.setattr("whisper_ft.training.loop.describe_interpolation_plan", lambda plan: "")
         with pytest.raises(Killed):
             train(plan_of([*material, "--out", str(folder)]))
@@ -215,7 +215,7 @@ def test_samples_that_were_lost_are_decoded_again(whole, folder):
 
 def test_a_mixture_that_is_the_tuned_weights_leaves_best_pt_as_it_is(folder, monkeypatch):
     before = (folder / "best.pt").read_bytes()
-    monkeypatch.setattr(mixing, "choose_share", lambda *_: 1.0)
+    monkeypatch.setattr(interpolation, "choose_share", lambda *_: 1.0)
     result = train(resumed(folder))
     assert result.message.startswith(
         f"best.pt is from step {result.best_step}, since no mixture with stock's weights is "
@@ -353,20 +353,20 @@ def test_too_few_other_rows_and_others_without_dev_rows_are_refused(material, tm
 
 def test_what_will_happen_and_what_it_costs_or_why_not_is_said_at_the_start(material, tmp_path):
     plan = plan_of([*material, "--out", str(tmp_path / "mixed")])
-    assert mixing.describe_interpolation_plan(plan) == (
+    assert interpolation.describe_interpolation_plan(plan) == (
         "at the end best.pt becomes a mixture of the trained weights and those before training. "
         "4 dev rows choose the share of the trained weights (0.25, 0.5, 0.75, 1), and 4 others "
         "score it. This takes as long as 2.0 evaluations"
     )
     few = plan_of([*material, "--out", str(tmp_path / "few"), "--eval-rows", "7"])
     said = "best.pt will not be mixed with the weights before training: 7 dev rows are too few"
-    assert mixing.describe_interpolation_plan(few).startswith(said)
+    assert interpolation.describe_interpolation_plan(few).startswith(said)
     off = plan_of([*material, "--out", str(tmp_path / "off"), "--interpolate", "off"])
-    assert mixing.describe_interpolation_plan(off).endswith(": --interpolate off")
+    assert interpolation.describe_interpolation_plan(off).endswith(": --interpolate off")
     assert not find_obstacle(plan.config, plan.dev)
     one = dataclasses.replace(plan, dev=plan.dev.subset(range(8)))
     one.dev.rows[:] = [dataclasses.replace(row, recording="talk") for row in one.dev.rows]
-    assert mixing.describe_interpolation_plan(one).endswith(
+    assert interpolation.describe_interpolation_plan(one).endswith(
         "The recordings of the dev rows cannot be halved: both halves hold rows of the same ones, "
         "so that the score may be too good"
     )

@@ -71,11 +71,17 @@ def test_a_frozen_encoder_is_not_copied(argv):
     assert sizes[0] == 2 * n and sizes[1] > 2 * n
 
 
-def test_a_resumed_run_whose_teacher_is_lost_is_refused(argv, tmp_path):
-    flags = [*argv, *TAUGHT, "--max-steps", "2", "--save-every", "1"]
-    train(plan_of(flags))
+def test_a_resumed_run_whose_teacher_is_lost_is_refused(argv, tmp_path, monkeypatch):
+    real = running.train_step
+
+    def stopping(*args):
+        signal.raise_signal(signal.SIGTERM)
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "train_step", stopping)
+        train_until_signal(plan_of([*argv, *TAUGHT, "--max-steps", "2"]))
     torch.save({}, argv[1])
-    (tmp_path / "run" / "state.pt").unlink()  # the state before it has a step left
     with pytest.raises(
         SetupError,
         match=r"changed since the run began\. It is the teacher of --kl-weight: restore it",

@@ -20,8 +20,8 @@ from whisper_ft.runtime.signals import StopRequest
 from whisper_ft.training.capacity import describe_memory_needs
 from whisper_ft.training.checkpoint import BEST, LAST
 from whisper_ft.training.encoder_pass import FeatureWriteError
-from whisper_ft.training.interpolation import InterpolationError
 from whisper_ft.training.log import evaluation_of, interpolation_of, longform_of
+from whisper_ft.training.mixing import InterpolationError
 from whisper_ft.training.result import Reason, TrainResult
 from whisper_ft.training.run import Run
 from whisper_ft.training.run_config import MAY_CHANGE, read_run_config
