@@ -13,6 +13,7 @@ from whisper_ft.cli.main import main
 from whisper_ft.config.commands import LONGFORM_CONDITIONS
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation import longform
+from whisper_ft.evaluation.longform_plan import possible_conditions
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import longform_recordings
 from whisper_ft.evaluation.longform_scores import score_longform
@@ -133,14 +134,14 @@ def test_a_model_in_memory_with_fast_layers_writes_what_it_writes_without(rows, 
 
 def test_conditions_that_no_recording_has_are_left_out_and_told(rows, logged):
     plain = [Row(r.audio, r.text, recording="r", duration=2.0) for r in rows]
-    assert longform.possible_conditions(prompted(plain), LONGFORM_CONDITIONS) == ("none",)
+    assert possible_conditions(prompted(plain), LONGFORM_CONDITIONS) == ("none",)
     assert "right right_carried wrong wrong_carried: no recording has keywords, or one" in logged()
     with pytest.raises(ValueError, match="add `keywords`, or use --conditions none"):
-        longform.possible_conditions(prompted(plain), ["wrong"])
+        possible_conditions(prompted(plain), ["wrong"])
     only = prompted(rows[:2])
-    assert longform.possible_conditions(only, ["wrong", "right", "none"]) == ("none", "right")
+    assert possible_conditions(only, ["wrong", "right", "none"]) == ("none", "right")
     assert "add recordings with keywords. Left out." in logged()
-    assert longform.possible_conditions(prompted(rows), ["wrong", "none"]) == ("none", "wrong")
+    assert possible_conditions(prompted(rows), ["wrong", "none"]) == ("none", "wrong")
     assert not logged()
 
 
@@ -149,8 +150,8 @@ def test_a_prompt_that_transcribe_refuses_is_told_before_anything_is_decoded(row
         Row(r.audio, r.text, prompt="<|endoftext|> a", duration=2.0, place=r.place) for r in rows
     ]
     with pytest.raises(ValueError, match=r"m:0: a prompt holds <\|(.|\n)*m:1: (.|\n)*m:2: "):
-        longform.possible_conditions(prompted(bad), LONGFORM_CONDITIONS)
-    assert longform.possible_conditions(prompted(bad), ["none"]) == ("none",)
+        possible_conditions(prompted(bad), LONGFORM_CONDITIONS)
+    assert possible_conditions(prompted(bad), ["none"]) == ("none",)
 
 
 @pytest.mark.slow

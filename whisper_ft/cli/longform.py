@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from whisper_ft.config.commands import LongformConfig
-from whisper_ft.evaluation.longform import make_longform_plan, transcribe_plan
+from whisper_ft.evaluation.longform import transcribe_plan
+from whisper_ft.evaluation.longform_plan import make_longform_plan
 from whisper_ft.evaluation.longform_tables import format_longform
 from whisper_ft.runtime.files import check_output_paths, write_json, write_json_lines
 

@@ -15,12 +15,9 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.row import MAX_SECONDS, Row
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.logged_longform import LoggedLongform
-from whisper_ft.evaluation.longform import (
-    LongformResult,
-    has_refused_prompt,
-    transcribe_recording,
-)
+from whisper_ft.evaluation.longform import LongformResult, transcribe_recording
 from whisper_ft.evaluation.longform_change import describe_longform_change
+from whisper_ft.evaluation.longform_plan import has_refused_prompt
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import longform_recordings
 from whisper_ft.evaluation.longform_scores import score_longform
