@@ -120,7 +120,10 @@ def test_what_was_found_is_said_and_so_is_what_happens_without(tmp_path):
     assert said == f"m.jsonl: 2 keywords in 2 of 3 rows, by {AUTO}"
     manifest = read(tmp_path, [{"text": TEXTS[2]}])
     said = describe_keywords("m.jsonl", manifest.rows, manifest.keyword_source)
-    assert "no keywords were found" in said and "other kinds of prompt; `pip install wordf" in said
+    assert (
+        "no keywords were found" in said
+        and "other kinds of prompt take that share of --prompts; `pip install wordf" in said
+    )
     assert describe_keywords("m.jsonl", manifest.rows, AS_GIVEN) == ""
 
 
