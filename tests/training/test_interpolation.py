@@ -359,7 +359,7 @@ def test_what_will_happen_and_what_it_costs_or_why_not_is_said_at_the_start(mate
         "score it. This takes as long as 2.0 evaluations"
     )
     few = plan_of([*material, "--out", str(tmp_path / "few"), "--eval-rows", "7"])
-    said = "best.pt will not be mixed with the weights before training: 7 dev rows are too few"
+    said = "best.pt will not be mixed with the weights before training: 7 dev rows of an"
     assert interpolation.describe_interpolation_plan(few).startswith(said)
     off = plan_of([*material, "--out", str(tmp_path / "off"), "--interpolate", "off"])
     assert interpolation.describe_interpolation_plan(off).endswith(": --interpolate off")

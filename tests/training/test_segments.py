@@ -1,5 +1,7 @@
 """Segments for training rows that have none."""
 
+import subprocess
+
 import pytest
 from helpers.audio import write_tone
 from helpers.manifests import write_manifest
@@ -7,6 +9,7 @@ from helpers.runs import assert_same_run, plan_of
 
 from whisper_ft.prepare import row_segments
 from whisper_ft.training.loop import train
+from whisper_ft.training.plan import SetupError
 
 TEXT = "one two three four five six seven eight"
 
@@ -41,8 +44,20 @@ def test_rows_in_which_none_are_found_are_named(flags, tmp_path, logged):
     write_manifest(manifest, [{"audio": "long0.wav", "text": text, "keywords": ["word"]}])
     assert not plan_of(flags).examples.rows[0].segments
     said = logged()
-    assert "1 row stay as they are, because no segments were found in them" in said
+    assert "no segments were found in 1 row, which will be one segment each" in said
     assert f"{manifest}:1: the text has 224 tokens" in said
+
+
+def test_rows_whose_audio_turns_out_unreadable_are_told_before_the_first_step(flags, tmp_path):
+    path = tmp_path / "long0.wav"
+    path.with_suffix(".flac").write_bytes(b"")
+    sound = path.with_suffix(".flac")
+    subprocess.run(["ffmpeg", "-y", "-loglevel", "error", "-i", path, sound], check=True)
+    sound.write_bytes(sound.read_bytes()[:-4000])
+    rows = [{"audio": sound.name, "text": TEXT, "keywords": ["two"]}]
+    manifest = write_manifest(tmp_path / "long.jsonl", rows)
+    with pytest.raises(SetupError, match=f"{manifest}:1: .*libsndfile cannot read it"):
+        plan_of(flags)
 
 
 def test_the_ends_within_packed_rows_are_known_if_those_of_each_part_are(flags, tmp_path):

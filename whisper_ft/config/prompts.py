@@ -29,6 +29,7 @@ class PromptSettings(KeywordSettings):
         metavar="MIN MAX",
         group="prompts",
         at_least=0,
+        at_most=1000,
     )
     respell: float = option(
         0.5,

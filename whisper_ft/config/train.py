@@ -279,6 +279,10 @@ class TrainConfig(PromptSettings, EvaluationSettings):
                 f"--train-weights: {len(self.train_weights)} numbers for {len(self.train)} "
                 "manifests of --train: give one number for each manifest"
             )
+        if self.max_steps is not None and (self.warmup or 0) >= self.max_steps:
+            problems.append(
+                f"--warmup: {self.warmup}: the run has {self.max_steps} steps: give fewer"
+            )
         if 0 < self.longform_minutes <= WINDOW_MINUTES:
             problems.append(
                 f"--longform-minutes: {self.longform_minutes:g}: recordings of one window of 30 s "

@@ -121,8 +121,11 @@ def log_mel(samples: Samples, n_mels: int) -> Tensor:
 
 
 def _describe_unreadable(path: Path, error: Exception) -> str:
+    if not path.exists():
+        return "no such file: restore it, or remove its row"
     what = str(error).rstrip(".").split(": ")[-1]
-    source, target = quote(path.name), quote(path.stem + ".flac")
+    converted = path.stem + (".converted.flac" if path.suffix == ".flac" else ".flac")
+    source, target = quote(path.name), quote(converted)
     return (
         f"libsndfile cannot read it ({what}): "
         f"convert it with: ffmpeg -i {source} -ar 16000 -ac 1 {target}"

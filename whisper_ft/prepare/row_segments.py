@@ -28,7 +28,8 @@ class RowSegments(NamedTuple):
     """The segments that were found, by the index of the row, and why there are none elsewhere."""
 
     segments: dict[int, tuple[Segment, ...]]
-    problems: list[Problem]
+    problems: list[Problem]  # of texts that decoding cannot write
+    unreadable: list[Problem]  # of audio
 
 
 def find_row_segments(model: Whisper, rows: Sequence[Row], cache: SegmentCache) -> RowSegments:
@@ -36,13 +37,14 @@ def find_row_segments(model: Whisper, rows: Sequence[Row], cache: SegmentCache) 
 
     The model should be the stock one, in float32 or, on a GPU, in float16; it stays on its device.
     What `cache` holds is not computed again, and what is found goes into it pass by pass. A row
-    whose audio cannot be read, or whose text decoding cannot write, is among the problems.
+    whose text decoding cannot write is among the problems, one whose audio cannot be read among the
+    `unreadable`.
     """
     model_hash = hash_weights(model)
     indices = [i for i, row in enumerate(rows) if row.text.strip() and not row.segments]
     indices.sort(key=lambda i: len(rows[i].text))  # texts of a pass are done at about the same time
     size = recordings_per_pass(model.dims, model.encoder.conv1.weight.dtype)
-    found = RowSegments({}, [])
+    found = RowSegments({}, [], [])
     bar: tqdm[int] = progress_bar(None, "finding segments", total=len(indices), unit="row")
     with bar:
         for start in range(0, len(indices), size):
@@ -74,7 +76,7 @@ def _find_batch(
                 found.segments[index] = known
         except (OSError, RowError) as error:
             what = str(error).removeprefix(f"{row.place}: ")
-            found.problems.append(Problem(row.place, what))
+            found.unreadable.append(Problem(row.place, what))
     texts: dict[int, KnownText] = {}
     for index, audio in samples.items():
         row = rows[index]

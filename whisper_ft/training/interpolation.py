@@ -21,6 +21,7 @@ from whisper_ft.evaluation.logged_interpolation import (
 )
 from whisper_ft.runtime.files import append_json_lines
 from whisper_ft.runtime.signals import StopRequest
+from whisper_ft.text.counts import format_count
 from whisper_ft.training.checkpoint import BEST
 from whisper_ft.training.halves import MIN_ROWS, halve
 from whisper_ft.training.log import METRICS, interpolation_of
@@ -45,7 +46,8 @@ def find_obstacle(config: TrainConfig, dev: PromptedRows) -> str:
         return "there are no --dev rows to choose a share by"
     if (n_rows := len(dev.rows)) < MIN_ROWS:
         return (
-            f"{n_rows} dev rows are too few to choose a share and to score it (at least {MIN_ROWS})"
+            f"{format_count(n_rows, 'dev row')} of an evaluation can't both choose a share and "
+            f"score it: give {MIN_ROWS} or more dev rows, and --eval-rows {MIN_ROWS} or more"
         )
     return ""
 

@@ -18,6 +18,7 @@ from whisper_ft.prepare.row_segments import find_row_segments
 from whisper_ft.runtime.files import segment_cache_path
 from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import Segment
+from whisper_ft.training.plan import SetupError
 
 LOGGER = logging.getLogger("whisper_ft")
 ROWS_AT_ONCE = 5_000  # that are objects in memory
@@ -27,8 +28,8 @@ MAX_NAMED = 5  # rows without segments in a warning
 def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
     """Return the rows with segments where they have none, found once and remembered.
 
-    Short rows stay as they are, and so do rows whose audio cannot be read, or whose text the model
-    cannot write.
+    Short rows stay as they are, and so do rows whose text the model cannot write. Raises
+    SetupError with the rows whose audio cannot be read.
     """
     wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
     if not wanted:
@@ -44,6 +45,8 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
         indices = wanted[start : start + ROWS_AT_ONCE]
         some = find_row_segments(stock, [rows[i] for i in indices], cache)
         found |= {indices[i]: segments for i, segments in some.segments.items()}
+        if some.unreadable:
+            raise SetupError([f"{problem.place}: {problem.what}" for problem in some.unreadable])
         problems += some.problems
     n_segments = format_count(sum(map(len, found.values())), "segment")
     LOGGER.info(
@@ -53,8 +56,8 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
     if problems:
         named = "\n".join(f"{problem.place}: {problem.what}" for problem in problems[:MAX_NAMED])
         LOGGER.warning(
-            f"{format_count(len(problems), 'row')} stay as they are, because no segments were "
-            f"found in them, such as\n{named}"
+            f"no segments were found in {format_count(len(problems), 'row')}, which will be one "
+            f"segment each:\n{named}"
         )
     return SegmentedRows(rows, found)
 

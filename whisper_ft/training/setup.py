@@ -20,6 +20,7 @@ from whisper_ft.data.augmentation import NO_AUGMENTATION
 from whisper_ft.data.dataset import Examples
 from whisper_ft.data.prompts import PromptPolicy
 from whisper_ft.data.respelling import Lexicon, Perturbation
+from whisper_ft.data.row import Row
 from whisper_ft.data.rows import row_keywords
 from whisper_ft.data.sampler import Sampler
 from whisper_ft.data.target_weights import TargetWeights
@@ -106,6 +107,8 @@ def assemble(
     if stock is not None:
         teacher = make_teacher(stock, config, resolved.device, resolved.amp_dtype)
         stock.to(resolved.device)
+    dev = dev_rows(config, rows.dev, rows.glossary)  # problems come before segments are found
+    others = other_rows(config, rows.others, rows.glossary)
     trained = order_training_rows(config, rows.train, vocabulary, stock)
     prepare_model(model, config, resolved.device)
     schedule = make_schedule(config, trained.sampler, model.dims)
@@ -118,8 +121,8 @@ def assemble(
         loaded=loaded,
         examples=make_examples(config, resolved, loaded, trained, rows.glossary, features),
         sampler=trained.sampler,
-        dev=dev_rows(config, rows.dev, rows.glossary),
-        others=other_rows(config, rows.others, rows.glossary),
+        dev=dev,
+        others=others,
         recordings=recordings_to_check(config, [row for part in rows.dev for row in part.rows]),
         train_sample=sample_training_rows(config, trained.rows, rows.glossary),
         keyword_source=rows.keyword_sources,
@@ -164,10 +167,18 @@ def make_examples(
 
 def has_terms(policy: PromptPolicy, rows: RunRows) -> bool:
     """Return whether prompts of the training rows can hold the keywords of their row."""
-    if not (policy.own or policy.keywords or policy.carried):
-        return False
+
+    def can_hold(row: Row) -> bool:
+        has_prompt = bool(row.prompt.strip())
+        is_own = bool(policy.own) and has_prompt
+        return is_own or bool(policy.keywords) or (bool(policy.carried) and bool(row.recording))
+
     parts = [manifest.rows for manifest in rows.train]
-    return any(row_keywords(part, index) for part in parts for index in range(len(part)))
+    return any(
+        row_keywords(part, index) and can_hold(part[index])
+        for part in parts
+        for index in range(len(part))
+    )
 
 
 def raise_problems(*problems: Sequence[str]) -> None:
