@@ -257,7 +257,7 @@ def test_a_manifest_of_before_keeps_its_audio(tmp_path, programs, prepare, write
     assert audio == [(tmp_path / "out" / row["audio"]).read_bytes() for row in before]
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes/manifest.jsonl").write_text("mine")
-    assert "exists and is not a manifest" in prepare("speak", "terms.txt", out="notes")[2]
+    assert "exists, and was not made by `prepare`" in prepare("speak", "terms.txt", out="notes")[2]
 
 
 @pytest.mark.parametrize("voice", ["espeak-ng/en-us+f3", "flite/slt", "hibari/heart"])

@@ -83,10 +83,13 @@ class ManifestWriter:
         """Open the files. Raises ValueError for a `manifest` that must not be replaced."""
         if manifest.is_dir() or (source is not None and manifest.resolve() == source.resolve()):
             raise ValueError(f"--out: {manifest}: is a folder or the source: name a new file")
-        if manifest.exists() and not _is_manifest(manifest):
-            raise ValueError(f"--out: {manifest}: exists and is not a manifest: name a new file")
         self.manifest = manifest
         self.notes_path = manifest.with_name(manifest.name + ".notes.txt")
+        if manifest.exists() and not (self.notes_path.exists() and _is_manifest(manifest)):
+            raise ValueError(
+                f"--out: {manifest}: exists, and was not made by `prepare`: name a new file, or "
+                "remove this one"
+            )
         manifest.parent.mkdir(parents=True, exist_ok=True)
         self._partial = manifest.with_name(manifest.name + ".partial")
         self._row_file = self._partial.open("w", encoding="utf-8")
@@ -174,6 +177,6 @@ class ManifestWriter:
 
 
 def _is_manifest(path: Path) -> bool:
-    """Return whether a file's first line is a manifest's row, so that it may be replaced."""
+    """Return whether a file's first line is a manifest's row."""
     with path.open("rb") as file:
         return parse_line(file.readline()).fields is not None
