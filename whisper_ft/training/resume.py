@@ -208,10 +208,11 @@ def check_unchanged(folder: Path, saved: RunConfig, now: RunConfig, *, strict: b
             ]
         )
     if now.keyword_source != saved.keyword_source:
+        glossary = f"the glossary {saved.settings.glossary}".rstrip()
         raise SetupError(
             [
                 f"--resume: {folder}: keywords were found by {saved.keyword_source} when the run "
-                f"began, and are found by {now.keyword_source} now: restore the glossary and the "
+                f"began, and are found by {now.keyword_source} now: restore {glossary} and the "
                 "version of wordfreq (or its absence), or start a new run"
             ]
         )
