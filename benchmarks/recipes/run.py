@@ -69,7 +69,7 @@ def train_once(args, flags, folder, seed):
 def score_all(args, checkpoints, shares, paths):
     """Decode mixtures of checkpoints and keep their samples; what is decoded is kept as it is."""
     for path in paths:
-        if path.exists() and json.loads(path.read_text())["manifests"] != args.score:
+        if path.exists() and json.loads(path.read_text()).get("manifests") != args.score:
             raise SystemExit(f"{path}: was scored on other manifests: give another --out")
     left = [(share, path) for share, path in zip(shares, paths, strict=True) if not path.exists()]
     if not left:
