@@ -279,7 +279,7 @@ class TrainConfig(PromptSettings, EvaluationSettings):
                 f"--train-weights: {len(self.train_weights)} numbers for {len(self.train)} "
                 "manifests of --train: give one number for each manifest"
             )
-        if self.max_steps is not None and (self.warmup or 0) >= self.max_steps:
+        if self.warmup and self.max_steps and self.warmup >= self.max_steps:
             problems.append(
                 f"--warmup: {self.warmup}: the run has {self.max_steps} steps: give fewer"
             )

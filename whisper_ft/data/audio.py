@@ -124,7 +124,7 @@ def _describe_unreadable(path: Path, error: Exception) -> str:
     if not path.exists():
         return "no such file: restore it, or remove its row"
     what = str(error).rstrip(".").split(": ")[-1]
-    converted = path.stem + (".converted.flac" if path.suffix == ".flac" else ".flac")
+    converted = path.stem + (".converted.flac" if path.suffix.lower() == ".flac" else ".flac")
     source, target = quote(path.name), quote(converted)
     return (
         f"libsndfile cannot read it ({what}): "

@@ -11,9 +11,8 @@ import regex
 
 from whisper_ft.text.terms import UNSPACED, normalize_text, reveals_text, term_count
 
-_UNSPACED = "".join(f"{chr(low)}-{chr(high)}" for low, high in UNSPACED)
 # A character of a script without spaces, or a run of others: a text with a term has its first one.
-KEY = regex.compile(rf"[{_UNSPACED}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{_UNSPACED}]]+", regex.VERSION1)
+KEY = regex.compile(rf"[{UNSPACED}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+", regex.VERSION1)
 
 
 @dataclass(frozen=True)

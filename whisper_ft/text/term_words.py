@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import regex
 
-from whisper_ft.text.terms import is_unspaced_letter, joins_word
+from whisper_ft.text.terms import UNSPACED_LETTER, joins_word
 
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]+")
 
@@ -49,7 +49,7 @@ class WordSet:
         for match in WORD.finditer(text):
             if match[0] in self:
                 yield FoundWord(match[0].casefold(), *match.span())
-            elif any(map(is_unspaced_letter, match[0])):
+            elif UNSPACED_LETTER.search(match[0]):
                 yield from self._find_within(text, *match.span())
 
     def _find_within(self, text: str, start: int, end: int) -> Iterator[FoundWord]:

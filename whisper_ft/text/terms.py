@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 # Scripts without spaces between words, and Korean, which attaches particles to words: in these, a
 # letter beside a term does not make it part of a longer word.
-UNSPACED = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Burmese
-    (0x1780, 0x17FF),  # Khmer
-    (0x3040, 0x30FF),  # kana
-    (0x3400, 0x9FFF),  # Han
-    (0xAC00, 0xD7AF),  # Hangul
+UNSPACED = (  # a character class
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f"  # Burmese
+    "\u1780-\u17ff"  # Khmer
+    "\u3040-\u30ff"  # kana
+    "\u3400-\u9fff"  # Han
+    "\uac00-\ud7af"  # Hangul
 )
+UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 LEAK_WORDS, LEAK_LETTERS = 4, 20  # a text this long hardly occurs in another one by chance
 
 
@@ -39,11 +41,6 @@ def term_count(term: str, text: str, *, cased: bool = True) -> int:
     return count
 
 
-def is_unspaced_letter(letter: str) -> bool:
-    """Return whether a letter beside a term does not make it part of a longer word."""
-    return any(low <= ord(letter) <= high for low, high in UNSPACED)
-
-
 def reveals_text(prompt: str, text: str) -> bool:
     """Return whether a prompt contains a transcript, which training could then learn to copy.
 
@@ -60,6 +57,6 @@ def is_distinctive(text: str) -> bool:
 
 def joins_word(neighbour: str, edge: str) -> bool:
     """Return whether a term's edge and the character beside it belong to one word."""
-    if not neighbour or is_unspaced_letter(neighbour) or is_unspaced_letter(edge):
+    if not neighbour or UNSPACED_LETTER.search(neighbour + edge):
         return False
     return unicodedata.category(neighbour)[0] in "LMN" and unicodedata.category(edge)[0] in "LMN"

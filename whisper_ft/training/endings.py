@@ -100,16 +100,16 @@ def _failure_message(run: Run, error: Exception, command: str) -> str | None:
             f"Stopped after step {step}: {cause}\n"
             f"{_left(run)}. Free disk space, or fix the cause, then resume with:\n  {resume}"
         )
-    if isinstance(error, NonFiniteError):
-        advice = (
-            "Check any rows named here first, then start a new run with a lower --lr, or --amp off."
-        )
-    elif run.trained() and is_out_of_memory(error):
+    if run.trained() and is_out_of_memory(error):
         return (
             f"All {step} steps are taken and saved, but what follows them needs more memory: "
             f"{describe_out_of_memory(error)}\nFree some, then resume with:\n  {resume}\n"
             "or leave out what needs it (mixing with the weights before training, whole "
             f"recordings):\n  {resume} --interpolate off --longform-minutes 0"
+        )
+    if isinstance(error, NonFiniteError):
+        advice = (
+            "Check any rows named here first, then start a new run with a lower --lr, or --amp off."
         )
     elif isinstance(error, OutOfMemoryError) or is_out_of_memory(error):
         advice = f"{_memory_needs(run)}: start a new run, in another --out, with one of these"
