@@ -32,10 +32,16 @@ class RowSegments(NamedTuple):
     unreadable: list[Problem]  # of audio
 
 
-def find_row_segments(model: Whisper, rows: Sequence[Row], cache: SegmentCache) -> RowSegments:
+def find_row_segments(
+    model: Whisper,
+    rows: Sequence[Row],
+    cache: SegmentCache,
+    amp_dtype: torch.dtype | None = None,
+) -> RowSegments:
     """Return the segments that a model would write for each row that has a text and no segments.
 
     The model should be the stock one, in float32 or, on a GPU, in float16; it stays on its device.
+    Its encoder, which takes most of the time, computes in `amp_dtype`; None is the model's own.
     What `cache` holds is not computed again, and what is found goes into it pass by pass. A row
     whose text decoding cannot write is among the problems, one whose audio cannot be read among the
     `unreadable`.
@@ -49,7 +55,7 @@ def find_row_segments(model: Whisper, rows: Sequence[Row], cache: SegmentCache) 
     with bar:
         for start in range(0, len(indices), size):
             batch = indices[start : start + size]
-            _find_batch(model, rows, batch, cache, model_hash, found)
+            _find_batch(model, rows, batch, cache, amp_dtype, model_hash, found)
             bar.update(len(batch))
     return found
 
@@ -59,6 +65,7 @@ def _find_batch(
     rows: Sequence[Row],
     indices: Sequence[int],
     cache: SegmentCache,
+    amp_dtype: torch.dtype | None,
     model_hash: str,
     found: RowSegments,
 ) -> None:
@@ -68,7 +75,7 @@ def _find_batch(
     for index in indices:
         row = rows[index]
         try:
-            keys[index] = segment_key(row, row.text, model_hash, METHOD)
+            keys[index] = segment_key(row, row.text, model_hash, METHOD, str(amp_dtype))
             known = cache.get(keys[index])
             if known is None:
                 samples[index], _ = read_row_audio(row, timestamps=True)
@@ -87,15 +94,19 @@ def _find_batch(
             found.problems.append(Problem(row.place, str(error)))
     if not texts:
         return
-    features = _encode(model, [samples[index] for index in texts])
+    features = _encode(model, [samples[index] for index in texts], amp_dtype)
     new = dict(zip(texts, find_segments(model, [*texts.values()], features), strict=True))
     cache.add({keys[index]: segments for index, segments in new.items()})
     found.segments.update(new)
 
 
 @torch.no_grad()
-def _encode(model: Whisper, samples: Sequence[Samples]) -> torch.Tensor:
+def _encode(
+    model: Whisper, samples: Sequence[Samples], amp_dtype: torch.dtype | None
+) -> torch.Tensor:
     """Return the encoder's output [R, n_audio_ctx, n_audio_state] for R rows' audio."""
     mel = torch.stack([log_mel(audio, model.dims.n_mels) for audio in samples])
-    features: torch.Tensor = model.encoder(mel.to(model.device, model.encoder.conv1.weight.dtype))
-    return features
+    device, dtype = model.device, model.encoder.conv1.weight.dtype
+    with torch.autocast(device.type, dtype=amp_dtype, enabled=amp_dtype is not None):
+        features: torch.Tensor = model.encoder(mel.to(device, dtype))
+    return features.to(dtype)

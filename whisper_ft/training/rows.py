@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from whisper.model import Whisper
 
 from whisper_ft.config.train import TrainConfig
@@ -112,17 +113,19 @@ def order_training_rows(
     checked: Sequence[CheckedManifest],
     vocabulary: Vocabulary,
     stock: Whisper | None,
+    amp_dtype: torch.dtype | None,
 ) -> TrainingRows:
     """Find segments and pack the rows as the settings say, and order them by weight and language.
 
-    `stock` is the model before training, which finds the segments; without it none are found.
+    `stock` is the model before training, which finds the segments; without it none are found. Its
+    encoder computes in `amp_dtype`.
     """
     manifests: list[Sequence[Row]] = []
     languages: list[tuple[str, ...]] = []
     for manifest in checked:
         rows = manifest.rows
         if config.segments == "auto" and stock is not None:
-            rows = add_segments(rows, stock)
+            rows = add_segments(rows, stock, amp_dtype)
         if config.pack == "off":
             manifests.append(rows)
             languages.append(manifest.languages)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+import torch
 from whisper.model import Whisper
 
 from whisper_ft.data.row import ONE_SEGMENT_SECONDS, Problem, Row
@@ -25,11 +26,13 @@ ROWS_AT_ONCE = 5_000  # that are objects in memory
 MAX_NAMED = 5  # rows without segments in a warning
 
 
-def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
+def add_segments(
+    rows: Sequence[Row], stock: Whisper, amp_dtype: torch.dtype | None
+) -> Sequence[Row]:
     """Return the rows with segments where they have none, found once and remembered.
 
-    Short rows stay as they are, and so do rows whose text the model cannot write. Raises
-    SetupError with the rows whose audio cannot be read.
+    Short rows stay as they are, and so do rows whose text the model cannot write. `amp_dtype` is
+    the precision of the run. Raises SetupError with the rows whose audio cannot be read.
     """
     wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
     if not wanted:
@@ -43,7 +46,7 @@ def add_segments(rows: Sequence[Row], stock: Whisper) -> Sequence[Row]:
     problems: list[Problem] = []
     for start in range(0, len(wanted), ROWS_AT_ONCE):
         indices = wanted[start : start + ROWS_AT_ONCE]
-        some = find_row_segments(stock, [rows[i] for i in indices], cache)
+        some = find_row_segments(stock, [rows[i] for i in indices], cache, amp_dtype)
         found |= {indices[i]: segments for i, segments in some.segments.items()}
         if some.unreadable:
             raise SetupError([f"{problem.place}: {problem.what}" for problem in some.unreadable])

@@ -106,10 +106,10 @@ def assemble(
     teacher = None
     if stock is not None:
         teacher = make_teacher(stock, config, resolved.device, resolved.amp_dtype)
-        stock.to(resolved.device)
+        use_fast_layers(stock.to(resolved.device))
     dev = dev_rows(config, rows.dev, rows.glossary)  # problems come before segments are found
     others = other_rows(config, rows.others, rows.glossary)
-    trained = order_training_rows(config, rows.train, vocabulary, stock)
+    trained = order_training_rows(config, rows.train, vocabulary, stock, resolved.amp_dtype)
     prepare_model(model, config, resolved.device)
     schedule = make_schedule(config, trained.sampler, model.dims)
     features = choose_features(config, resolved, model, trained, schedule)
