@@ -104,7 +104,12 @@ def test_found_keywords_take_no_python_object_per_row(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(b"", "holds no term"), (b"\xff\xfe", "not UTF-8"), (None, "no such file")],
+    [
+        (b"", "holds no term"),
+        (b"\xff\xfe", "not UTF-8"),
+        ("Zalvexo".encode("utf-16-le"), "not UTF-8"),
+        (None, "no such file"),
+    ],
 )
 def test_a_glossary_that_cannot_be_read_is_told_with_the_remedy(tmp_path, content, problem):
     path = tmp_path / "terms.txt"
@@ -129,3 +134,13 @@ def test_what_was_found_is_said_and_so_is_what_happens_without(tmp_path):
 
 def test_sources_of_several_manifests_are_each_named_once():
     assert join_sources(["b", "a", "b"]) == "a / b" and join_sources([]) == AS_GIVEN
+
+
+def test_a_glossary_of_which_no_text_holds_a_term_is_told(tmp_path, caplog):
+    rows = [{"audio": "a.wav", "text": "Call Zalvexo."}]
+    read(tmp_path, rows, glossary=write_terms(tmp_path, "Zalvexo"))
+    assert not caplog.messages
+    read(tmp_path, rows, glossary=write_terms(tmp_path, '["Zalvexo",', '"Quill"]'))
+    assert (
+        "no text of" in caplog.text and "one of its 2 terms: is it one term a line" in caplog.text
+    )

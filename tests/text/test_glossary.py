@@ -44,3 +44,12 @@ def test_a_term_is_written_in_the_case_of_other_texts():
 def test_what_any_list_finds_in_any_text_occurs_there(lines, text):
     text = f"{text} {' '.join(lines)}"
     assert all(term_count(term, text) for term in Glossary.of_lines(lines).find(text))
+
+
+def test_terms_that_begin_alike_are_looked_up_by_their_rarest_word():
+    glossary = Glossary.of_lines([f"Acme {i} unit" for i in range(1000)])
+    assert len(glossary._by_key) == 1000
+    assert glossary.find("Send an Acme 7 unit, not the Acme 12 unit.") == (
+        "Acme 7 unit",
+        "Acme 12 unit",
+    )

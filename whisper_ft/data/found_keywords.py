@@ -6,6 +6,7 @@ and beside any other manifest.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from whisper_ft.text.keywords import RULES_VERSION, CorpusLanguage, find_keyword
 from whisper_ft.text.terms import term_count
 from whisper_ft.text.word_rarity import wordfreq_version
 
+LOGGER = logging.getLogger("whisper_ft")
 AS_GIVEN = "manifest"  # the source of keywords where none were looked for
 MAX_COUNTED = 200_000  # rows whose words are counted
 MIN_ROWS_FOR_BAR = 50_000
@@ -59,6 +61,8 @@ def read_keyword_rules(keywords: str = "auto", glossary: str | Path = "") -> Key
         terms = Glossary.of_lines(path.read_text(encoding="utf-8-sig").splitlines())
     except UnicodeDecodeError:
         raise ValueError(f"--glossary: {path}: not UTF-8: {remedy}") from None
+    if any("\0" in term for term in terms.terms):  # UTF-16 without its mark
+        raise ValueError(f"--glossary: {path}: not UTF-8: {remedy}")
     if not terms.terms:
         raise ValueError(f"--glossary: {path}: holds no term: {remedy}")
     return KeywordRules(keywords == "auto", terms)
@@ -75,6 +79,7 @@ def add_keywords(table: RowTable, rules: KeywordRules) -> str:
         return AS_GIVEN
     corpora = _count_words(table) if auto else {}
     found, n_rows = PackedTerms(), len(table.line_numbers)
+    n_held = 0  # rows whose text holds a term of the glossary
     for number in progress_bar(
         range(n_rows),
         f"finding keywords in {table.path.name}",
@@ -82,12 +87,20 @@ def add_keywords(table: RowTable, rules: KeywordRules) -> str:
         hidden=n_rows < MIN_ROWS_FOR_BAR,
     ):
         fields = table[number]
-        terms = (*fields.keywords, *rules.glossary.find(fields.text))
+        of_glossary = rules.glossary.find(fields.text)
+        n_held += bool(of_glossary)
+        terms = (*fields.keywords, *of_glossary)
         if auto and not fields.prompt.strip():
             others = find_keywords(fields.text, corpora[_language(fields.language, fields.task)])
             terms += tuple(term for term in others if not _overlaps(term, terms))
         found.append(tuple(dict.fromkeys(terms)))
     table.found_keywords = found
+    if rules.glossary.terms and n_rows and not n_held:
+        LOGGER.warning(
+            f"--glossary: no text of {table.path} holds one of its "
+            f"{format_count(len(rules.glossary.terms), 'term')}: is it one term a line, spelled as "
+            "in the texts?"
+        )
     return _describe_source(auto, rules.glossary)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ import regex
 
 from whisper_ft.text.terms import UNSPACED, normalize_text, reveals_text, term_count
 
-# A character of a script without spaces, or a run of others: a text with a term has its first one.
+# A character of a script without spaces, or a run of others. A text with a term has all its keys.
 KEY = regex.compile(rf"[{UNSPACED}]|[[\p{{L}}\p{{M}}\p{{N}}]--[{UNSPACED}]]+", regex.VERSION1)
 
 
@@ -26,9 +26,10 @@ class Glossary:
     def of_lines(cls, lines: Iterable[str]) -> Glossary:
         """Make a glossary of lines with one term each; empty ones and repetitions are left out."""
         terms = tuple(dict.fromkeys(filter(None, map(normalize_text, lines))))
+        counts = Counter(key for term in terms for key in set(_keys(term)))
         by_key: defaultdict[str, list[str]] = defaultdict(list)
-        for term in terms:
-            by_key[_keys(term)[0]].append(term)
+        for term in terms:  # by its rarest key, as many terms may begin alike
+            by_key[min(_keys(term), key=counts.__getitem__)].append(term)
         return cls(terms, {key: tuple(some) for key, some in by_key.items()})
 
     @property
