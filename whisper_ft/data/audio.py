@@ -39,9 +39,9 @@ def probe(path: Path) -> AudioInfo:
     """Read a file's header. Raises ValueError, with the remedy, if there is no audio to read."""
     if not path.is_file():
         what = "not a file" if path.exists() else "no such file"
-        raise ValueError(f"{what}: correct the path, or remove the row")
+        raise ValueError(f"{what}: correct the path")
     if path.stat().st_size == 0:
-        raise ValueError("an empty file: restore it or remove the row")
+        raise ValueError("an empty file: restore it")
     stamp = file_stamp(path)
     try:
         info = soundfile.info(path)
@@ -55,7 +55,7 @@ def probe(path: Path) -> AudioInfo:
             "second can be read: check that it is audio"
         )
     if info.frames <= 0:
-        raise ValueError("holds no samples: restore it or remove the row")
+        raise ValueError("holds no samples: restore it")
     return AudioInfo(info.samplerate, info.frames, info.channels, stamp)
 
 
@@ -122,7 +122,7 @@ def log_mel(samples: Samples, n_mels: int) -> Tensor:
 
 def _describe_unreadable(path: Path, error: Exception) -> str:
     if not path.exists():
-        return "no such file: restore it, or remove its row"
+        return "no such file: restore it"
     what = str(error).rstrip(".").split(": ")[-1]
     converted = path.stem + (".converted.flac" if path.suffix.lower() == ".flac" else ".flac")
     source, target = quote(path.name), quote(converted)

@@ -70,7 +70,7 @@ def align_recording(
     try:
         duration = probe(audio).duration
     except ValueError as error:
-        raise ValueError(f"{audio}: {str(error).replace(', or remove the row', '')}") from None
+        raise ValueError(f"{audio}: {error}") from None
     loaded = load(model, pick_device(device))
     vocabulary = vocabulary_from_dims(loaded.model.dims)
     if problem := vocabulary.language_problem(language):

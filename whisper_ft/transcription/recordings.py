@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -122,8 +121,7 @@ def _are_short(paths: Sequence[Path]) -> list[bool]:
         try:
             is_short.append(n_mel_frames(probe(path).duration) <= N_FRAMES)
         except ValueError as error:
-            what = re.sub(",? or remove the row$", "", str(error))  # there are no rows here
-            problems.append(f"{path}: {what}")
+            problems.append(f"{path}: {error}")
     if problems:
         raise ValueError("\n".join(problems))
     return is_short

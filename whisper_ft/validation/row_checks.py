@@ -54,7 +54,7 @@ def language_code(language: str) -> str:
 
 def _audio_problems(row: Row, header: AudioInfo | str) -> list[str]:
     if isinstance(header, str):
-        return [f"audio: {row.audio}: {header}"]
+        return [f"audio: {row.audio}: {header}, or remove the row"]
     if row.start >= header.duration:
         return [f"start: {row.start}: {row.audio} ends at {header.duration:.3f} s: correct it"]
     if row.end is not None and row.end > header.duration + CUT_SLACK:
