@@ -19,3 +19,10 @@ def test_only_a_manifest_is_written_anew(tmp_path, prepare):
     status, rows, said = prepare("noises", "noise", "--rows", "30", out="noise/out.jsonl")
     assert status == 0 and "0 notes" in said  # neither its own files nor the silence it wrote
     assert {row["audio"] for row in rows} == {"hum.wav", "out.silence.flac"}
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, prepare):
+    write_tone(tmp_path / "noise/hum.wav", 3.0)
+    (tmp_path / "file").write_text("no folder")
+    status, _, said = prepare("noises", "noise", out="file/out.jsonl")
+    assert status == 2 and "--out: " in said and "cannot be written" in said

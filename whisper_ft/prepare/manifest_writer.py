@@ -64,13 +64,18 @@ class PrepareResult:
     most_common: tuple[tuple[str, int], ...]  # kinds of notes and how often each occurred
 
     def summary(self) -> str:
-        """Return the numbers of rows and notes, the first notes and the most common kinds."""
+        """Return the first notes, the most common kinds, and the numbers of rows and notes."""
+        rows = format_count(self.n_rows, "row") if self.n_rows else "not written: no row"
+        notes = format_count(self.n_notes, "note")
+        return "\n".join([*self.describe_notes(), f"{self.manifest}: {rows}, {notes}"])
+
+    def describe_notes(self) -> list[str]:
+        """Return the first notes, and the most common kinds if there are more."""
         lines = [*self.first_notes]
         if self.n_notes > N_SHOWN:
             lines += [f"... and {self.n_notes - N_SHOWN} more in {self.notes}; most common:"]
             lines += [f"{n:8}  {kind}" for kind, n in self.most_common]
-        counts = f"{format_count(self.n_rows, 'row')}, {format_count(self.n_notes, 'note')}"
-        return "\n".join([*lines, f"{self.manifest}: {counts}"])
+        return lines
 
 
 class ManifestWriter:
@@ -90,10 +95,15 @@ class ManifestWriter:
                 f"--out: {manifest}: exists, and was not made by `prepare`: name a new file, or "
                 "remove this one"
             )
-        manifest.parent.mkdir(parents=True, exist_ok=True)
         self._partial = manifest.with_name(manifest.name + ".partial")
-        self._row_file = self._partial.open("w", encoding="utf-8")
-        self._note_file = self.notes_path.open("w", encoding="utf-8", errors="backslashreplace")
+        try:
+            manifest.parent.mkdir(parents=True, exist_ok=True)
+            self._row_file = self._partial.open("w", encoding="utf-8")
+            self._note_file = self.notes_path.open("w", encoding="utf-8", errors="backslashreplace")
+        except OSError as error:
+            raise ValueError(
+                f"--out: {error.filename}: cannot be written ({error.strerror}): name another place"
+            ) from None
         self._kinds: Counter[str] = Counter()
         self._n_notes = 0
         self._first_notes: list[str] = []

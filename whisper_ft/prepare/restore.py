@@ -60,9 +60,10 @@ def restore_manifest(
                 n_restored += not problem
             writer.add(_to_manifest_row(row), row.place)
         if not n_restored:
+            notes = "\n".join(writer.result().describe_notes())
             raise ValueError(
-                f"{writer.result().summary()}\n{manifest}: no row could be restored: is --language "
-                "right, and are the audio files those of the texts?"
+                f"{notes}\n{manifest}: no row could be restored, so {out} is not written: is "
+                "--language right, and are the audio files those of the texts?"
             )
     return writer.result()
 
