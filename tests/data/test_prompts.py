@@ -7,7 +7,13 @@ import pytest
 from helpers.manifests import NAMED_ROWS, row
 from helpers.prompts import TALK, draw_prompt, draw_prompts, prompt_text
 
-from whisper_ft.data.prompts import PromptPolicy, format_coverage, parse_policy, prompt_coverage
+from whisper_ft.data.prompts import (
+    PromptPolicy,
+    describe_few_terms,
+    format_coverage,
+    parse_policy,
+    prompt_coverage,
+)
 
 
 def test_kinds_are_drawn_at_their_rates_and_the_rest_get_none(english):
@@ -80,6 +86,17 @@ def test_coverage_counts_the_rows_with_each_kind_that_is_drawn():
         "rows with each kind of prompt, of 3: own 1, keywords 2"
     )
     assert format_coverage(PromptPolicy(wrong=0.5), rows) == ""
+    assert format_coverage(PromptPolicy(), rows) == "--prompts gives no prompts: training uses none"
     assert format_coverage(PromptPolicy(own=0.5, style=0.1), rows[2:]) == (
         "no row has a prompt of the kinds own, style: training will use no prompts of these kinds"
     )
+
+
+def test_lists_that_rows_have_too_few_terms_for_are_told():
+    rows = [row(f"Call {name}.", keywords=(name,)) for name in ("Reid", "Vandel", "Vandel")]
+    lists = PromptPolicy(keywords=0.5, distractors=(2, 4))
+    assert "all rows together have only 2 different keywords" in describe_few_terms(lists, rows)
+    assert describe_few_terms(replace(lists, distractors=(1, 4)), rows) == ""
+    assert describe_few_terms(replace(lists, glossary=("Quill",)), rows) == ""
+    assert describe_few_terms(replace(lists, keywords=0.0), rows) == ""
+    assert describe_few_terms(lists, [row("Call.")]) == ""  # the coverage says that none has any

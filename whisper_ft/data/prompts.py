@@ -11,6 +11,9 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.prompt_kinds import RIGHT_KINDS, Prompt, PromptDraw, previous_rows
 from whisper_ft.data.row import Row
+from whisper_ft.data.rows import row_keywords
+from whisper_ft.text.counts import format_count
+from whisper_ft.text.terms import normalize_text
 
 KINDS = (*RIGHT_KINDS, "wrong")
 MAX_COUNTED = 20_000  # rows whose kinds of prompt are counted for a summary
@@ -99,11 +102,11 @@ def prompt_coverage(policy: PromptPolicy, rows: Sequence[Row], every: int = 1) -
 
 
 def format_coverage(policy: PromptPolicy, rows: Sequence[Row]) -> str:
-    """Return `prompt_coverage` of at most MAX_COUNTED rows as a line; "" for no right kind."""
+    """Return `prompt_coverage` of at most MAX_COUNTED rows as a line; "" where all are wrong."""
     every = -(-len(rows) // MAX_COUNTED) or 1
     counts = prompt_coverage(policy, rows, every)
     if not counts:
-        return ""
+        return "" if policy.wrong else "--prompts gives no prompts: training uses none"
     if not any(counts.values()):
         return (
             f"no row has a prompt of the kinds {', '.join(counts)}: training will use no prompts "
@@ -111,6 +114,25 @@ def format_coverage(policy: PromptPolicy, rows: Sequence[Row]) -> str:
         )
     listed = ", ".join(f"{kind} {n}" for kind, n in counts.items())
     return f"rows with each kind of prompt, of {len(range(0, len(rows), every))}: {listed}"
+
+
+def describe_few_terms(policy: PromptPolicy, rows: Sequence[Row]) -> str:
+    """Return a warning if rows and glossary hold too few terms for lists; "" for enough."""
+    fewest = policy.distractors[0]
+    if not policy.keywords:
+        return ""
+    terms = {normalize_text(term, cased=False) for term in policy.glossary}
+    for index in range(len(rows)):
+        terms.update(normalize_text(term, cased=False) for term in row_keywords(rows, index))
+        if len(terms) > fewest:
+            return ""
+    if not terms:  # the coverage of kinds says so
+        return ""
+    return (
+        f"--distractors: {fewest} at least: all rows together have only "
+        f"{format_count(len(terms), 'different keyword')}, so lists are shorter and much alike: "
+        "add rows with other keywords, or a --glossary"
+    )
 
 
 def example_rng(seed: int, pass_number: int, index: int) -> random.Random:

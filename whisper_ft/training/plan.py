@@ -13,7 +13,7 @@ import torch
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.dataset import Examples
 from whisper_ft.data.feature_cache import feature_bytes
-from whisper_ft.data.prompts import format_coverage
+from whisper_ft.data.prompts import describe_few_terms, format_coverage
 from whisper_ft.data.respelling import format_perturbation
 from whisper_ft.data.sampler import Sampler
 from whisper_ft.evaluation.conditions import PromptedRows
@@ -110,6 +110,8 @@ def describe_plan(plan: Plan) -> str:
     ]
     if prompts := format_coverage(plan.examples.policy, plan.examples.rows):
         lines.append(prompts)
+    if few := describe_few_terms(plan.examples.policy, plan.examples.rows):
+        lines.append(few)
     if respelled := format_perturbation(plan.examples.perturbation, plan.examples.rows):
         lines.append(respelled)
     if n_dev := len(plan.dev.rows):

@@ -8,7 +8,12 @@ from typing import Any
 
 from whisper_ft.data.found_keywords import AS_WRITTEN, KeywordRules
 from whisper_ft.data.manifest import read_manifest
-from whisper_ft.data.prompts import PromptPolicy, format_coverage, prompt_coverage
+from whisper_ft.data.prompts import (
+    PromptPolicy,
+    describe_few_terms,
+    format_coverage,
+    prompt_coverage,
+)
 from whisper_ft.data.rows import JoinedRows
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.validation.audio_checks import check_audio
@@ -95,4 +100,6 @@ def format_report(report: CheckReport, *, all_warnings: bool) -> Iterator[str]:
     for summary in report.manifests:
         yield from format_summary(summary, all_warnings=all_warnings)
     if line := format_coverage(report.policy, report.rows):
+        yield line
+    if line := describe_few_terms(report.policy, report.rows):
         yield line
