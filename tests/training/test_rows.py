@@ -30,6 +30,24 @@ def test_a_score_that_dev_rows_lack_cannot_choose(argv, corpus):
         plan_of([*argv, "--best-by", "keyword_recall", "--keywords", "off"])
 
 
+def test_dev_rows_that_are_training_rows_are_told(argv, corpus, logged):
+    plan_of(argv)
+    assert "share audio or words" not in logged()
+    argv[argv.index("--out") + 1] += "-leaked"
+    argv[argv.index("--dev") + 1] = str(corpus[0])
+    plan_of(argv)
+    assert "5 of 5 rows share audio or words with training rows" in logged()
+
+
+def test_what_is_wrong_with_dev_rows_comes_with_all_other_problems(argv, corpus):
+    rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
+    write_manifest(corpus[1], [{"audio": row["audio"], "text": row["text"]} for row in rows])
+    flags = ["--best-by", "b_wer", "--keywords", "off", "--prompts", "own=2", "--epochs", "0"]
+    with pytest.raises(ValueError, match="--best-by") as problems:
+        plan_of([*argv, *flags])
+    assert "--prompts: " in str(problems.value) and "--epochs: " in str(problems.value)
+
+
 def without_keywords(path, text=None):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     write_manifest(path, [{"audio": row["audio"], "text": text or row["text"]} for row in rows])

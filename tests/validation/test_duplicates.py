@@ -6,7 +6,7 @@ import soundfile
 from helpers.audio import tone
 from helpers.validation import write_and_check
 
-from whisper_ft.validation.duplicates import compare_manifests
+from whisper_ft.validation.duplicates import compare_manifests, describe_shared_rows
 
 
 def test_rows_that_an_earlier_manifest_contains_have_a_warning(folder):
@@ -78,3 +78,22 @@ def test_another_channel_is_other_audio(folder):
         for i, n in enumerate(("Ann", "Bo"))
     ]
     assert compare_manifests([checked.rows for checked in both]) == [[], []]
+
+
+def test_dev_rows_that_are_training_rows_are_counted_and_one_is_named(folder):
+    texts = ("Hello there, Ann.", "How are you?", "Good bye to everyone here.")
+    train = write_and_check(
+        folder, *[{"audio": f"{i}.wav", "text": text} for i, text in enumerate(texts)], name="t"
+    )
+    dev = write_and_check(
+        folder,
+        {"audio": "a.wav", "end": 1.0, "text": "Something else."},
+        {"audio": "1.wav", "text": "How are you?"},
+        {"audio": "a.wav", "text": texts[2]},
+        name="d",
+    )
+    assert describe_shared_rows(dev.rows[:1], [train.rows]) == ""
+    assert describe_shared_rows([], [train.rows]) == ""
+    said = describe_shared_rows(dev.rows, [train.rows[:1], train.rows[1:]])
+    assert said.startswith("--dev: 2 of 3 rows share audio or words with training rows")
+    assert f"'{folder}/d:2' with '{folder}/t:2'" in said

@@ -296,6 +296,8 @@ class TrainConfig(PromptSettings, EvaluationSettings):
             problems.append(
                 "--others: without --dev rows nothing is chosen: add --dev, or leave this out"
             )
+        if self.others and self.interpolate == "off" and not self.resume:
+            problems.append("--others: only --interpolate auto uses it: leave one of the two out")
         if self.feature_cache and not self.encoder_is_frozen:
             problems.append(
                 f"--feature-cache: {self.feature_cache}: the output of an encoder in training "

@@ -23,6 +23,7 @@ from whisper_ft.text.counts import format_count
 from whisper_ft.training.halves import MIN_ROWS
 from whisper_ft.training.segments import add_segments
 from whisper_ft.validation.checks import CheckedManifest, check_manifest, log_keywords
+from whisper_ft.validation.duplicates import describe_shared_rows
 
 LOGGER = logging.getLogger("whisper_ft")
 MAX_DRAWS = 20  # for each training row that is wanted for a sample
@@ -84,6 +85,9 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
                 _log_skipped(path, found)
             else:
                 problems += map(str, found.problems)
+    dev = JoinedRows([manifest.rows for manifest in checked["dev"]])
+    if shared := describe_shared_rows(dev, [manifest.rows for manifest in checked["train"]]):
+        LOGGER.warning(shared)
     return RunRows(
         train=tuple(checked["train"]),
         dev=tuple(checked["dev"]),
@@ -169,6 +173,17 @@ def other_rows(
             f"{MIN_ROWS} or more (and as many --eval-rows), or leave this out"
         )
     return prompted
+
+
+def choice_problems(config: TrainConfig, rows: RunRows) -> list[str]:
+    """Return why the rows of evaluations cannot choose a checkpoint."""
+    problems = []
+    for draw, checked in ((dev_rows, rows.dev), (other_rows, rows.others)):
+        try:
+            draw(config, checked, rows.glossary)
+        except ValueError as error:
+            problems.append(str(error))
+    return problems
 
 
 def _prompted_rows(

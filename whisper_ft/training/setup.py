@@ -41,6 +41,7 @@ from whisper_ft.training.plan import Plan, Schedule, SetupError
 from whisper_ft.training.rows import (
     RunRows,
     TrainingRows,
+    choice_problems,
     dev_rows,
     order_training_rows,
     other_rows,
@@ -76,6 +77,7 @@ def make_plan(config: TrainConfig) -> Plan:
         [NO_TERMS] if config.learn == "terms" and not (found or rows.problems) else [],
         [f"--model: {problem}" for problem in model_problems],
         rows.problems,
+        [] if rows.problems else choice_problems(config, rows),
         folder_problems(folder),
         resolved.problems,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,40 +11,77 @@ from pathlib import Path
 from typing import NamedTuple
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
+from whisper_ft.text.counts import format_count
 from whisper_ft.text.terms import is_distinctive, normalize_text
 
 
 def compare_manifests(manifests: Sequence[Sequence[Row]]) -> list[list[Problem]]:
     """Return each manifest's warnings: rows that share audio or words with earlier manifests."""
-    audio_index = _AudioIndex()
-    place_by_words: dict[tuple[str, str], str] = {}  # by (speaker, text)
+    index = _RowIndex()
     warnings: list[list[Problem]] = []
     for number, rows in enumerate(manifests, start=1):
-        warnings.append([])
-        for row in rows if number > 1 else ():
-            message = _audio_warning(row, audio_index) or _text_warning(row, place_by_words)
-            if message:
-                warnings[-1].append(Problem(row.place, message))
-        if number == len(manifests):  # nothing is compared with the last one
-            break
-        audio_index.add(rows)
-        for row in rows:
-            text = normalize_text(row.text, cased=False)
-            if row.speaker or is_distinctive(text):  # anyone may say yes
-                place_by_words.setdefault((row.speaker, text), row.place)
+        found = ((row, index.find(row)) for row in (rows if number > 1 else ()))
+        warnings.append([Problem(row.place, str(shared)) for row, shared in found if shared])
+        if number < len(manifests):  # nothing is compared with the last one
+            index.add(rows)
     return warnings
 
 
-def _audio_warning(row: Row, audio_index: _AudioIndex) -> str:
-    shared = audio_index.largest_overlap(row)
-    return f"audio: {shared.seconds:.1f} s of it are also in '{shared.place}'" if shared else ""
+def describe_shared_rows(dev: Sequence[Row], train: Sequence[Sequence[Row]]) -> str:
+    """Return a warning about dev rows that are training rows too; "" if none is.
+
+    Only the dev rows, of which there are fewer, are kept in memory.
+    """
+    index = _RowIndex()
+    index.add(dev)
+    pairs: dict[str, str] = {}  # places of dev rows, and of training rows that share with them
+    for row in itertools.chain.from_iterable(train) if dev else ():
+        if shared := index.find(row):
+            pairs.setdefault(shared.place, row.place)
+    if not pairs:
+        return ""
+    dev_place, train_place = next(iter(pairs.items()))
+    return (
+        f"--dev: {len(pairs)} of {format_count(len(dev), 'row')} share audio or words with "
+        f"training rows, such as '{dev_place}' with '{train_place}': the scores will look better "
+        "than they are: give other recordings (`python -m whisper_ft check TRAIN DEV` lists them)"
+    )
 
 
-def _text_warning(row: Row, place_by_words: dict[tuple[str, str], str]) -> str:
-    text = normalize_text(row.text, cased=False)
-    place = place_by_words.get((row.speaker, text), "") if text else ""
-    speaker = " by the same speaker" if row.speaker else ""
-    return f"text: also spoken{speaker} in '{place}'" if place else ""
+class _Shared(NamedTuple):
+    """What a row shares with another."""
+
+    field: str
+    what: str
+    place: str  # of the other row
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.what} in '{self.place}'"
+
+
+class _RowIndex:
+    """The audio and the words of rows."""
+
+    def __init__(self) -> None:
+        self._audio = _AudioIndex()
+        self._place_by_words: dict[tuple[str, str], str] = {}  # by (speaker, text)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add checked rows."""
+        self._audio.add(rows)
+        for row in rows:
+            text = normalize_text(row.text, cased=False)
+            if row.speaker or is_distinctive(text):  # anyone may say yes
+                self._place_by_words.setdefault((row.speaker, text), row.place)
+
+    def find(self, row: Row) -> _Shared | None:
+        """Return what a row shares with a row of the index."""
+        if overlap := self._audio.largest_overlap(row):
+            return _Shared("audio", f"{overlap.seconds:.1f} s of it are also", overlap.place)
+        text = normalize_text(row.text, cased=False)
+        place = self._place_by_words.get((row.speaker, text), "") if text else ""
+        by = " by the same speaker" if row.speaker else ""
+        return _Shared("text", f"also spoken{by}", place) if place else None
 
 
 class _Stretch(NamedTuple):
