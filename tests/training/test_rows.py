@@ -4,6 +4,7 @@ import json
 
 import pytest
 from helpers.manifests import write_manifest
+from helpers.models import random_whisper, save_whisper
 from helpers.runs import plan_of
 
 
@@ -81,3 +82,22 @@ def test_a_few_training_rows_have_wrong_lists_too(argv, corpus):
     write_manifest(corpus[0], rows)
     sample = plan_of([*argv, "--eval-rows", "4"]).train_sample
     assert len(sample.rows) == 4 and all(sample.right_prompts) and all(sample.wrong_prompts)
+
+
+@pytest.mark.parametrize(
+    ("changed", "score", "lacking"),
+    [
+        ({"text": "東京に行った", "language": "ja", "keywords": ["東京"]}, "b_wer", "spaces"),
+        ({"text": "", "keywords": [], "prompt": ""}, "prompted_wer", "words"),
+        ({"text": "", "keywords": [], "prompt": ""}, "loss", "words"),
+    ],
+)
+def test_dev_rows_that_cannot_have_the_score_are_refused(
+    argv, corpus, tmp_path, changed, score, lacking
+):
+    rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
+    write_manifest(corpus[1], [row | changed for row in rows])
+    model = save_whisper(random_whisper(51865), tmp_path / "multilingual.pt")
+    argv[argv.index("--model") + 1] = str(model)
+    with pytest.raises(ValueError, match=f"--best-by: {score}: no dev row has .*{lacking}: add"):
+        plan_of([*argv, "--best-by", score])

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from whisper_ft.evaluation.scoring import SCORES, Scores
+from whisper_ft.evaluation.conditions import PromptedRows
+from whisper_ft.evaluation.metrics import Count
+from whisper_ft.evaluation.samples import CONDITIONS, Output, Sample, cased_corpora
+from whisper_ft.evaluation.scoring import SCORES, Scores, row_count
 from whisper_ft.evaluation.tables import format_rate
 
 PROMPTED_WER = "prompted_wer"
 MADE_WORSE = "training made it worse: try a lower --lr, or mix in general speech"
 # A prompt may be right, missing or wrong when a model is used; it is mostly given to be right.
 WEIGHTS = {"right": 0.5, "none": 0.25, "wrong": 0.25}
+NEEDS = {  # what dev rows must have for a score
+    "keyword_recall": "keywords",
+    "b_wer": "keywords, in a language that is written with spaces",
+    "u_wer": "words, in a language that is written with spaces",
+}
 
 
 def best_score(scores: Scores, name: str) -> float | None:
@@ -24,6 +32,39 @@ def best_score(scores: Scores, name: str) -> float | None:
     total = sum(WEIGHTS[condition] for condition in counted)
     weighted = sum(WEIGHTS[condition] * rate for condition, rate in counted.items())
     return weighted / total if total else None
+
+
+def find_undefined(prompted: PromptedRows, name: str) -> str:
+    """Return what dev rows lack for a score of `--best-by`; "" if they have it.
+
+    Rows that not even their own texts as output give the score cannot choose by it.
+    """
+    samples = [_perfect_sample(prompted, number) for number in range(len(prompted.rows))]
+    cased = cased_corpora(samples)
+    counted = "wer" if name == PROMPTED_WER else name
+    if any(row_count(sample, "right", counted, cased).total for sample in samples):
+        return ""
+    return NEEDS.get(name, "words")
+
+
+def _perfect_sample(prompted: PromptedRows, number: int) -> Sample:
+    """Return a row with its own text as a model's output."""
+    row = prompted.rows[number]
+    output = Output(row.text, (), Count(0.0, len(row.text.split())))
+    return Sample(
+        number=number,
+        place=row.place,
+        language=row.language,
+        task=row.task,
+        recording=row.recording,
+        seconds=row.duration or 0.0,
+        keywords=tuple(row.keywords),
+        reference=row.text,
+        segments=(),
+        prompts=prompted.prompts(number),
+        prompt_terms=tuple(prompted.prompt_terms(number)),
+        outputs=dict.fromkeys(CONDITIONS, output),
+    )
 
 
 def is_higher_better(name: str) -> bool:

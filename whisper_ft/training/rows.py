@@ -17,6 +17,7 @@ from whisper_ft.data.packing import format_packing, pack_rows
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import JoinedRows
 from whisper_ft.data.sampler import Sampler, language_groups
+from whisper_ft.evaluation.best_score import find_undefined
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.counts import format_count
@@ -151,10 +152,10 @@ def dev_rows(
     Raises ValueError if `--best-by` names a score that these rows do not have.
     """
     prompted = _prompted_rows(config, checked, glossary)
-    needs_keywords = config.best_by in ("keyword_recall", "b_wer")
-    if prompted.rows and needs_keywords and not any(row.keywords for row in prompted.rows):
+    if prompted.rows and (lacking := find_undefined(prompted, config.best_by)):
         raise ValueError(
-            f"--best-by: {config.best_by}: no dev row has keywords: add some, or use wer"
+            f"--best-by: {config.best_by}: no dev row has {lacking}: add such rows, or choose "
+            "another score"
         )
     return prompted
 
