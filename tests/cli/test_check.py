@@ -48,3 +48,10 @@ def test_check_writes_problems_of_settings_too_and_makes_the_reports_folder(run,
     report = tmp_path / "new" / "report.json"
     assert run("check", corpus[0], "--model", "nosuch", "--json", report)[0] == 1
     assert "nosuch: neither a file" in json.loads(report.read_text())["problems"][0]
+
+
+def test_check_says_what_is_wrong_with_its_settings_at_once(run, corpus):
+    flags = ("--glossary", "gone.txt", "--prompts", "own=2", "--json", corpus[0])
+    status, said = run("check", corpus[0], *flags)
+    assert status == 2
+    assert all(f"{flag}: " in said for flag in ("--glossary", "--prompts", "--json"))

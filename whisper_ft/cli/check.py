@@ -7,21 +7,29 @@ from pathlib import Path
 
 from whisper_ft.config.commands import CheckConfig
 from whisper_ft.config.options import out_of_bounds
-from whisper_ft.data.found_keywords import read_keyword_rules
+from whisper_ft.data.found_keywords import AS_WRITTEN, read_keyword_rules
 from whisper_ft.data.prompts import parse_policy
 from whisper_ft.data.respelling import Lexicon, Perturbation
 from whisper_ft.models.loading import try_load_vocabulary
 from whisper_ft.runtime.files import check_output_paths, write_json
+from whisper_ft.runtime.problems import collect
 from whisper_ft.validation.preview import preview
 from whisper_ft.validation.report import check_manifests, format_report
 
 
 def check(config: CheckConfig) -> int:
     """Report problems and warnings of manifests; return 1 if there are problems."""
-    rules = read_keyword_rules(config.keywords, config.glossary)
-    policy = parse_policy(config.prompts, config.distractors, rules.glossary.terms)
+    wrong: list[str] = []
+    rules = AS_WRITTEN
+    with collect(wrong):
+        rules = read_keyword_rules(config.keywords, config.glossary)
+    with collect(wrong):
+        policy = parse_policy(config.prompts, config.distractors, rules.glossary.terms)
+    with collect(wrong):
+        check_output_paths({"--json": [config.json]}, config.manifests)
+    if wrong:
+        raise ValueError("\n".join(wrong))
     vocabulary, problems = try_load_vocabulary(config.model)
-    check_output_paths({"--json": [config.json]}, config.manifests)
     report = check_manifests(
         config.manifests,
         vocabulary,

@@ -25,6 +25,7 @@ from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.loading import LoadedModel, load, load_vocabulary
 from whisper_ft.models.parameters import cast_matrices
 from whisper_ft.runtime.devices import pick_device, pick_dtype
+from whisper_ft.runtime.problems import collect
 from whisper_ft.text.counts import format_count
 from whisper_ft.validation.checks import usable_manifests
 
@@ -126,21 +127,15 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
     problems = _problems(config, checkpoints, manifests)
     vocabularies = []
     for path in checkpoints:
-        try:
+        with collect(problems):
             vocabularies.append(load_vocabulary(path))
             if len(checkpoints) > 1:  # find a damaged one before the first decodes for hours
                 load(path)
-        except ValueError as error:
-            problems.append(str(error))
-    try:
+    with collect(problems):
         device = pick_device(config.device)
-    except ValueError as error:
-        problems.append(str(error))
-    try:
+    rules = AS_WRITTEN
+    with collect(problems):
         rules = read_keyword_rules(config.keywords, config.glossary)
-    except ValueError as error:
-        problems.append(str(error))
-        rules = AS_WRITTEN
     usable = usable_manifests(
         [*manifests, *(path for path in config.others if not is_checkpoint(path))],
         vocabularies,

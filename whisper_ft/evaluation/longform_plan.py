@@ -18,6 +18,7 @@ from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import describe_recordings, longform_recordings
 from whisper_ft.models.loading import try_load_vocabulary
 from whisper_ft.runtime.devices import pick_device
+from whisper_ft.runtime.problems import collect
 from whisper_ft.validation.checks import usable_manifests
 
 LOGGER = logging.getLogger("whisper_ft")
@@ -50,15 +51,11 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
         raise ValueError("\n".join(wrong))
     vocabulary, problems = try_load_vocabulary(config.checkpoint)
     problems += out_of_bounds(config)
-    try:
+    with collect(problems):
         device = pick_device(config.device)
-    except ValueError as error:
-        problems.append(str(error))
-    try:
+    rules = AS_WRITTEN
+    with collect(problems):
         rules = read_keyword_rules(config.keywords, config.glossary)
-    except ValueError as error:
-        problems.append(str(error))
-        rules = AS_WRITTEN
     usable = usable_manifests(
         config.manifests,
         [vocabulary] if vocabulary else [],

@@ -16,6 +16,7 @@ from whisper_ft.prepare.cues import Gap, UsableCues, read_cues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
 from whisper_ft.prepare.recordings import Recording, pair_files
 from whisper_ft.prepare.windows import cut_windows
+from whisper_ft.runtime.problems import collect
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.languages import whisper_code
 
@@ -58,14 +59,12 @@ def prepare_subtitles(
             f"--language: {language}: whisper has no such language: give a code such as en"
         )
     options = SubtitleOptions(seed, encoding, keep_notes, language, copy_to)
-    problems = []
+    problems: list[str] = []
     with ManifestWriter(out / "manifest.jsonl") as writer:
         for recording in progress_bar(recordings, "recordings", hidden=len(recordings) < 2):
-            try:
+            with collect(problems):
                 for row in _recording_rows(recording, options, writer.note):
                     writer.add(row, str(recording.subtitles))
-            except ValueError as error:
-                problems.append(str(error))
         if problems:
             raise ValueError("\n".join(problems))
     result = writer.result()

@@ -18,6 +18,7 @@ from whisper.audio import SAMPLE_RATE
 
 from whisper_ft.data.audio import Samples, read_audio
 from whisper_ft.runtime.extras import describe_import_error
+from whisper_ft.runtime.problems import collect
 
 MAX_SECONDS_OF_WORK = 120  # that a program may take for one text
 WORDS_PER_MINUTE = 175  # of espeak-ng at its usual speed
@@ -143,12 +144,11 @@ def find_voices(language: str) -> tuple[list[Voice], list[str]]:
 
     Raises ValueError if no synthesizer has one.
     """
-    voices, reasons = [], []
+    voices: list[Voice] = []
+    reasons: list[str] = []
     for name, synthesizer in SYNTHESIZERS.items():
-        try:
+        with collect(reasons):
             voices += [Voice(name, voice) for voice in synthesizer.find_voices(language)]
-        except ValueError as error:
-            reasons.append(str(error))
     if not voices:
         raise ValueError("\n".join(["no synthesizer can speak:", *reasons]))
     return voices, reasons

@@ -20,6 +20,7 @@ from whisper_ft.data.sampler import Sampler, language_groups
 from whisper_ft.evaluation.best_score import find_undefined
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.models.loading import Vocabulary
+from whisper_ft.runtime.problems import collect
 from whisper_ft.text.counts import format_count
 from whisper_ft.training.halves import MIN_ROWS
 from whisper_ft.training.segments import add_segments
@@ -63,11 +64,9 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
     and the rows left out are logged.
     """
     problems: list[str] = []
-    try:
+    rules = AS_WRITTEN
+    with collect(problems):
         rules = read_keyword_rules(config.keywords, config.glossary)
-    except ValueError as error:
-        problems.append(str(error))
-        rules = AS_WRITTEN
     checked: dict[str, list[CheckedManifest]] = {"train": [], "dev": [], "others": []}
     for split, paths in (
         ("train", config.train),
@@ -178,12 +177,10 @@ def other_rows(
 
 def choice_problems(config: TrainConfig, rows: RunRows) -> list[str]:
     """Return why the rows of evaluations cannot choose a checkpoint."""
-    problems = []
+    problems: list[str] = []
     for draw, checked in ((dev_rows, rows.dev), (other_rows, rows.others)):
-        try:
+        with collect(problems):
             draw(config, checked, rows.glossary)
-        except ValueError as error:
-            problems.append(str(error))
     return problems
 
 

@@ -11,6 +11,7 @@ from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.augmentation import Augmentation, check_augmentation
 from whisper_ft.data.prompts import PromptPolicy, parse_policy
 from whisper_ft.runtime.devices import pick_amp, pick_device
+from whisper_ft.runtime.problems import collect
 
 
 @dataclass(frozen=True)
@@ -26,21 +27,15 @@ class ResolvedSettings:
 
 def resolve_settings(config: TrainConfig) -> ResolvedSettings:
     """Return what the settings name on this machine, and every problem with them."""
-    problems = []
+    problems: list[str] = []
     device, amp_dtype = torch.device("cpu"), None
     policy = parse_policy(TrainConfig.prompts, TrainConfig.distractors)
-    try:
+    with collect(problems):
         device = pick_device(config.device)
-    except ValueError as error:
-        problems.append(str(error))
-    try:
+    with collect(problems):
         policy = parse_policy(config.prompts, config.distractors)
-    except ValueError as error:
-        problems.append(str(error))
-    try:
+    with collect(problems):
         amp_dtype = pick_amp(config.amp, device)
-    except ValueError as error:
-        problems.append(str(error))
     names = (field.name for field in dataclasses.fields(Augmentation))
     augmentation = Augmentation(**{name: getattr(config, name) for name in names})
     problems += check_augmentation(augmentation)
