@@ -95,8 +95,10 @@ def test_coverage_counts_the_rows_with_each_kind_that_is_drawn():
 def test_lists_that_rows_have_too_few_terms_for_are_told():
     rows = [row(f"Call {name}.", keywords=(name,)) for name in ("Reid", "Vandel", "Vandel")]
     lists = PromptPolicy(keywords=0.5, distractors=(2, 4))
-    assert "all rows together have only 2 different keywords" in describe_few_terms(lists, rows)
+    assert "rows have only 2 different keywords" in describe_few_terms(lists, rows)
     assert describe_few_terms(replace(lists, distractors=(1, 4)), rows) == ""
     assert describe_few_terms(replace(lists, glossary=("Quill",)), rows) == ""
+    longer = replace(lists, distractors=(3, 4), glossary=("Quill",))
+    assert "rows and --glossary have only 3 different" in describe_few_terms(longer, rows)
     assert describe_few_terms(replace(lists, keywords=0.0), rows) == ""
     assert describe_few_terms(lists, [row("Call.")]) == ""  # the coverage says that none has any

@@ -334,6 +334,7 @@ def test_general_speech_is_scored_with_each_share_and_its_manifest_is_the_runs(
     mixed = result.interpolation
     assert all(scores.others is not None for scores in (*mixed.choosing, *mixed.scoring))
     assert "; on --others 100.0 %, " in result.message
+    resumed(tmp_path / "run", "--interpolate", "off").lock.close()  # a change of mind
     others.write_text(others.read_text() + "\n")
     with pytest.raises(SetupError, match=r"dev.jsonl: changed since the run began"):
         resumed(tmp_path / "run")

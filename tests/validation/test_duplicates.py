@@ -94,6 +94,9 @@ def test_dev_rows_that_are_training_rows_are_counted_and_one_is_named(folder):
     )
     assert describe_shared_rows(dev.rows[:1], [train.rows]) == ""
     assert describe_shared_rows([], [train.rows]) == ""
+    parts = [{"audio": "0.wav", "text": "x", "start": i, "end": i + 1} for i in range(2)]
+    twice = write_and_check(folder, *parts, name="parts")
+    assert "--dev: 2 of 2 rows" in describe_shared_rows(twice.rows, [train.rows])
     said = describe_shared_rows(dev.rows, [train.rows[:1], train.rows[1:]])
     assert said.startswith("--dev: 2 of 3 rows share audio or words with training rows")
     assert f"'{folder}/d:2' with '{folder}/t:2'" in said

@@ -39,7 +39,7 @@ class EvaluationSettings:
         "auto",
         "After the last step, mix the best checkpoint with the weights that the run started from. "
         "auto: best.pt becomes the best mixture, of 0.25, 0.5, 0.75 and 1 of the trained weights; "
-        "half of the dev rows choose it, and the others score it. off: no mixture.",
+        "half of the dev rows of an evaluation choose it, and the others score it. off: none.",
         group="evaluation",
         choices=("auto", "off"),
     )

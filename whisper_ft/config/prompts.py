@@ -42,8 +42,8 @@ class PromptSettings(KeywordSettings):
     )
     lookalikes: float = option(
         0.0,
-        "Probability that a term of a prompt gives way to a lookalike of a keyword of the row: a "
-        "term that differs from it by one sound.",
+        "Probability that a word of the row's keywords gets a lookalike in the prompt in the place "
+        "of a term that is not said. It differs from the word by one sound.",
         group="prompts",
         at_least=0,
         at_most=1,

@@ -246,7 +246,7 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     resume: str = option(
         "",
         "Resume this run. Only --workers, --device, --save-every, --feature-cache, "
-        "--feature-cache-gb and --interpolate may be changed.",
+        "--feature-cache-gb, --interpolate and --longform-minutes may be changed.",
         metavar="FOLDER",
         group="run",
     )
@@ -296,8 +296,6 @@ class TrainConfig(PromptSettings, EvaluationSettings):
             problems.append(
                 "--others: without --dev rows nothing is chosen: add --dev, or leave this out"
             )
-        if self.others and self.interpolate == "off" and not self.resume:
-            problems.append("--others: only --interpolate auto uses it: leave one of the two out")
         if self.feature_cache and not self.encoder_is_frozen:
             problems.append(
                 f"--feature-cache: {self.feature_cache}: the output of an encoder in training "

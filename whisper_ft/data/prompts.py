@@ -128,10 +128,13 @@ def describe_few_terms(policy: PromptPolicy, rows: Sequence[Row]) -> str:
             return ""
     if not terms:  # the coverage of kinds says so
         return ""
+    sources, more = "rows", "a --glossary"
+    if policy.glossary:
+        sources, more = "rows and --glossary", "terms to --glossary"
     return (
-        f"--distractors: {fewest} at least: all rows together have only "
+        f"--distractors: {fewest} at least: {sources} have only "
         f"{format_count(len(terms), 'different keyword')}, so lists are shorter and much alike: "
-        "add rows with other keywords, or a --glossary"
+        f"add rows with other keywords, or {more}"
     )
 
 

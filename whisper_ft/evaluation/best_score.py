@@ -12,10 +12,10 @@ PROMPTED_WER = "prompted_wer"
 MADE_WORSE = "training made it worse: try a lower --lr, or mix in general speech"
 # A prompt may be right, missing or wrong when a model is used; it is mostly given to be right.
 WEIGHTS = {"right": 0.5, "none": 0.25, "wrong": 0.25}
-NEEDS = {  # what dev rows must have for a score
+NEEDS = {  # what a dev row must have for a score
     "keyword_recall": "keywords",
-    "b_wer": "keywords, in a language that is written with spaces",
-    "u_wer": "words, in a language that is written with spaces",
+    "b_wer": "keywords and a language with spaces between words",
+    "u_wer": "words with spaces between them",
 }
 
 

@@ -23,6 +23,12 @@ class Environment:
     n_threads: int
     amp_dtype: str  # such as torch.bfloat16; None for float32
 
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """The dtype that `amp_dtype` names; None for float32."""
+        dtype = getattr(torch, self.amp_dtype.removeprefix("torch."), None)
+        return dtype if isinstance(dtype, torch.dtype) else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the fields as they stand in a run's `config.json`."""
         return {

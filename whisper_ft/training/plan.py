@@ -133,6 +133,8 @@ def describe_plan(plan: Plan) -> str:
 
 def _describe_recipe(config: TrainConfig) -> str:
     """Return what the run learns, and how to learn more."""
+    if config.learn == "terms" and config.text_weight == 1:
+        return "learns all words of the rows alike, in the layers of --learn terms"
     if config.learn == "terms":
         return (
             "learns above all to write the terms of its prompt (--learn texts learns all words of "

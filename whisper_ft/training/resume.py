@@ -65,7 +65,9 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         purpose = purpose_of_stock(config, rows)
         is_lost = bool(purpose and find_model_change(saved))
         stock = None if is_lost else load(config.model).model if purpose else loaded.model
-        plan = assemble(config, resolved, loaded, stock, rows, lock)
+        plan = assemble(
+            *(config, resolved, loaded, stock, rows, lock), segments_dtype=saved.environment.dtype
+        )
         if is_lost and not is_trained(plan, state_path):
             check_first_model(saved, purpose, new_run(folder))
         check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
@@ -208,11 +210,12 @@ def check_unchanged(folder: Path, saved: RunConfig, now: RunConfig, *, strict: b
             ]
         )
     if now.keyword_source != saved.keyword_source:
-        glossary = f"the glossary {saved.settings.glossary}".rstrip()
+        glossary = saved.settings.glossary
+        lost = f"the glossary {glossary} and " if glossary else ""
         raise SetupError(
             [
                 f"--resume: {folder}: keywords were found by {saved.keyword_source} when the run "
-                f"began, and are found by {now.keyword_source} now: restore {glossary} and the "
+                f"began, and are found by {now.keyword_source} now: restore {lost}the "
                 "version of wordfreq (or its absence), or start a new run"
             ]
         )

@@ -153,8 +153,9 @@ def dev_rows(
     prompted = _prompted_rows(config, checked, glossary)
     if prompted.rows and (lacking := find_undefined(prompted, config.best_by)):
         raise ValueError(
-            f"--best-by: {config.best_by}: no dev row has {lacking}: add such rows, or choose "
-            "another score"
+            f"--best-by: {config.best_by}: no row of an evaluation, which has "
+            f"{format_count(len(prompted.rows), 'dev row')}, has {lacking}: add such rows, raise "
+            "--eval-rows, or choose another score"
         )
     return prompted
 

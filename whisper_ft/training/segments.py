@@ -44,13 +44,15 @@ def add_segments(
     cache = SegmentCache(segment_cache_path())
     found: dict[int, tuple[Segment, ...]] = {}
     problems: list[Problem] = []
+    unreadable: list[Problem] = []
     for start in range(0, len(wanted), ROWS_AT_ONCE):
         indices = wanted[start : start + ROWS_AT_ONCE]
         some = find_row_segments(stock, [rows[i] for i in indices], cache, amp_dtype)
         found |= {indices[i]: segments for i, segments in some.segments.items()}
-        if some.unreadable:
-            raise SetupError([f"{problem.place}: {problem.what}" for problem in some.unreadable])
         problems += some.problems
+        unreadable += some.unreadable
+    if unreadable:
+        raise SetupError([f"{problem.place}: {problem.what}" for problem in unreadable])
     n_segments = format_count(sum(map(len, found.values())), "segment")
     LOGGER.info(
         f"{format_count(len(found), 'row')} divided into {n_segments}, those that the model before "

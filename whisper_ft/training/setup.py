@@ -58,6 +58,8 @@ NO_TERMS = (
     "learn: use --learn texts, or give rows `keywords` and --prompts a share for keywords"
 )
 
+UNUSED_OTHERS = "--others: only --interpolate auto uses it: leave one of the two out"
+
 
 def make_plan(config: TrainConfig) -> Plan:
     """Plan a new run: check everything, lock its folder and write its `config.json`.
@@ -74,6 +76,7 @@ def make_plan(config: TrainConfig) -> Plan:
     config = config.with_recipe(has_terms=found)
     raise_problems(
         config.problems(),
+        [UNUSED_OTHERS] if config.others and config.interpolate == "off" else [],
         [NO_TERMS] if config.learn == "terms" and not (found or rows.problems) else [],
         [f"--model: {problem}" for problem in model_problems],
         rows.problems,
@@ -86,7 +89,9 @@ def make_plan(config: TrainConfig) -> Plan:
         loaded = load(config.model)
         config = fit_teacher(config, resolved.device, resolved.amp_dtype, loaded.model.dims)
         config = fit_batch(config, resolved.device, resolved.amp_dtype, loaded.model.dims)
-        plan = assemble(config, resolved, loaded, loaded.model, rows, lock)
+        plan = assemble(
+            config, resolved, loaded, loaded.model, rows, lock, segments_dtype=resolved.amp_dtype
+        )
         check_disk_space(folder, loaded.model)
         write_json(folder / CONFIG, plan.run_config().to_json())
     return plan
@@ -99,10 +104,13 @@ def assemble(
     stock: Whisper | None,
     rows: RunRows,
     lock: IO[str],
+    *,
+    segments_dtype: torch.dtype | None,
 ) -> Plan:
     """Put a plan together; `stock` is the model before training, None where no step is left.
 
-    Raises ValueError for settings that do not fit the model or the rows.
+    `segments_dtype` is the precision in which the run began, on whatever device it goes on: rows
+    keep their segments. Raises ValueError for settings that do not fit the model or the rows.
     """
     model, vocabulary = loaded.model, vocabulary_from_dims(loaded.model.dims)
     teacher = None
@@ -111,7 +119,7 @@ def assemble(
         use_fast_layers(stock.to(resolved.device))
     dev = dev_rows(config, rows.dev, rows.glossary)  # problems come before segments are found
     others = other_rows(config, rows.others, rows.glossary)
-    trained = order_training_rows(config, rows.train, vocabulary, stock, resolved.amp_dtype)
+    trained = order_training_rows(config, rows.train, vocabulary, stock, segments_dtype)
     prepare_model(model, config, resolved.device)
     schedule = make_schedule(config, trained.sampler, model.dims)
     features = choose_features(config, resolved, model, trained, schedule)

@@ -41,8 +41,10 @@ def read_headers(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
 def _read_header(path: Path) -> AudioInfo | str:
     try:
         return probe(path)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         return str(error)
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error}): make it readable"
 
 
 def _open_cache() -> sqlite3.Connection:

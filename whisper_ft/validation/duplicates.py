@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,7 @@ def describe_shared_rows(dev: Sequence[Row], train: Sequence[Sequence[Row]]) -> 
     index.add(dev)
     pairs: dict[str, str] = {}  # places of dev rows, and of training rows that share with them
     for row in itertools.chain.from_iterable(train) if dev else ():
-        if shared := index.find(row):
+        for shared in index.find_all(row):
             pairs.setdefault(shared.place, row.place)
     if not pairs:
         return ""
@@ -64,7 +64,8 @@ class _RowIndex:
 
     def __init__(self) -> None:
         self._audio = _AudioIndex()
-        self._place_by_words: dict[tuple[str, str], str] = {}  # by (speaker, text)
+        # By (speaker, text).
+        self._places_by_words: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add checked rows."""
@@ -72,16 +73,20 @@ class _RowIndex:
         for row in rows:
             text = normalize_text(row.text, cased=False)
             if row.speaker or is_distinctive(text):  # anyone may say yes
-                self._place_by_words.setdefault((row.speaker, text), row.place)
+                self._places_by_words[row.speaker, text].append(row.place)
 
     def find(self, row: Row) -> _Shared | None:
-        """Return what a row shares with a row of the index."""
-        if overlap := self._audio.largest_overlap(row):
-            return _Shared("audio", f"{overlap.seconds:.1f} s of it are also", overlap.place)
+        """Return what a row shares with a row of the index: its audio, or else its words."""
+        return next(self.find_all(row), None)
+
+    def find_all(self, row: Row) -> Iterator[_Shared]:
+        """Yield what a row shares with each row of the index, the most audio first."""
+        for overlap in sorted(self._audio.overlaps(row), reverse=True):
+            yield _Shared("audio", f"{overlap.seconds:.1f} s of it are also", overlap.place)
         text = normalize_text(row.text, cased=False)
-        place = self._place_by_words.get((row.speaker, text), "") if text else ""
         by = " by the same speaker" if row.speaker else ""
-        return _Shared("text", f"also spoken{by}", place) if place else None
+        for place in self._places_by_words.get((row.speaker, text), ()) if text else ():
+            yield _Shared("text", f"also spoken{by}", place)
 
 
 class _Stretch(NamedTuple):
@@ -116,17 +121,16 @@ class _AudioIndex:
         for stretches in self._stretches.values():
             stretches.sort(key=lambda stretch: stretch.start)
 
-    def largest_overlap(self, row: Row) -> _Overlap | None:
-        """Return the largest overlap with a row of the index, None if it is within the slack."""
+    def overlaps(self, row: Row) -> Iterator[_Overlap]:
+        """Yield the overlaps with rows of the index that are longer than the slack."""
         stretches = self._stretches.get(self._resolve(row.audio), [])
         end = row.start + (row.duration or 0.0)
         earliest = row.start - MAX_SECONDS - CUT_SLACK
         first = bisect_left(stretches, earliest, key=lambda stretch: stretch.start)
-        largest = _Overlap(CUT_SLACK, "")
         for other in map(stretches.__getitem__, range(first, len(stretches))):
             if other.start >= end:
                 break
             seconds = min(end, other.end) - max(row.start, other.start)
-            if None in (row.channel, other.channel) or row.channel == other.channel:
-                largest = max(largest, _Overlap(seconds, other.place))
-        return largest if largest.place else None
+            same_channel = None in (row.channel, other.channel) or row.channel == other.channel
+            if seconds > CUT_SLACK and same_channel:
+                yield _Overlap(seconds, other.place)

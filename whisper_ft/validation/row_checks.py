@@ -54,7 +54,8 @@ def language_code(language: str) -> str:
 
 def _audio_problems(row: Row, header: AudioInfo | str) -> list[str]:
     if isinstance(header, str):
-        return [f"audio: {row.audio}: {header}, or remove the row"]
+        reason, _, remedy = header.partition(": ")  # the remedy may end with a command
+        return [f"audio: {row.audio}: {reason}: remove the row, or {remedy}"]
     if row.start >= header.duration:
         return [f"start: {row.start}: {row.audio} ends at {header.duration:.3f} s: correct it"]
     if row.end is not None and row.end > header.duration + CUT_SLACK:
