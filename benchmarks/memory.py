@@ -3,7 +3,8 @@
     python benchmarks/memory.py [--sizes tiny base ...] [--below GB] [--json FILE] [--into FILE]
 
 Each figure is of a step in a process of its own, on random weights and rows of the longest text,
-moments of the optimiser included. What needs more than --below gigabytes is computed only.
+moments of the optimiser included. With --learn terms every row has a second text, which half of the
+rows have by default. What needs more than --below gigabytes is computed only.
 """
 
 import argparse
@@ -11,56 +12,79 @@ import json
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch.amp import GradScaler
 from whisper.model import Whisper
 
+from whisper_ft.config.train import TrainConfig
 from whisper_ft.data.loader import Batch
 from whisper_ft.evaluation.tables import insert_table
 from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
 from whisper_ft.models.loading import load_dims
 from whisper_ft.models.loss import PromptedLoss
-from whisper_ft.models.memory_estimate import RUNTIME_BYTES, estimate_peak_bytes
-from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.models.memory_estimate import RUNTIME_BYTES
+from whisper_ft.models.parameters import set_trained
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.runtime.out_of_memory import keep_freed_memory
+from whisper_ft.training.capacity import pass_bytes
 from whisper_ft.training.optimizer import make_optimizer
 from whisper_ft.training.step import train_step
+from whisper_ft.training.teacher import make_teacher
 
+TEXTS = TrainConfig(contrast=0.0).with_recipe(has_terms=False)
 SETTINGS = {
-    "all weights": {},
-    "--gradient-checkpointing": {"gradient_checkpointing": True},
-    "--freeze-encoder": {"frozen_encoder": True},
+    "`--learn terms`": TrainConfig().with_recipe(has_terms=True),
+    "`texts`": TEXTS,
+    "`texts --gradient-checkpointing`": replace(TEXTS, gradient_checkpointing=True),
+    "`texts --freeze-encoder`": replace(TEXTS, freeze_encoder=True),
 }
 MARK = "<!-- memory -->"
 
 
+def longest_batch(config, dims, n_rows):
+    """Rows of the longest text, half of it learned, as the loader makes them."""
+    n_texts = n_rows * config.max_texts_per_row
+    tokens = torch.zeros(n_texts, dims.n_text_ctx, dtype=torch.long)
+    targets = tokens.clone()
+    targets[:, dims.n_text_ctx // 2 :] = -100
+    weights = torch.ones(tokens.shape) if config.kl_weight else None
+    return Batch(
+        torch.zeros(n_rows, dims.n_mels, 3000),
+        tokens,
+        targets,
+        ("row",) * n_rows,
+        text_rows=torch.arange(n_texts) % n_rows if n_texts > n_rows else None,
+        weights=weights,
+        teacher_weights=weights,
+        learns_kind=None if weights is None else weights.bool(),
+    )
+
+
 def measure(size, name, n_rows):
     """Bytes that a process takes at most for a step; run in one of its own."""
-    dims = load_dims(size)
+    dims, config = load_dims(size), SETTINGS[name]
     if device.type == "cpu":
         keep_freed_memory()
     with device:
         model = Whisper(dims)
     torch.nn.init.normal_(model.decoder.positional_embedding, std=0.01)  # whisper leaves it as is
     model.to(device)
+    teacher = make_teacher(model, config, device, amp)
     use_fast_layers(model)
-    if "frozen_encoder" in SETTINGS[name]:
-        freeze_encoder(model)
-    if "gradient_checkpointing" in SETTINGS[name]:
+    set_trained(model, config.trained)
+    if config.gradient_checkpointing:
         use_activation_checkpointing(model)
     optimizer = make_optimizer(model, 1e-5)
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = torch.zeros_like(parameter)
     optimizer.step()  # now there are moments
-    tokens = torch.zeros(n_rows, dims.n_text_ctx, dtype=torch.long)
-    targets = tokens.clone()
-    targets[:, dims.n_text_ctx // 2 :] = -100
-    batch = Batch(torch.zeros(n_rows, dims.n_mels, 3000), tokens, targets, ("row",) * n_rows)
-    train_step(PromptedLoss(model), [batch], optimizer, GradScaler(device.type, enabled=fp16), amp)
+    batch = longest_batch(config, dims, n_rows).to(device)
+    scaler = GradScaler(device.type, enabled=fp16)
+    train_step(PromptedLoss(model, teacher), [batch], optimizer, scaler, amp)
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -68,7 +92,7 @@ def measure(size, name, n_rows):
 
 def figure(size, name, n_rows):
     """What is said of a size under a setting: bytes, computed and, where it fits, measured."""
-    computed = estimate_peak_bytes(load_dims(size), n_rows, amp_dtype=amp, **SETTINGS[name])
+    computed = pass_bytes(SETTINGS[name], amp, load_dims(size), n_rows=n_rows)
     computed += RUNTIME_BYTES if device.type == "cpu" else 0
     found = {"size": size, "setting": name, "rows": n_rows, "computed": int(computed)}
     if computed < args.below * 1e9:

@@ -31,7 +31,7 @@ from whisper_ft.data.sampler import ExampleIndex
 from whisper_ft.models.layers import use_fast_layers
 from whisper_ft.models.loading import load, load_dims, vocabulary_from_dims
 from whisper_ft.models.loss import PromptedLoss, encode
-from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.models.parameters import set_trained
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.runtime.out_of_memory import keep_freed_memory
 from whisper_ft.text.tokens import IGNORE
@@ -154,7 +154,7 @@ def work(name):
     """In a process of its own: a step whenever a line comes, then what it took."""
     model = (random_model() if args.random else load(args.model).model).to(device)
     if args.freeze_encoder:
-        freeze_encoder(model)
+        set_trained(model, "decoder")
     batches = list(read_batches())
     began = [0.0]
 

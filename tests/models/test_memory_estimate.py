@@ -15,7 +15,11 @@ def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
     dims = replace(load_dims("tiny"), n_audio_layer=2, n_text_layer=2)
     one, two, three = (estimate_backward_bytes(dims, n) for n in (1, 2, 3))
     assert two - one == pytest.approx(three - two, rel=0.01) and two > one
-    assert estimate_backward_bytes(dims, 3, frozen_encoder=True) < 0.9 * three
+    decoder, attention = (
+        estimate_backward_bytes(dims, 3, trained=trained)
+        for trained in ("decoder", "self-attention")
+    )
+    assert attention < decoder < 0.9 * three
     assert estimate_backward_bytes(dims, 3, gradient_checkpointing=True) < 0.9 * three
     assert estimate_backward_bytes(dims, 3, amp_dtype=None) > 1.1 * three
     assert estimate_backward_bytes(dims, 3, n_tokens=50) < three
@@ -27,7 +31,7 @@ def test_what_a_step_needs_grows_with_rows_and_shrinks_with_what_is_not_kept():
 def test_it_grows_by_as_much_with_every_layer():
     dims = replace(load_dims("tiny"), n_audio_layer=3, n_text_layer=4)
     assert estimate_peak_bytes(dims, 1) == estimate_backward_bytes(dims, 1)
-    for settings in ({"frozen_encoder": True}, {"gradient_checkpointing": True}):
+    for settings in ({"trained": "decoder"}, {"gradient_checkpointing": True}):
         assert estimate_backward_bytes(dims, 1, **settings) < estimate_peak_bytes(
             dims, 1, **settings
         )

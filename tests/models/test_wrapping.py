@@ -14,7 +14,7 @@ from torch.nn.utils import parametrize
 from whisper_ft.data.loader import Batch
 from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
 from whisper_ft.models.loss import PromptedLoss
-from whisper_ft.models.parameters import freeze_encoder
+from whisper_ft.models.parameters import set_trained
 
 
 def batch(n_rows=2, n_tokens=12, seed=0):
@@ -153,7 +153,7 @@ def test_the_loss_module_has_the_names_of_a_native_checkpoint_and_no_sparse_buff
 
 def test_cached_features_give_the_loss_of_the_mel_they_were_computed_from():
     model = random_whisper()
-    freeze_encoder(model)
+    set_trained(model, "decoder")
     loss, one = PromptedLoss(model), batch()
     features = model.encoder(one.mel)
     known = Batch(None, one.tokens, one.targets, one.places, features=features)
@@ -183,7 +183,7 @@ def reference_gradients(frozen):
     model = random_whisper()
     use_fast_layers(model)
     if frozen:
-        freeze_encoder(model)
+        set_trained(model, "decoder")
     loss = PromptedLoss(model)
     n_targets = sum(part.n_targets for part in parts())
     for part in parts():
@@ -220,7 +220,7 @@ def run_rank(rank, folder):
         model = random_whisper()
         use_fast_layers(model)
         if frozen:
-            freeze_encoder(model)
+            set_trained(model, "decoder")
         loss = PromptedLoss(model)
         wrapped = wrap(loss, kind)
         (wrapped(part) * 2 / n_targets).backward()  # wrappers average over the ranks

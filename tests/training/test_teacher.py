@@ -24,7 +24,8 @@ def test_a_teacher_changes_nothing_in_the_first_step_and_holds_the_model_later(a
     free = train(plan_of([*argv, *prompts]))
     held = train(plan_of([*argv, *prompts, "--kl-weight", "10", "--out", str(tmp_path / "held")]))
     one, other = losses(free.folder), losses(held.folder)
-    assert one[0] == pytest.approx(other[0], rel=1e-5)  # the model is its own teacher still
+    # The model is its own teacher still; what is left is rounding, ten times that of one loss.
+    assert one[0] == pytest.approx(other[0], rel=1e-4)
     stock = random_whisper().state_dict()
 
     def moved(result):

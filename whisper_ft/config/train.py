@@ -4,6 +4,7 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from whisper_ft.config.evaluation import EvaluationSettings
 from whisper_ft.config.options import option, out_of_bounds
@@ -304,9 +305,16 @@ class TrainConfig(PromptSettings, EvaluationSettings):
         return problems
 
     @property
+    def trained(self) -> Literal["all", "decoder", "self-attention"]:
+        """What of the model is trained."""
+        if self.layers == "self-attention":
+            return "self-attention"
+        return "decoder" if self.freeze_encoder else "all"
+
+    @property
     def encoder_is_frozen(self) -> bool:
         """Whether no layer of the encoder is trained."""
-        return self.freeze_encoder or self.layers == "self-attention"
+        return self.trained != "all"
 
     @property
     def max_texts_per_row(self) -> int:

@@ -14,7 +14,7 @@ from whisper.model import ModelDimensions, Whisper
 
 from whisper_ft.models.layers import use_activation_checkpointing, use_fast_layers
 from whisper_ft.models.loss import decoder_states, encode
-from whisper_ft.models.parameters import freeze_encoder, n_parameters
+from whisper_ft.models.parameters import Trained, n_parameters, set_trained
 
 RUNTIME_BYTES = 0.45e9  # torch, whisper and what they import, measured in a process on Linux
 
@@ -23,7 +23,7 @@ def estimate_peak_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,
-    frozen_encoder: bool = False,
+    trained: Trained = "all",
     gradient_checkpointing: bool = False,
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
@@ -36,29 +36,29 @@ def estimate_peak_bytes(
     """
 
     def backward_bytes(
-        n_encoder_layers: int, n_decoder_layers: int, *, frozen: bool, recomputed: bool
+        n_encoder_layers: int, n_decoder_layers: int, *, trained: Trained, recomputed: bool
     ) -> int:
         return estimate_backward_bytes(
             replace(dims, n_audio_layer=n_encoder_layers, n_text_layer=n_decoder_layers),
             batch_size,
-            frozen_encoder=frozen,
+            trained=trained,
             gradient_checkpointing=recomputed,
             amp_dtype=amp_dtype,
             n_tokens=n_tokens,
             texts_per_row=texts_per_row,
         )
 
-    frozen, recomputed = frozen_encoder, gradient_checkpointing
-    smallest = backward_bytes(1, 1, frozen=frozen, recomputed=recomputed)
-    per_encoder_layer = backward_bytes(2, 1, frozen=frozen, recomputed=recomputed) - smallest
-    per_decoder_layer = backward_bytes(1, 2, frozen=frozen, recomputed=recomputed) - smallest
+    recomputed = gradient_checkpointing
+    smallest = backward_bytes(1, 1, trained=trained, recomputed=recomputed)
+    per_encoder_layer = backward_bytes(2, 1, trained=trained, recomputed=recomputed) - smallest
+    per_decoder_layer = backward_bytes(1, 2, trained=trained, recomputed=recomputed) - smallest
     total = smallest
     total += (int(dims.n_audio_layer) - 1) * per_encoder_layer
     total += (int(dims.n_text_layer) - 1) * per_decoder_layer
-    if frozen or recomputed:  # then one encoder layer's own results come and go
+    if trained != "all" or recomputed:  # then one encoder layer's own results come and go
         stored, not_stored = (
-            backward_bytes(2, 1, frozen=False, recomputed=r)
-            - backward_bytes(1, 1, frozen=False, recomputed=r)
+            backward_bytes(2, 1, trained="all", recomputed=r)
+            - backward_bytes(1, 1, trained="all", recomputed=r)
             for r in (False, True)
         )
         total += stored - not_stored
@@ -69,7 +69,7 @@ def estimate_backward_bytes(
     dims: ModelDimensions,
     batch_size: int,
     *,
-    frozen_encoder: bool = False,
+    trained: Trained = "all",
     gradient_checkpointing: bool = False,
     amp_dtype: torch.dtype | None = torch.bfloat16,
     n_tokens: int | None = None,
@@ -95,8 +95,7 @@ def estimate_backward_bytes(
     with FakeTensorMode():
         model = Whisper(dims)
         use_fast_layers(model)
-        if frozen_encoder:
-            freeze_encoder(model)
+        set_trained(model, trained)
         if gradient_checkpointing:
             use_activation_checkpointing(model)
         mel = torch.zeros(batch_size, dims.n_mels, N_FRAMES)
@@ -114,8 +113,9 @@ def estimate_backward_bytes(
             F.cross_entropy(logits, torch.zeros(n_learned, dtype=torch.long), reduction="sum")
         activations = sum(tensor.untyped_storage().nbytes() for tensor in stored.values())
         weights = 4 * n_parameters(model) + 12 * n_parameters(model, trainable=True)
-    logits_and_gradient = 8 * n_learned * int(dims.n_vocab)
-    return weights + activations + logits_and_gradient
+    # Log-probabilities and two gradients through them in float32, and one in half precision.
+    logits_and_gradients = 14 * n_learned * int(dims.n_vocab)
+    return weights + activations + logits_and_gradients
 
 
 def estimate_weight_bytes(dims: ModelDimensions, itemsize: int, *, decoder_alone: bool) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
 from whisper.model import Whisper
 
 Model = TypeVar("Model", bound=nn.Module)
+Trained = Literal["all", "decoder", "self-attention"]  # what of a model is trained
 
 
 def cast_matrices(model: Model, dtype: torch.dtype) -> Model:
@@ -23,16 +24,18 @@ def cast_matrices(model: Model, dtype: torch.dtype) -> Model:
     return model
 
 
-def freeze_encoder(model: Whisper) -> None:
-    """Exclude the encoder from training; it then runs without gradients."""
-    model.encoder.requires_grad_(False)
+def set_trained(model: Whisper, trained: Trained) -> None:
+    """Exclude all else from training; a frozen encoder then runs without gradients.
 
-
-def train_self_attention(model: Whisper) -> None:
-    """Train the decoder's self-attention alone, the only layers in which text reads a prompt."""
-    model.requires_grad_(False)
-    for block in model.decoder.blocks:
-        block.attn.requires_grad_(True)
+    "decoder" freezes the encoder. "self-attention" is the decoder's, the only layers in which text
+    reads a prompt.
+    """
+    if trained != "all":
+        model.encoder.requires_grad_(False)
+    if trained == "self-attention":
+        model.decoder.requires_grad_(False)
+        for block in model.decoder.blocks:
+            block.attn.requires_grad_(True)
 
 
 def n_parameters(model: nn.Module, *, trainable: bool = False) -> int:

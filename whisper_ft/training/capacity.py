@@ -85,7 +85,7 @@ def pass_bytes(
     """Return what a step needs at most with `n_rows` in a pass, its teacher included."""
     return teacher_bytes(config, amp_dtype, dims, n_rows=n_rows) + estimate_peak_bytes(
         *(dims, n_rows),
-        frozen_encoder=config.encoder_is_frozen,
+        trained=config.trained,
         gradient_checkpointing=config.gradient_checkpointing,
         amp_dtype=amp_dtype,
         texts_per_row=config.max_texts_per_row,
@@ -118,6 +118,8 @@ def describe_memory_needs(
         ways.append(f"{needs(gradient_checkpointing=True)} with --gradient-checkpointing")
     if not config.encoder_is_frozen:
         ways.append(f"{needs(freeze_encoder=True)} with --freeze-encoder")
+    if config.contrast:
+        ways.append(f"{needs(contrast=0.0)} with --contrast 0")
     if size > 1:
         smaller = f"--batch-size {size // 2} --accumulate {2 * config.accumulate}"
         ways.append(f"{needs(size // 2)} with {smaller}")

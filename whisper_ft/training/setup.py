@@ -30,7 +30,7 @@ from whisper_ft.models.layers import (
     use_stochastic_depth,
 )
 from whisper_ft.models.loading import LoadedModel, load, try_load_vocabulary, vocabulary_from_dims
-from whisper_ft.models.parameters import freeze_encoder, train_self_attention
+from whisper_ft.models.parameters import set_trained
 from whisper_ft.runtime.files import write_json
 from whisper_ft.training.capacity import check_disk_space, fit_batch, fit_teacher
 from whisper_ft.training.checkpoint import lock_folder
@@ -242,10 +242,7 @@ def prepare_model(model: Whisper, config: TrainConfig, device: torch.device) -> 
     """Move a model to the device and set, in place, how it is trained."""
     model.to(device)
     use_fast_layers(model)
-    if config.layers == "self-attention":
-        train_self_attention(model)
-    if config.freeze_encoder:
-        freeze_encoder(model)
+    set_trained(model, config.trained)
     if config.gradient_checkpointing:
         use_activation_checkpointing(model)
     if config.stochastic_depth:
