@@ -48,7 +48,7 @@ def train_once(args, flags, folder, seed):
     argv = ["--model", args.model, "--train", *args.train, "--max-steps", str(args.steps)]
     argv += ["--epochs", "1000000", "--workers", "0", "--seed", str(seed), "--out", str(folder)]
     argv += [*encoder, *cache, *own]
-    recipe = folder.with_suffix(".recipe.json")
+    recipe = folder.with_name(f"{folder.name}.recipe.json")  # tiny.en is no suffix
     if recipe.exists() and json.loads(recipe.read_text()) != argv:
         raise SystemExit(f"{recipe}: this run had other flags: name the recipe otherwise")
     if (folder / FINISHED).exists():
