@@ -1,6 +1,7 @@
 """What numbers depend on is described as a run's config.json keeps it."""
 
 import platform
+from dataclasses import replace
 
 import torch
 
@@ -18,4 +19,7 @@ def test_the_environment_has_versions_the_machine_and_the_precision():
     assert environment.versions["whisper_ft"] == __version__
     assert environment.versions["python"] == platform.python_version()
     assert environment.versions["torch"] == torch.__version__
-    assert describe_environment(torch.device("cpu"), None).amp_dtype == "None"
+    assert environment.dtype is torch.bfloat16
+    float32 = describe_environment(torch.device("cpu"), None)
+    assert float32.amp_dtype == "None" and float32.dtype is None
+    assert replace(environment, amp_dtype="torch.nn").dtype is None

@@ -1,11 +1,13 @@
 """Segments for training rows that have none."""
 
 import pytest
+import torch
 from helpers.audio import write_tone
 from helpers.manifests import write_manifest
 from helpers.runs import assert_same_run, plan_of
 
 from whisper_ft.prepare import row_segments
+from whisper_ft.training import settings
 from whisper_ft.training.loop import train
 from whisper_ft.training.plan import SetupError
 
@@ -82,3 +84,14 @@ def test_a_resumed_run_reads_what_was_found_and_trains_on_the_same(flags, tmp_pa
         assert resumed.examples.rows[0].segments == segments
         train(resumed)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_that_goes_on_in_another_precision_keeps_its_segments(flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "pick_amp", lambda name, device: torch.bfloat16)
+    plan = plan_of(flags)
+    plan.lock.close()
+    monkeypatch.setattr(settings, "pick_amp", lambda name, device: None)  # hardware without bf16
+    monkeypatch.setattr(row_segments, "find_segments", None)  # would fail
+    resumed = plan_of(["--resume", str(tmp_path / "run")])
+    assert resumed.amp_dtype is None
+    assert resumed.examples.rows[0].segments == plan.examples.rows[0].segments

@@ -10,7 +10,7 @@ from helpers.runs import assert_same_run, lines, plan_of, train_until_signal
 from whisper_ft.training import capacity, teacher
 from whisper_ft.training import run as running
 from whisper_ft.training.loop import train
-from whisper_ft.training.plan import SetupError
+from whisper_ft.training.plan import SetupError, describe_plan
 
 TAUGHT = ["--kl-weight", "1"]
 
@@ -58,6 +58,9 @@ def test_a_teacher_that_does_not_fit_is_left_out_in_words(argv, monkeypatch, log
     monkeypatch.setattr(capacity, "free_bytes", lambda _: 1e6)
     plan = plan_of([*argv, *TAUGHT])
     assert plan.teacher is None and plan.config.kl_weight == 0 and plan.config.text_weight == 1
+    assert "learns all words of the rows alike, in the layers of --learn terms" in describe_plan(
+        plan
+    )
     said = logged()
     assert "--kl-weight 1: a step with a teacher needs" in said and "without a teacher" in said
 
