@@ -27,9 +27,7 @@ def test_a_manifest_with_no_usable_row_is_an_error_even_then(argv, corpus):
 def test_a_score_that_dev_rows_lack_cannot_choose(argv, corpus):
     rows = [json.loads(line) for line in corpus[1].read_text().splitlines()]
     write_manifest(corpus[1], [{"audio": row["audio"], "text": row["text"]} for row in rows])
-    with pytest.raises(
-        ValueError, match="--best-by: keyword_recall: no row of an evaluation, .* has keywords"
-    ):
+    with pytest.raises(ValueError, match=r"--best-by: keyword_recall: no row .* has keywords"):
         plan_of([*argv, "--best-by", "keyword_recall", "--keywords", "off"])
 
 

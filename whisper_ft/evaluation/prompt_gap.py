@@ -15,8 +15,8 @@ from whisper_ft.evaluation.samples import CONDITIONS
 from whisper_ft.evaluation.scoring import Scores, ScoreValue
 
 # A gap below CLOSED of stock's gap is closed, and one above OPEN of it is open. With --learn texts
-# and lists, 300 steps leave 0.28 of it on training rows and 0.43 on dev rows; at 1e-4, which teaches
-# the texts by heart, 400 steps leave 0.09 and 0.38, and 500 leave 0.03 and 0.27 (benchmarks/NOTES.md).
+# and lists, 300 steps leave 0.28 of it on training rows and 0.43 on dev rows. At 1e-4, which
+# teaches the texts by heart, 500 steps leave 0.03 and 0.27 (benchmarks/NOTES.md).
 CLOSED, OPEN = 0.1, 0.25
 
 
@@ -80,5 +80,5 @@ def describe_learned_by_heart(stock: PromptGaps, now: PromptGaps) -> str:
         f"right prompt saves {now.train:.2f} nats per token on training rows "
         f"({stock.train:.2f} before training), and {now.dev:.2f} on dev rows "
         f"({stock.dev:.2f} before training). Train fewer steps, with a lower --lr or, if rows have "
-        "keywords, with --learn terms; or bring more rows. best.pt stays the best checkpoint so far."
+        "keywords, with --learn terms; or bring more rows. best.pt stays the best so far."
     )
