@@ -148,14 +148,17 @@ def dev_rows(
 ) -> PromptedRows:
     """Draw the rows of every evaluation, with their prompts.
 
-    Raises ValueError if `--best-by` names a score that these rows do not have.
+    Warns if `--best-by` names a score that these rows do not have, and says what chooses instead.
     """
     prompted = _prompted_rows(config, checked, glossary)
     if prompted.rows and (lacking := find_undefined(prompted, config.best_by)):
-        raise ValueError(
-            f"--best-by: {config.best_by}: no row of an evaluation, which has "
-            f"{format_count(len(prompted.rows), 'dev row')}, has {lacking}: add such rows, raise "
-            "--eval-rows, or choose another score"
+        instead = "best.pt is the last checkpoint"
+        if any(row.text.strip() for row in prompted.rows):
+            instead = "the lowest loss chooses best.pt instead"
+        n_rows = format_count(len(prompted.rows), "dev row")
+        LOGGER.warning(
+            f"--best-by: {config.best_by}: none of the {n_rows} of an evaluation has {lacking}: "
+            f"{instead}. Add such rows, or raise --eval-rows"
         )
     return prompted
 
@@ -174,15 +177,6 @@ def other_rows(
             f"{MIN_ROWS} or more (and as many --eval-rows), or leave this out"
         )
     return prompted
-
-
-def choice_problems(config: TrainConfig, rows: RunRows) -> list[str]:
-    """Return why the rows of evaluations cannot choose a checkpoint."""
-    problems: list[str] = []
-    for draw, checked in ((dev_rows, rows.dev), (other_rows, rows.others)):
-        with collect(problems):
-            draw(config, checked, rows.glossary)
-    return problems
 
 
 def _prompted_rows(

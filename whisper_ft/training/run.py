@@ -237,7 +237,9 @@ class Run:
         progress, name = self.progress, self.plan.config.best_by
         progress.evaluated_step = progress.step
         value = best_score(scores, name)
-        loss = scores["right"]["loss"].rate or 0.0  # None without a word in the dev rows
+        loss = scores["right"]["loss"].rate
+        if loss is None:  # no word in the dev rows: nothing tells checkpoints apart but their age
+            loss = -progress.step
         if progress.step:
             return progress.update_best(value, loss, higher_is_better=is_higher_better(name))
         progress.stock_score = value

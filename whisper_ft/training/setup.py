@@ -32,6 +32,7 @@ from whisper_ft.models.layers import (
 from whisper_ft.models.loading import LoadedModel, load, try_load_vocabulary, vocabulary_from_dims
 from whisper_ft.models.parameters import set_trained
 from whisper_ft.runtime.files import write_json
+from whisper_ft.runtime.problems import collect
 from whisper_ft.training.capacity import check_disk_space, fit_batch, fit_teacher
 from whisper_ft.training.checkpoint import lock_folder
 from whisper_ft.training.encoder_pass import CachedFeatures, find_features
@@ -41,7 +42,6 @@ from whisper_ft.training.plan import Plan, Schedule, SetupError
 from whisper_ft.training.rows import (
     RunRows,
     TrainingRows,
-    choice_problems,
     dev_rows,
     order_training_rows,
     other_rows,
@@ -80,7 +80,7 @@ def make_plan(config: TrainConfig) -> Plan:
         [NO_TERMS] if config.learn == "terms" and not (found or rows.problems) else [],
         [f"--model: {problem}" for problem in model_problems],
         rows.problems,
-        [] if rows.problems else choice_problems(config, rows),
+        [] if rows.problems else other_rows_problems(config, rows),
         folder_problems(folder),
         resolved.problems,
     )
@@ -189,6 +189,14 @@ def has_terms(policy: PromptPolicy, rows: RunRows) -> bool:
         for part in parts
         for index in range(len(part))
     )
+
+
+def other_rows_problems(config: TrainConfig, rows: RunRows) -> list[str]:
+    """Return why the rows of `--others` cannot choose a mixture."""
+    problems: list[str] = []
+    with collect(problems):
+        other_rows(config, rows.others, rows.glossary)
+    return problems
 
 
 def raise_problems(*problems: Sequence[str]) -> None:
