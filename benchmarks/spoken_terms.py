@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--takes", type=int, default=1, help="of each term")
     parser.add_argument("--every", type=int, default=3, help="take every n-th row of TRAIN")
     parser.add_argument("--rows", type=int, help="score so many rows of DEV (default: all)")
+    parser.add_argument("--flags", default="", help="more flags of train, for both runs")
     args = parser.parse_args()
     out = args.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -78,6 +80,7 @@ def main() -> None:
                 *("train", "--model", "tiny.en", "--train", *manifests, *weights),
                 *("--max-steps", str(args.steps), "--seed", "0", "--freeze-encoder"),
                 *("--feature-cache", out / "features", "--out", best.parent),
+                *shlex.split(args.flags),
             )
         evaluate(best, name, args, out)
     samples = [out / f"{name}.samples.jsonl" for name in ("stock", "real", "spoken")]
