@@ -6,13 +6,17 @@ import itertools
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Problem, Row
+from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.counts import format_count
 from whisper_ft.text.terms import is_distinctive, normalize_text
+
+N_RESOLVED = 1000  # paths that are remembered
+MIN_ROWS_FOR_BAR = 50_000
 
 
 def compare_manifests(manifests: Sequence[Sequence[Row]]) -> list[list[Problem]]:
@@ -35,7 +39,14 @@ def describe_shared_rows(dev: Sequence[Row], train: Sequence[Sequence[Row]]) -> 
     index = _RowIndex()
     index.add(dev)
     pairs: dict[str, str] = {}  # places of dev rows, and of training rows that share with them
-    for row in itertools.chain.from_iterable(train) if dev else ():
+    n_rows = sum(map(len, train)) if dev else 0
+    for row in progress_bar(
+        itertools.chain.from_iterable(train) if dev else (),
+        "comparing training and dev rows",
+        total=n_rows,
+        unit=" rows",
+        hidden=n_rows < MIN_ROWS_FOR_BAR,
+    ):
         for shared in index.find_all(row):
             pairs.setdefault(shared.place, row.place)
     if not pairs:
@@ -110,7 +121,7 @@ class _AudioIndex:
 
     def __init__(self) -> None:
         self._stretches: defaultdict[Path, list[_Stretch]] = defaultdict(list)  # sorted by start
-        self._resolve = cache(Path.resolve)
+        self._resolve = lru_cache(N_RESOLVED)(Path.resolve)  # rows of a file follow each other
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add the stretches of checked rows."""
