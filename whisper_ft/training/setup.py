@@ -57,7 +57,6 @@ NO_TERMS = (
     "--learn: terms: no training row has keywords that --prompts gives, so there is no term to "
     "learn: use --learn texts, or give rows `keywords` and --prompts a share for keywords"
 )
-
 UNUSED_OTHERS = "--others: only --interpolate auto uses it: leave one of the two out"
 
 
