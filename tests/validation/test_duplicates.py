@@ -100,3 +100,15 @@ def test_dev_rows_that_are_training_rows_are_counted_and_one_is_named(folder):
     said = describe_shared_rows(dev.rows, [train.rows[:1], train.rows[1:]])
     assert said.startswith("--dev: 2 of 3 rows share audio or words with training rows")
     assert f"'{folder}/d:2' with '{folder}/t:2'" in said
+
+
+def test_links_to_files_and_folders_are_the_same_audio(folder):
+    (folder / "link.wav").symlink_to("0.wav")
+    (folder / "folder").symlink_to(".")
+    train = write_and_check(folder, {"audio": "0.wav", "text": "Hello!"}, name="train.jsonl")
+    names = ["link.wav", "folder/0.wav", "folder/link.wav", "1.wav"]
+    rows = [{"audio": name, "text": f"Other words {i}."} for i, name in enumerate(names)]
+    dev = write_and_check(folder, *rows, name="dev.jsonl")
+    _, warnings = compare_manifests([train.rows, dev.rows])
+    assert [warning.place for warning in warnings] == [f"{folder}/dev.jsonl:{n}" for n in (1, 2, 3)]
+    assert all(warning.what.startswith("audio: 2.0 s") for warning in warnings)

@@ -15,7 +15,7 @@ from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.counts import format_count
 from whisper_ft.text.terms import is_distinctive, normalize_text
 
-N_RESOLVED = 1000  # paths that are remembered
+N_FOLDERS = 1000  # whose resolved paths are remembered
 MIN_ROWS_FOR_BAR = 50_000
 
 
@@ -121,7 +121,8 @@ class _AudioIndex:
 
     def __init__(self) -> None:
         self._stretches: defaultdict[Path, list[_Stretch]] = defaultdict(list)  # sorted by start
-        self._resolve = lru_cache(N_RESOLVED)(Path.resolve)  # rows of a file follow each other
+        # Resolving asks for every folder of a path, which takes a minute for a million rows.
+        self._resolve_folder = lru_cache(N_FOLDERS)(Path.resolve)
 
     def add(self, rows: Sequence[Row]) -> None:
         """Add the stretches of checked rows."""
@@ -145,3 +146,7 @@ class _AudioIndex:
             same_channel = None in (row.channel, other.channel) or row.channel == other.channel
             if seconds > CUT_SLACK and same_channel:
                 yield _Overlap(seconds, other.place)
+
+    def _resolve(self, path: Path) -> Path:
+        resolved = self._resolve_folder(path.parent) / path.name
+        return resolved.resolve() if resolved.is_symlink() else resolved
