@@ -15,6 +15,9 @@ def test_a_plan_describes_which_prompts_its_rows_have_and_when_they_have_none(ar
         "no row has a prompt of the kinds previous: training will use no prompts of these kinds\n"
         in said
     )
+    argv[argv.index("--out") + 1] += "3"
+    said = describe_plan(plan_of([*argv, "--prompts", ""]))
+    assert "--prompts gives no prompts" in said and "respell" not in said
 
 
 @pytest.mark.parametrize(

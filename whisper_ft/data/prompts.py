@@ -35,6 +35,11 @@ class PromptPolicy:
     distractors: tuple[int, int] = (5, 40)  # in a keyword prompt, at least and at most
     glossary: tuple[str, ...] = field(default=(), repr=False)  # half of the distractors, if any
 
+    @property
+    def gives_prompts(self) -> bool:
+        """Whether any example gets a prompt."""
+        return any(getattr(self, kind) for kind in KINDS)
+
     def __call__(
         self,
         rows: Sequence[Row],

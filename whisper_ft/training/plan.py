@@ -108,12 +108,11 @@ def describe_plan(plan: Plan) -> str:
         f"{plan.step_size} rows, warm-up {schedule.warmup} steps, peak learning rate "
         f"{schedule.peak_lr:.2e}",
     ]
-    if prompts := format_coverage(plan.examples.policy, plan.examples.rows):
-        lines.append(prompts)
-    if few := describe_few_terms(plan.examples.policy, plan.examples.rows):
-        lines.append(few)
-    if respelled := format_perturbation(plan.examples.perturbation, plan.examples.rows):
-        lines.append(respelled)
+    policy, rows = plan.examples.policy, plan.examples.rows
+    respelled = format_perturbation(plan.examples.perturbation, rows)
+    about_prompts = [format_coverage(policy, rows), describe_few_terms(policy, rows)]
+    about_prompts += [respelled] if policy.gives_prompts else []
+    lines += filter(None, about_prompts)
     if n_dev := len(plan.dev.rows):
         lines.append(f"evaluation {_evaluation_times(schedule)} on {n_dev} dev rows")
     if (cached := plan.examples.feature_paths) is not None:

@@ -148,5 +148,5 @@ class _AudioIndex:
                 yield _Overlap(seconds, other.place)
 
     def _resolve(self, path: Path) -> Path:
-        resolved = self._resolve_folder(path.parent) / path.name
+        resolved: Path = self._resolve_folder(path.parent) / path.name
         return resolved.resolve() if resolved.is_symlink() else resolved
