@@ -1,7 +1,6 @@
 """A stretch of a file, and Whisper's own log-mel of it."""
 
 import os
-import shlex
 
 import numpy as np
 import pytest
@@ -13,7 +12,8 @@ from helpers.audio import tone
 from helpers.models import random_whisper
 from whisper.audio import N_FRAMES, N_SAMPLES, log_mel_spectrogram, pad_or_trim
 
-from whisper_ft.data.audio import log_mel, n_mel_frames, probe, read_audio
+from whisper_ft.data.audio import log_mel, n_mel_frames, read_audio
+from whisper_ft.data.audio_info import probe
 
 
 @pytest.fixture
@@ -93,8 +93,8 @@ def test_unreadable_audio_gives_the_reason_and_the_remedy(tmp_path):
     soundfile.write(tmp_path / "none.wav", np.zeros(0), 16000)
     soundfile.write(tmp_path / "nan.wav", np.full(100, np.nan), 16000, subtype="FLOAT")
     for name, words in (
-        ("text.m4a", r"ffmpeg -i text.m4a .* text.flac"),
-        ("bare.raw", r"libsndfile cannot read it"),
+        ("text.m4a", r"FFmpeg cannot read it \(Invalid data .*\): restore it"),
+        ("bare.raw", r"FFmpeg cannot read it"),
         ("empty.wav", "an empty file"),
         ("none.wav", "holds no samples"),
         ("gone.wav", "no such file: correct the path"),
@@ -102,7 +102,7 @@ def test_unreadable_audio_gives_the_reason_and_the_remedy(tmp_path):
     ):
         with pytest.raises(ValueError, match=words):
             probe(tmp_path / name)
-    with pytest.raises(ValueError, match="ffmpeg"):
+    with pytest.raises(ValueError, match="FFmpeg cannot read it"):
         read_audio(tmp_path / "text.m4a")
     with pytest.raises(ValueError, match="not finite"):
         read_audio(tmp_path / "nan.wav")
@@ -111,7 +111,7 @@ def test_unreadable_audio_gives_the_reason_and_the_remedy(tmp_path):
         read_audio(tmp_path / "a.wav", 2.0, 3.0)
 
 
-def test_a_header_gives_the_duration(tmp_path):
+def test_a_probe_gives_the_duration(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.zeros((4410, 2)), 44100)
     assert probe(tmp_path / "a.wav")[:3] == (44100, 4410, 2)
     assert probe(tmp_path / "a.wav").duration == 0.1
@@ -122,11 +122,10 @@ def test_30_seconds_are_3000_frames_and_a_frame_more_is_one_more():
     assert n_mel_frames(30.01) == 3001
 
 
-def test_a_name_that_is_not_utf_8_is_refused_with_the_remedy(tmp_path):
-    path = tmp_path / os.fsdecode(b"caf\xe9.wav")
-    path.write_bytes(b"RIFF")
-    with pytest.raises(ValueError, match="its name is not UTF-8, which libsndfile needs: rename"):
-        probe(path)
+def test_a_name_that_is_not_utf_8_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(1.0), 16000)
+    path = (tmp_path / "a.wav").rename(tmp_path / os.fsdecode(b"caf\xe9.wav"))
+    assert probe(path).duration == 1.0 and len(read_audio(path, 0.5)) == 8000
 
 
 def test_more_channels_than_fit_in_memory_are_refused(tmp_path):
@@ -134,12 +133,3 @@ def test_more_channels_than_fit_in_memory_are_refused(tmp_path):
     soundfile.write(path, np.zeros((960, 200)), 96000, format="OGG", subtype="VORBIS")
     with pytest.raises(ValueError, match="200 channels at 96000 Hz: at most"):
         probe(path)
-
-
-def test_the_command_that_converts_a_file_quotes_its_name(tmp_path):
-    path = tmp_path / "a'; touch ran; '.wav"
-    path.write_bytes(b"no audio")
-    with pytest.raises(ValueError) as refusal:
-        probe(path)
-    command = shlex.split(str(refusal.value).split("convert it with: ")[1])
-    assert command[:3] == ["ffmpeg", "-i", path.name] and len(command) == 8

@@ -249,7 +249,7 @@ def test_the_modules_random_is_left_as_it_was(examples, folders):
 def test_a_damaged_noise_file_is_named_before_the_run_and_in_it(examples, folders, tmp_path):
     (tmp_path / "noise" / "bad.wav").write_text("not audio")
     noisy = Augmentation(noise=folders[0])
-    assert "bad.wav: libsndfile cannot read it" in check_augmentation(noisy)[0]
+    assert "bad.wav: FFmpeg cannot read it" in check_augmentation(noisy)[0]
     changed = replace(examples, augmentation=noisy)
     found = [changed[ExampleIndex(number, 0)] for number in range(30)]
     errors = [str(one) for one in found if isinstance(one, RowError)]

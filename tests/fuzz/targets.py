@@ -16,12 +16,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from helpers.media import encode
 from helpers.samples import sample
 from whisper.audio import SAMPLE_RATE
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import get_tokenizer
 
-from whisper_ft.data.audio import probe, read_audio
+from whisper_ft.data.audio import read_audio
+from whisper_ft.data.audio_info import probe
 from whisper_ft.data.feature_cache import TAIL, read_features, write_features
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.evaluation.results import read_evaluations, read_samples
@@ -33,7 +35,15 @@ from whisper_ft.text.tokens import IGNORE, Segment, build_example
 from whisper_ft.validation.checks import check_manifest
 
 SUFFIXES = (".srt", ".vtt", ".json")
-AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au", ".w64", ".raw")
+AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".au", ".w64", ".m4a", ".webm", ".aac", ".raw")
+MEDIA = (  # what FFmpeg alone writes
+    (".m4a", "aac", {"format": "ipod"}),
+    (".m4a", "alac", {"format": "ipod", "movflags": "faststart"}),
+    (".webm", "libopus", {}),
+    (".aac", "aac", {"format": "adts"}),
+    (".mp3", "libmp3lame", {"write_xing": "0"}),
+)
+WRITTEN = AUDIO[:7]  # by libsndfile
 SECONDS = 60.0
 
 
@@ -252,7 +262,7 @@ def _token_seeds():
 
 def _audio_seeds():
     tone = 0.3 * np.sin(np.arange(800) / 3)
-    for number, suffix in enumerate(AUDIO[:-1]):
+    for number, suffix in enumerate(WRITTEN):
         for rate, n_channels in ((16000, 1), (48000, 2)):
             content = io.BytesIO()
             kind = "OPUS" if suffix == ".ogg" else None
@@ -263,6 +273,10 @@ def _audio_seeds():
         content = io.BytesIO()
         soundfile.write(content, np.ones((n_samples, n_channels)), rate, format="WAV")
         yield b"\0" + content.getvalue()
+    for suffix, codec, options in MEDIA:
+        options = {"format": suffix[1:]} | options
+        path = encode(folder() / "seed", tone.astype(np.float32), codec, **options)
+        yield bytes([AUDIO.index(suffix)]) + path.read_bytes()
     content = io.BytesIO()
     soundfile.write(content, np.array([np.nan, 1.0, np.inf]), 8000, format="WAV", subtype="FLOAT")
     yield b"\0" + content.getvalue()

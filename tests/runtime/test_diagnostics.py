@@ -34,7 +34,7 @@ def test_a_section_that_fails_is_reported_and_the_others_stay(home, monkeypatch)
 
 
 def test_a_broken_cache_is_reported(home):
-    database = home / "kathryn" / "cache" / "whisper_ft" / "probes.sqlite"
+    database = home / "kathryn" / "cache" / "whisper_ft" / "audio.sqlite"
     database.parent.mkdir()
     database.write_bytes(b"not a database" * 100)
     report = "\n".join(describe_machine(paths=False))

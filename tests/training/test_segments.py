@@ -49,9 +49,10 @@ def test_rows_in_which_none_are_found_are_named(flags, tmp_path, logged):
 
 
 def test_rows_whose_audio_turns_out_unreadable_are_told_before_the_first_step(flags, tmp_path):
-    sound = tmp_path / "cut.flac"
-    write_tone(sound, 6.0)
-    sound.write_bytes(sound.read_bytes()[:-4000])
+    sound = tmp_path / "damaged.flac"
+    write_tone(sound, 20.0)
+    content = sound.read_bytes()
+    sound.write_bytes(content[:20_000] + bytes(9_000) + content[29_000:])
     rows = [{"audio": sound.name, "text": TEXT, "keywords": ["two"]}]
     manifest = write_manifest(tmp_path / "long.jsonl", rows)
     with pytest.raises(SetupError, match=f"{manifest}:1: .*libsndfile cannot read it"):

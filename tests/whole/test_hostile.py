@@ -19,7 +19,8 @@ from helpers.audio import tone
 from helpers.manifests import write_manifest
 from helpers.runs import lines, plan_of
 
-from whisper_ft.data.audio import probe, read_audio
+from whisper_ft.data.audio import read_audio
+from whisper_ft.data.audio_info import probe
 from whisper_ft.data.feature_cache import TAIL, read_features
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.row_parsing import MAX_LINE

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import soundfile
@@ -14,55 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from whisper.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE, log_mel_spectrogram, pad_or_trim
 
+from whisper_ft.data.audio_cache import probe_once
+from whisper_ft.data.audio_info import Track, open_exactly
+
 Samples: TypeAlias = NDArray[np.float32]  # [n_samples] in [-1, 1], at 16 kHz
 
-MAX_RATE = 1 << 22  # samples per second in all channels, as 20 at 192 kHz: 30 s are 500 MB
 # Samples; an FFT window (400) would do, but a matrix product of few columns rounds differently.
 MEL_PADDING = SAMPLE_RATE // 5
-
-
-class AudioInfo(NamedTuple):
-    """The header of an audio file."""
-
-    sample_rate: int  # Hz
-    n_samples: int  # per channel, at that rate
-    n_channels: int
-    stamp: int  # see file_stamp
-
-    @property
-    def duration(self) -> float:
-        """Seconds."""
-        return self.n_samples / self.sample_rate
-
-
-def probe(path: Path) -> AudioInfo:
-    """Read a file's header. Raises ValueError, with the remedy, if there is no audio to read."""
-    if not path.is_file():
-        what = "not a file" if path.exists() else "no such file"
-        raise ValueError(f"{what}: correct the path")
-    if path.stat().st_size == 0:
-        raise ValueError("an empty file: restore it")
-    stamp = file_stamp(path)
-    try:
-        info = soundfile.info(path)
-    except UnicodeEncodeError:
-        raise ValueError("its name is not UTF-8, which libsndfile needs: rename it") from None
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: headerless .raw
-        raise ValueError(_describe_unreadable(path, error)) from None
-    if info.samplerate * info.channels > MAX_RATE:
-        raise ValueError(
-            f"{info.channels} channels at {info.samplerate} Hz: at most {MAX_RATE} samples per "
-            "second can be read: check that it is audio"
-        )
-    if info.frames <= 0:
-        raise ValueError("holds no samples: restore it")
-    return AudioInfo(info.samplerate, info.frames, info.channels, stamp)
-
-
-def file_stamp(path: Path) -> int:
-    """Return a number made from a file's size and time, which changes with its content."""
-    stat = path.stat()
-    return hash((stat.st_size, stat.st_mtime_ns))
 
 
 def n_mel_frames(seconds: float) -> int:
@@ -79,24 +36,7 @@ def read_audio(
     `start` and `end` are seconds in the file (None: its end); `channel` counts from 0, None mixes
     all channels evenly. Raises ValueError with the reason and the remedy.
     """
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
-            first = round(start * rate)
-            last = file.frames if end is None else min(round(end * rate), file.frames)
-            if last <= first:
-                raise ValueError(
-                    f"no audio between {start} and {end} s: it ends at {file.frames / rate:.3f} s"
-                )
-            file.seek(first)
-            samples = file.read(last - first, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        raise ValueError(_describe_unreadable(path, error)) from None
-    if len(samples) < last - first:
-        raise ValueError(
-            f"the header promises {last - first} samples, but only {len(samples)} can be read: "
-            "the file is damaged, restore it"
-        )
+    samples, rate = _read_stretch(path, start, end)
     if channel is not None and channel >= samples.shape[1]:
         raise ValueError(f"has no channel {channel}: it has {samples.shape[1]}, counted from 0")
     mono = samples.mean(axis=1) if channel is None else samples[:, channel]
@@ -120,13 +60,52 @@ def log_mel(samples: Samples, n_mels: int) -> Tensor:
     return window
 
 
-def _describe_unreadable(path: Path, error: Exception) -> str:
+def _read_stretch(path: Path, start: float, end: float | None) -> tuple[Samples, int]:
+    """Return the samples [n_samples, n_channels] of a stretch, and their rate in Hz."""
     if not path.exists():
-        return "no such file: restore it"
-    what = str(error).rstrip(".").split(": ")[-1]
-    converted = path.stem + (".converted.flac" if path.suffix.lower() == ".flac" else ".flac")
-    source, target = quote(path.name), quote(converted)
-    return (
-        f"libsndfile cannot read it ({what}): "
-        f"convert it with: ffmpeg -i {source} -ar 16000 -ac 1 {target}"
-    )
+        raise ValueError("no such file: restore it")
+    info = probe_once(path)
+    first = round(start * info.sample_rate)
+    last = info.n_samples
+    if end is not None:
+        last = min(round(end * info.sample_rate), last)
+    if last <= first:
+        raise ValueError(f"no audio between {start} and {end} s: it ends at {info.duration:.3f} s")
+    if info.track:
+        return _decode(path, first, last, info.track), info.sample_rate
+    samples = _read(path, first, last)
+    _expect_samples(len(samples), last - first)
+    return samples, info.sample_rate
+
+
+def _decode(path: Path, first: int, last: int, track: Track) -> Samples:
+    """Decode a file from the first sample to before the last, padded where its end is missing."""
+    from whisper_ft.data.media import MAX_MISSING_SECONDS, decode  # 100 MB of libraries
+
+    samples = decode(path, first, last, track)
+    n_missing = last - first - len(samples)
+    _expect_samples(len(samples) + round(MAX_MISSING_SECONDS * track.sample_rate), last - first)
+    return np.pad(samples, ((0, n_missing), (0, 0)))
+
+
+def _read(path: Path, first: int, last: int) -> Samples:
+    """Read a file of libsndfile from the first sample to before the last."""
+    file = open_exactly(path)
+    if file is None:
+        raise ValueError("changes while it is read: wait until it is written")
+    with file:
+        try:
+            file.seek(first)
+            samples: Samples = file.read(last - first, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            reason = error.error_string.rstrip(".")
+            raise ValueError(f"libsndfile cannot read it ({reason}): restore it") from None
+    return samples
+
+
+def _expect_samples(n_samples: int, n_wanted: int) -> None:
+    if n_samples < n_wanted:
+        raise ValueError(
+            f"{n_wanted} samples were found when it was checked, but only {n_samples} can be read: "
+            "the file is damaged, restore it"
+        )

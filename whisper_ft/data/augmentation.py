@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from whisper.audio import FRAMES_PER_SECOND, SAMPLE_RATE
 
-from whisper_ft.data.audio import Samples, probe, read_audio
+from whisper_ft.data.audio import Samples, read_audio
+from whisper_ft.data.audio_info import probe
 from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.runtime.extras import install_command
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, Segment

@@ -17,7 +17,8 @@ from torch.utils.data import Dataset
 from whisper.audio import HOP_LENGTH, N_FRAMES, SAMPLE_RATE
 from whisper.tokenizer import Tokenizer
 
-from whisper_ft.data.audio import Samples, file_stamp, log_mel, read_audio
+from whisper_ft.data.audio import Samples, log_mel, read_audio
+from whisper_ft.data.audio_info import file_stamp
 from whisper_ft.data.augmentation import (
     NO_AUGMENTATION,
     Augmentation,

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from whisper_ft.data.audio import file_stamp
+from whisper_ft.data.audio_info import file_stamp
 from whisper_ft.data.row import Row
 from whisper_ft.runtime.files import append_json_lines, read_json_lines
 from whisper_ft.text.tokens import Segment

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import whisper
 
-from whisper_ft.data.audio import probe, read_audio
+from whisper_ft.data.audio import read_audio
+from whisper_ft.data.audio_info import probe
 from whisper_ft.data.row import Row
 from whisper_ft.data.segment_cache import SegmentCache, segment_key
 from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims

@@ -10,7 +10,7 @@ import numpy as np
 import soundfile
 from whisper.audio import SAMPLE_RATE
 
-from whisper_ft.data.audio import AudioInfo, probe
+from whisper_ft.data.audio_info import AudioInfo, probe
 from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
 

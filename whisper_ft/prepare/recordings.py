@@ -10,8 +10,9 @@ from typing import NamedTuple
 from whisper_ft.prepare.raw_cues import SUBTITLE_SUFFIXES
 
 AUDIO_SUFFIXES = (
-    *(".wav", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"),
-    *(".m4a", ".aac", ".mp4", ".mkv", ".webm", ".wma"),  # these must be converted first
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"),
+    *(".m4a", ".m4b", ".aac", ".wma", ".amr", ".ac3", ".mka", ".mp2", ".wv"),
+    *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mpg", ".wmv", ".flv", ".3gp"),
 )
 
 

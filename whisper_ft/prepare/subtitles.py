@@ -11,7 +11,8 @@ import soundfile
 from whisper.audio import SAMPLE_RATE
 from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, get_tokenizer
 
-from whisper_ft.data.audio import probe, read_audio
+from whisper_ft.data.audio import read_audio
+from whisper_ft.data.audio_info import probe
 from whisper_ft.prepare.cues import Gap, UsableCues, read_cues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
 from whisper_ft.prepare.recordings import Recording, pair_files

@@ -17,7 +17,7 @@ import torch
 
 from whisper_ft.runtime.devices import pick_amp, pick_device
 from whisper_ft.runtime.environment import device_name, package_versions
-from whisper_ft.runtime.files import audio_header_cache_path, whisper_cache_folder
+from whisper_ft.runtime.files import audio_cache_path, whisper_cache_folder
 from whisper_ft.runtime.out_of_memory import free_bytes
 
 
@@ -90,11 +90,11 @@ def _describe_caches(paths: bool) -> Iterator[str]:
     files = sorted(folder.glob("*.pt")) if folder.is_dir() else []
     weights = [f"{file.name} ({file.stat().st_size / 1e6:.0f} MB)" for file in files]
     yield f"weights{f' in {folder}' * paths}: {', '.join(weights) or 'none'}"
-    database, n_headers = audio_header_cache_path(), 0
+    database, n_headers = audio_cache_path(), 0
     if database.exists():
         try:
             with closing(sqlite3.connect(database)) as cache:
-                (n_headers,) = cache.execute("SELECT COUNT(*) FROM probes").fetchone()
+                (n_headers,) = cache.execute("SELECT COUNT(*) FROM audio").fetchone()
         except sqlite3.Error as error:
             yield f"audio headers: the cache cannot be read ({error}): delete it"
             return

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import platform
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
 
 from whisper_ft.version import __version__
 
-PACKAGES = ("openai-whisper", "tiktoken", "numpy", "soundfile", "soxr")
+PACKAGES = ("openai-whisper", "tiktoken", "numpy", "soundfile", "av", "soxr")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def package_versions() -> dict[str, str]:
     return {
         "whisper_ft": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in PACKAGES},
+        **{name: _version(name) for name in PACKAGES},
         "torch": str(torch.__version__),  # names the build too, such as +cpu
     }
 
@@ -58,3 +58,10 @@ def package_versions() -> dict[str, str]:
 def device_name(device: torch.device) -> str:
     """Return a GPU's product name, or the device type."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # PyAV, where it has no wheel
+        return "not installed"

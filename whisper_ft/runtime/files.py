@@ -172,9 +172,9 @@ def whisper_cache_folder() -> Path:
     return _cache_root() / "whisper"
 
 
-def audio_header_cache_path() -> Path:
+def audio_cache_path() -> Path:
     """Return the database that remembers the headers of checked audio files."""
-    return _cache_root() / "whisper_ft" / "probes.sqlite"
+    return _cache_root() / "whisper_ft" / "audio.sqlite"
 
 
 def segment_cache_path() -> Path:

@@ -31,7 +31,7 @@ MAY_CHANGE = (
     *("interpolate", "longform_minutes"),
 )
 # Packages whose version may change a float.
-EXACT_PACKAGES = ("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile")
+EXACT_PACKAGES = (*("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile", "av"),)
 # What `from_json` raises for the content of another file.
 _ODD = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 

@@ -14,7 +14,8 @@ from whisper.audio import N_FRAMES
 from whisper.model import Whisper
 
 from whisper_ft.config.train import TASKS
-from whisper_ft.data.audio import log_mel, n_mel_frames, probe, read_audio
+from whisper_ft.data.audio import log_mel, n_mel_frames, read_audio
+from whisper_ft.data.audio_info import probe
 from whisper_ft.models.decoding import DecodeRequest, decode, recordings_per_pass
 from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
 from whisper_ft.runtime.devices import pick_device, pick_dtype

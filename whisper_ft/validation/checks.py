@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from whisper_ft.data.audio import AudioInfo
+from whisper_ft.data.audio_cache import probe_all
+from whisper_ft.data.audio_info import AudioInfo
 from whisper_ft.data.found_keywords import (
     AS_GIVEN,
     AS_WRITTEN,
@@ -18,7 +19,6 @@ from whisper_ft.data.row import Problem, Row
 from whisper_ft.data.rows import Rows, row_keywords
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.runtime.progress import progress_bar
-from whisper_ft.validation.audio_headers import read_headers
 from whisper_ft.validation.row_checks import check_row, language_code, row_seconds
 
 LOGGER = logging.getLogger("whisper_ft")
@@ -88,7 +88,7 @@ def _with_headers(rows: Rows) -> Iterator[tuple[int, Row, AudioInfo | str]]:
     """Yield (index, row, header of its audio file or the reason why there is none)."""
     for first in range(0, len(rows), ROWS_PER_BATCH):
         batch = rows[first : first + ROWS_PER_BATCH]
-        headers = read_headers([row.audio for row in batch])
+        headers = probe_all([row.audio for row in batch])
         for index, row in enumerate(batch, start=first):
             yield index, row, headers[row.audio]
 

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from whisper.tokenizer import TO_LANGUAGE_CODE, Tokenizer
 
-from whisper_ft.data.audio import AudioInfo, n_mel_frames
+from whisper_ft.data.audio import n_mel_frames
+from whisper_ft.data.audio_info import AudioInfo
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS, Row
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.text.terms import term_count

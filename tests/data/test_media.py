@@ -1,0 +1,194 @@
+"""Lengths that are counted, and stretches that are exact, in every container and codec."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from helpers.media import encode, lag, noise
+
+from whisper_ft.data import media
+from whisper_ft.data.audio import read_audio
+from whisper_ft.data.audio_info import INSTALL, probe
+
+SECONDS = 12.3
+# With a low constant of quality: frames of many sizes.
+VBR = {"codec_options": {"flags": "+qscale", "global_quality": "590"}}
+KINDS = {
+    "vbr.mp3": ("libmp3lame", VBR),
+    "vbr without a header.mp3": ("libmp3lame", VBR | {"write_xing": "0"}),
+    "cbr without a header.mp3": ("libmp3lame", {"write_xing": "0"}),
+    "mp3 in.wav": ("libmp3lame", {}),
+    "piped.flac": ("flac", {"piped": True}),
+    "piped.wav": ("pcm_s16le", {"piped": True}),
+    "adts.aac": ("aac", {"format": "adts"}),
+    "adts named.wav": ("aac", {"format": "adts"}),
+    "a.m4a": ("aac", {"format": "ipod"}),
+    "lossless.m4a": ("alac", {"format": "ipod"}),
+    "a.mp4": ("aac", {}),
+    "fragments.mp4": ("aac", {"piped": True, "movflags": "frag_keyframe+empty_moov"}),
+    "a.webm": ("libopus", {}),
+    "piped.webm": ("libopus", {"piped": True}),
+    "a.mkv": ("aac", {"format": "matroska"}),
+    "a.ts": ("aac", {"format": "mpegts"}),
+    "a.avi": ("libmp3lame", {}),
+    "a.wma": ("wmav2", {"format": "asf", "bit_rate": 64_000}),
+    "a.amr": ("libopencore_amrnb", {"sample_rate": 8000}),
+}
+
+
+def write(folder, name, seconds=SECONDS, **more):
+    codec, options = KINDS[name]
+    options = options | more
+    rate = options.get("sample_rate", 16000)
+    return encode(folder / name, noise(seconds, rate), codec, **options)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_length_is_counted_and_a_stretch_is_exact(tmp_path, name):
+    path = write(tmp_path, name)
+    assert probe(path).duration == pytest.approx(SECONDS, abs=0.13)  # encoders add two frames
+    whole = read_audio(path)
+    assert abs(len(whole) - probe(path).duration * 16000) <= 1
+    for start, end in ((0.0, 0.4), (0.31, 2.0), (5.123, 7.5), (10.9, 12.25)):
+        samples = read_audio(path, start, end)
+        assert len(samples) == round((end - start) * 16000)
+        there = whole[round(start * 16000) : round(end * 16000)]
+        late = lag(samples, there)
+        # Matroska knows times to a thousandth of a second, and so does WMA.
+        assert abs(late) <= (40 if name.endswith(("webm", "mkv")) else 1)
+        first, last = max(0, late), len(samples) + min(0, late)
+        shifted = there[first - late : last - late]
+        assert np.abs(samples[first:last] - shifted)[200:-200].max() < 0.02
+
+
+def test_stereo_in_a_container_has_its_channels(tmp_path):
+    left, right = noise(3.0), noise(3.0)[::-1]
+    path = encode(tmp_path / "a.m4a", np.stack([left, right], 1), "alac", format="ipod")
+    assert probe(path).n_channels == 2
+    assert np.abs(read_audio(path, channel=1) - right).max() < 1e-4
+    assert np.abs(read_audio(path) - (left + right) / 2).max() < 1e-4
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_files_in_one_file_are_all_read(tmp_path, subtype):
+    for name, seconds in (("a", 2.0), ("b", 3.0)):
+        soundfile.write(tmp_path / name, noise(seconds), 16000, format="OGG", subtype=subtype)
+    chain = tmp_path / "chain.ogg"
+    chain.write_bytes((tmp_path / "a").read_bytes() + (tmp_path / "b").read_bytes())
+    assert probe(chain).duration == 5.0
+    whole = read_audio(chain)
+    assert np.array_equal(whole[:32000], read_audio(tmp_path / "a"))
+    assert np.array_equal(whole[32000:], read_audio(tmp_path / "b"))
+    assert np.abs(read_audio(chain, 1.0, 4.0) - whole[16000:64000]).max() < 0.02
+    assert np.abs(read_audio(chain, 3.0) - whole[48000:]).max() < 0.02
+
+
+def test_ogg_files_of_two_rates_in_one_file_are_refused(tmp_path):
+    chain = tmp_path / "chain.ogg"
+    for rate in (16000, 22050):
+        soundfile.write(tmp_path / "a", noise(1.0), rate, format="OGG", subtype="VORBIS")
+        with chain.open("ab") as file:
+            file.write((tmp_path / "a").read_bytes())
+    with pytest.raises(ValueError, match="changes its rate or channels in the middle"):
+        probe(chain)
+
+
+def test_gsm_which_libsndfile_cannot_seek_in_has_its_stretches(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(SECONDS, 8000), 8000, subtype="GSM610")
+    assert probe(path).duration == pytest.approx(SECONDS, abs=0.05)
+    assert np.abs(read_audio(path, 6.0, 8.0) - read_audio(path)[96000:128000]).max() < 0.02
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_wav_whose_header_does_not_know_its_length_is_read_to_its_end(tmp_path, size):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(2.0), 16000, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"data") + 4
+    content[at : at + 4] = content[4:8] = size.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert probe(path).duration == 2.0
+    assert np.abs(read_audio(path, 1.0) - noise(2.0)[16000:]).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["vbr.mp3", "a.flac", "first.mp4"])
+def test_a_file_that_was_cut_does_not_hold_what_its_header_promises(tmp_path, name):
+    codec, options = {
+        "vbr.mp3": KINDS["vbr.mp3"],
+        "a.flac": ("flac", {}),
+        "first.mp4": ("aac", {"movflags": "faststart"}),
+    }[name]
+    path = encode(tmp_path / name, noise(SECONDS), codec, **options)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(
+        ValueError, match=r"promises 12.* but (it holds|its end).*damaged, restore it"
+    ):
+        probe(path)
+
+
+def test_an_index_at_the_end_that_was_cut_off_is_told(tmp_path):
+    path = write(tmp_path, "a.mp4")
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(ValueError, match=r"FFmpeg cannot read it .*: restore it"):
+        probe(path)
+
+
+def test_tags_around_an_mp3_are_no_audio(tmp_path):
+    path = write(tmp_path, "vbr.mp3")
+    seconds = probe(path).duration
+    tag = b"ID3\x04\0\0" + bytes((0, 0, 32, 0)) + bytes(4096)
+    path.write_bytes(tag + path.read_bytes() + b"TAG" + bytes(125))
+    assert probe(path).duration == pytest.approx(seconds, abs=0.05)
+    assert lag(read_audio(path, 5.0, 7.0), noise(SECONDS)[80000:]) == pytest.approx(0, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n"),
+        ("a.wav", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n"),
+        ("a.mp3", "ffconcat version 1.0\nfile '{other}'\n"),
+        ("a.ffconcat", "ffconcat version 1.0\nfile '{other}'\n"),
+        ("a.sdp", "v=0\nm=audio 9 RTP/AVP 0\nc=IN IP4 127.0.0.1\n"),
+        ("a.mpd", "<MPD><Period><BaseURL>{other}</BaseURL></Period></MPD>"),
+    ],
+)
+def test_a_playlist_reads_no_other_file(tmp_path, name, content):
+    other = write(tmp_path, "adts.aac")
+    path = tmp_path / name
+    path.write_text(content.format(other=other))
+    with pytest.raises(ValueError, match="FFmpeg cannot read it"):
+        probe(path)
+
+
+def test_a_video_without_sound_is_told(tmp_path):
+    path = tmp_path / "a.mp4"
+    with media.av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", 5)
+        stream.width = stream.height = 32
+        frame = media.av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    with pytest.raises(ValueError, match="holds no audio: correct the path"):
+        probe(path)
+
+
+def test_a_file_that_lasts_for_days_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(media, "MAX_SECONDS", 3600 / 300)
+    with pytest.raises(ValueError, match=r"lasts longer than .* hours: split it"):
+        probe(write(tmp_path, "a.mp4"))
+
+
+def test_without_pyav_the_command_that_installs_it_is_told(tmp_path):
+    path = write(tmp_path, "a.m4a")
+    code = (
+        "import sys; sys.modules['av'] = None\n"
+        "from pathlib import Path\n"
+        "from whisper_ft.data.audio_info import probe\n"
+        f"probe(Path({str(path)!r}))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.stderr.strip().endswith(f"ValueError: {INSTALL}")

@@ -1,0 +1,125 @@
+"""The length, rate and channels of an audio file, proved and not believed from its header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import soundfile
+
+from whisper_ft.data.ogg_chain import OggChain, find_links
+
+MAX_RATE = 1 << 22  # samples per second in all channels, as 20 at 192 kHz: 30 s are 500 MB
+# libsndfile believes the header of an MP3 and cannot seek in the others.
+INEXACT_FORMATS = ("MP3", "GSM610", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+MAX_FLAC_BLOCK = 1 << 16  # samples
+UNKNOWN_LENGTH = (1 << 63) - 1  # samples of a FLAC that was written into a pipe
+INSTALL = "libsndfile does not read it exactly and PyAV is missing: pip install 'av>=16'"
+
+
+class Track(NamedTuple):
+    """The audio of a file, its samples counted."""
+
+    sample_rate: int  # Hz
+    n_samples: int  # per channel
+    n_channels: int
+    start: float  # seconds, in the file's own time, of sample 0
+    format: str  # FFmpeg's names, such as "mp3" or "mov,mp4,m4a,3gp,3g2,mj2"
+    marks: tuple[tuple[int, int], ...] = ()  # samples from which to decode, and their bytes
+
+
+class AudioInfo(NamedTuple):
+    """What is known of an audio file."""
+
+    sample_rate: int  # Hz
+    n_samples: int  # per channel, at that rate
+    n_channels: int
+    stamp: int  # see file_stamp
+    track: Track | None = None  # None: libsndfile reads the file exactly
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.n_samples / self.sample_rate
+
+
+def probe(path: Path) -> AudioInfo:
+    """Find out about a file. Raises ValueError, with the remedy, if there is no audio to read.
+
+    libsndfile derives the length of PCM from the file's size, and that of Ogg from its last page. A
+    FLAC's end is read. Other files are read as a whole: see `media.count_samples`.
+    """
+    if not path.is_file():
+        what = "not a file" if path.exists() else "no such file"
+        raise ValueError(f"{what}: correct the path")
+    if path.stat().st_size == 0:
+        raise ValueError("an empty file: restore it")
+    stamp = file_stamp(path)
+    info = _probe_exactly(path, stamp) or _probe_media(path, stamp)
+    if info.sample_rate * info.n_channels > MAX_RATE:
+        raise ValueError(
+            f"{info.n_channels} channels at {info.sample_rate} Hz: at most {MAX_RATE} samples per "
+            "second can be read: check that it is audio"
+        )
+    if info.n_samples <= 0:
+        raise ValueError("holds no samples: restore it")
+    return info
+
+
+def file_stamp(path: Path) -> int:
+    """Return a number made from a file's size and time, which changes with its content."""
+    stat = path.stat()
+    return hash((stat.st_size, stat.st_mtime_ns))
+
+
+def open_exactly(path: Path) -> soundfile.SoundFile | OggChain | None:
+    """Open a file that libsndfile reads exactly; None for others. Raises OSError and ValueError.
+
+    A WAV that was written into a pipe may state a length of 0.
+    """
+    try:
+        file = soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, TypeError, UnicodeEncodeError):  # TypeError: headerless .raw
+        return None
+    if file.format == "OGG" and len(links := find_links(path, file_stamp(path))) > 1:
+        file.close()
+        return OggChain(path, links)
+    kinds = {file.format, file.subtype}
+    if kinds.isdisjoint(INEXACT_FORMATS) and 0 < file.frames < UNKNOWN_LENGTH:
+        return file
+    file.close()
+    return None
+
+
+def _probe_exactly(path: Path, stamp: int) -> AudioInfo | None:
+    file = open_exactly(path)
+    if file is None:
+        return None
+    with file:
+        if file.format == "FLAC":
+            _expect_end(file)
+        return AudioInfo(file.samplerate, file.frames, file.channels, stamp)
+
+
+def _expect_end(flac: soundfile.SoundFile) -> None:
+    """Raise ValueError if the end of a FLAC cannot be read. To seek into its last block is slow."""
+    start = max(0, flac.frames - MAX_FLAC_BLOCK)
+    try:
+        flac.seek(start)
+        n_read = len(flac.read(flac.frames - start))
+    except soundfile.LibsndfileError:
+        n_read = 0
+    if start + n_read < flac.frames:
+        raise ValueError(
+            f"its header promises {flac.frames / flac.samplerate:.2f} s, but its end cannot be "
+            "read: the file is damaged, restore it"
+        )
+
+
+def _probe_media(path: Path, stamp: int) -> AudioInfo:
+    try:
+        from whisper_ft.data.media import count_samples  # loads 100 MB of libraries
+    except ImportError:
+        raise ValueError(INSTALL) from None
+    track = count_samples(path)
+    return AudioInfo(track.sample_rate, track.n_samples, track.n_channels, stamp, track)
