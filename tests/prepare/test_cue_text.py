@@ -16,6 +16,18 @@ from whisper_ft.prepare.cue_text import split_cue_text
         ("♪ La la la ♪", "La la la"),
         ("# La la la #", "La la la"),
         ("We are #1.", "We are #1."),
+        ("number # 1", "number # 1"),
+        ("# 1 of the charts", "# 1 of the charts"),
+        ("# and when you're gone", "and when you're gone"),
+        ("[He] said it was [really] good", "He said it was really good"),
+        ("the set {a, b, c} has three", "the set {a, b, c} has three"),
+        ("（掌声）谢谢大家。", "谢谢大家。"),
+        ("【音楽】こんにちは", "こんにちは"),
+        ("（我想）是的", "（我想）是的"),
+        ("今天天气\n很好。", "今天天气很好。"),
+        ("สวัสดี\nครับ", "สวัสดีครับ"),
+        ("我用\nPython", "我用 Python"),
+        ("안녕\n하세요", "안녕 하세요"),
         ("*sighs* Fine.", "Fine."),
         ("JOHN: Hello.", "Hello."),
         ("DR. O'NEIL: Hello.", "Hello."),
@@ -55,7 +67,8 @@ def test_speaker_labels_and_sound_notes_are_not_words(text, words):
 )
 def test_who_speaks_is_not_said(tmp_path, text):
     found, notes = read(tmp_path, srt((0, 2, text)))
-    assert spans(found) == [(0.0, 2.0, "Hello there.")] and not found.gaps and not notes
+    assert spans(found) == [(0.0, 2.0, "Hello there.")] and not found.gaps
+    assert notes == [("2", f"{text.removesuffix(' Hello there.')!r}: removed: says who speaks")]
 
 
 @pytest.mark.parametrize(
@@ -81,3 +94,63 @@ def test_what_is_removed_as_a_sound_among_words_is_noted(tmp_path):
         "'(door slams)': removed as a sound, not words",
         "'*laughs*': removed as a sound, not words",
     ]
+
+
+def test_a_name_in_capitals_is_a_speaker_where_that_is_the_habit_of_the_file(tmp_path):
+    found, notes = read(tmp_path, srt((0, 2, "NASA: we have lift off"), (2, 4, "It has begun.")))
+    assert found.cues[0].text == "NASA: we have lift off" and not notes
+    lines = ("JOHN: Hello.", "ANN: Hi.", "JOHN: NASA: we have lift off")
+    found, notes = read(tmp_path, srt(*((2 * i, 2 * i + 2, line) for i, line in enumerate(lines))))
+    assert [cue.text for cue in found.cues] == ["Hello.", "Hi.", "NASA: we have lift off"]
+    assert [what for _, what in notes] == [
+        f"{name!r}: removed: says who speaks" for name in ("JOHN:", "ANN:", "JOHN:")
+    ]
+
+
+def test_words_in_brackets_within_a_sentence_are_kept_and_told(tmp_path):
+    found, notes = read(tmp_path, srt((0, 2, "[He] said it was [really] good")))
+    assert found.cues[0].text == "He said it was really good"
+    assert [what for _, what in notes] == [
+        f"{word!r}: kept as words, without its brackets" for word in ("[He]", "[really]")
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what the [ __ ] is that",
+        "what the [__] is that",
+        "what the [***] is that",
+        "what the **** is that",
+        "what the f**k is that",
+        "what the [bleep] is that",
+        "and then [...] it was over",
+    ],
+)
+def test_a_word_that_was_said_and_is_masked_makes_its_cue_a_gap(tmp_path, text):
+    found, notes = read(tmp_path, srt((0, 2, "One."), (2, 5, text), (5, 7, "Two.")))
+    assert found.gaps == [(2.0, 5.0)] and [cue.text for cue in found.cues] == ["One.", "Two."]
+    assert notes[0][1].endswith("may be speech without its words: skipped with its audio")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"open the file C:\new\home\Notes.txt now",
+        "the set {a, b, c} has three",
+        "number # 1",
+        "it is 2 < 3 and 4 > 1",
+        "press <Enter> now",
+        "5 * 6 * 7",
+        "a_b __init__ and x**2",
+    ],
+)
+def test_what_looks_like_markup_and_is_none_stays(tmp_path, text):
+    found, notes = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, text)] and not notes
+
+
+def test_styling_goes_in_silence(tmp_path):
+    text = r"{\an8}<font color=red>E<sub>t</sub></font> <v Ann>and <b>x</b><br>y &amp; z"
+    found, notes = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, "Et and x y & z")] and not notes

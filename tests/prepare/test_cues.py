@@ -4,6 +4,7 @@ import json
 
 import pytest
 from helpers.subtitles import SRT, read, spans, srt
+from whisper.utils import get_writer
 
 
 def test_a_cue_is_its_times_and_words_without_styling(tmp_path):
@@ -100,7 +101,72 @@ goodbye
 """
     found, notes = read(tmp_path, vtt, ".vtt")
     assert [cue.text for cue in found.cues] == ["hello there", "this is me", "goodbye"]
-    assert [what for _, what in notes] == ["repeats the cue before it: skipped"] * 2
+    assert [cue.end for cue in found.cues] == [2.01, 4.01, 6.0]
+    assert [what for _, what in notes] == [
+        "shown again by 1 cue after it: joined with them",  # in another styling
+        "repeats the cue before it, which lasts longer now",
+    ]
+
+
+def test_a_caption_that_is_shown_again_for_a_moment_lasts_longer(tmp_path):
+    cues = [(0, 2, "One."), (2, 2.3, "One."), (2.3, 4, "One.\nTwo.")]
+    found, notes = read(tmp_path, srt(*cues))
+    assert spans(found) == [(0.0, 2.3, "One."), (2.3, 4.0, "Two.")]
+    assert [what for _, what in notes] == ["repeats the cue before it, which lasts longer now"]
+
+
+def highlighted(words, start, seconds, underline="<u>{}</u>"):
+    """Return cues that show a text once for each of its words, which is underlined."""
+    return [
+        (
+            start + i * seconds,
+            start + (i + 1) * seconds,
+            " ".join(underline.format(w) if i == j else w for j, w in enumerate(words)),
+        )
+        for i in range(len(words))
+    ]
+
+
+@pytest.mark.parametrize("underline", ["<u>{}</u>", "<c.yellow>{}</c>", r"{{\\k20}}{}{{\\r}}"])
+def test_a_text_whose_words_are_highlighted_one_by_one_is_one_cue(tmp_path, underline):
+    words = ["the", "quick", "brown", "fox", "jumps", "over", "the", "fence"]
+    first = highlighted(words, 1, 0.36, underline)
+    second = highlighted(["and", "runs"], 4, 0.5, underline)
+    found, notes = read(tmp_path, srt(*first, *second))
+    assert spans(found) == [
+        (1.0, pytest.approx(3.88), " ".join(words)),
+        (4.0, 5.0, "and runs"),
+    ]
+    assert notes == [
+        ("2", "shown again by 7 cues after it: joined with them"),
+        ("34", "shown again by 1 cue after it: joined with them"),
+    ]
+
+
+def test_what_whisper_writes_with_highlighted_words_is_its_segments(tmp_path):
+    words = [
+        {"word": f" {word}", "start": 0.4 * i, "end": 0.4 * i + 0.3, "probability": 1.0}
+        for i, word in enumerate(["one", "two", "three"])
+    ]
+    segment = {"start": 0.0, "end": 1.1, "text": " one two three", "words": words}
+    for suffix in ("srt", "vtt"):
+        get_writer(suffix, str(tmp_path))(
+            {"segments": [segment], "language": "en"}, "talk", {"highlight_words": True}
+        )
+        content = (tmp_path / f"talk.{suffix}").read_text()
+        assert content.count("-->") == 5
+        found, _ = read(tmp_path, content, f".{suffix}")
+        assert spans(found) == [(0.0, 1.1, "one two three")] and not found.gaps
+
+
+def test_a_text_whose_words_appear_one_by_one_is_one_cue(tmp_path):
+    words = ["the", "quick", "brown", "fox"]
+    cues = [(i, i + 1, " ".join(words[: i + 1])) for i in range(4)]
+    found, _ = read(tmp_path, srt(*cues, (4, 5, "and runs")))
+    assert spans(found) == [(0.0, 4.0, "the quick brown fox"), (4.0, 5.0, "and runs")]
+    # two cues may be said one after the other
+    found, _ = read(tmp_path, srt((0, 1, "Yes"), (1, 2, "Yes I do"), (2, 3, "So.")))
+    assert [cue.text for cue in found.cues] == ["Yes", "Yes I do", "So."]
 
 
 @pytest.mark.parametrize(

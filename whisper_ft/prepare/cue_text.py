@@ -2,77 +2,183 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import regex
+
+from whisper_ft.text.terms import SPACELESS
+
 # Every pattern is bounded or excludes its own delimiters: a malicious file must not make it slow.
-SOUND_NOTE = re.compile(
-    r"\[[^\]]{0,300}\]|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|[♩♪♫♬]+|(?<!\S)#+(?=\s|$)"
+BRACKETED = r"\[[^\]]{0,300}\]|【[^】]{0,300}】|［[^］]{0,300}］|〔[^〕]{0,300}〕"
+SOUND_NOTE = regex.compile(
+    rf"{BRACKETED}|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|（[^（）]*）|[♩♪♫♬]+"
+    # number signs around a song's line, or alone; not those of "number # 1" and "# 1"
+    r"|^[^\S\n]*#+(?=[^\S\n]+[^\d\s]|[^\S\n]*$)|(?<=\s)#+(?=[^\S\n]*$)",
+    regex.M,
 )
 MAX_NOTE_WORDS = 4  # of a sound note in parentheses or between asterisks, which may also be speech
-SOUND = re.compile(
+MAX_NOTE_CHARACTERS = 8  # the same, in scripts without spaces
+SOUND = regex.compile(
     r"\b(?:musi[ckq]\w*|músic\w*|applau\w*|laugh\w*|chuckl\w*|giggl\w*|sigh\w*|cough\w*"
     r"|sneez\w*|breath\w*|gasp\w*|groan\w*|silence|pauses?|cheer\w*|clap\w*|doors?|phones?"
     r"|ring\w*|bells?|beep\w*|buzz\w*|wind|rain|thunder|knock\w*|footsteps?|bark\w*|engines?"
     r"|sirens?|guns?|gunshots?|shots?|explosions?|birds?|nois\w*|static|click\w*|bang\w*|crash\w*"
-    r"|whistl\w*|water|slam\w*)\b",
-    re.I,
+    r"|whistl\w*|water|slam\w*)\b"
+    r"|[掌鼓拍]声|掌聲|笑|音[乐樂楽]|拍手|鼓掌|[歓欢歡]声|欢呼|歡呼|[叹嘆]|ため息|咳|哭|泣|噪音|雑音|ベル"
+    r"|박수|웃음|음악|한숨",
+    regex.I,
 )
-UNTRANSCRIBED = re.compile(
-    r"\b(?:inaudible|unintelligible|indistinct\w*|crosstalk|foreign|speaks?|speaking|chatter\w*)\b",
-    re.I,
+UNTRANSCRIBED = regex.compile(
+    r"\b(?:inaudible|unintelligible|indistinct\w*|crosstalk|foreign|speaks?|speaking|chatter\w*"
+    r"|bleep\w*|expletives?|profanity|censored|redacted|swears?|swearing|curs(?:es|ing))\b"
+    r"|听不清|聽不清|聞き取れ|不明",
+    regex.I,
 )
-DIALOGUE_DASH = re.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
+# A word that was said and is not written: [ __ ], [...], ****, f**k.
+MASKED = regex.compile(
+    r"\[[\s_*.…–—-]*\]|(?<!\w)__+(?!\w)|(?<![\w*])\*{3,}(?![\w*])|[^\W\d_]\*{2,}(?!\s*\d)"
+)
+SPACELESS_CHARACTER = regex.compile(rf"[{SPACELESS}\u3000-\u303f\uff00-\uff60]")  # and marks
+DIALOGUE_DASH = regex.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
 SPEAKER = r"(?:speaker|spk)[ _-]?\w{1,3}"
-BRACKETED_LABEL = re.compile(
-    rf"^[^\S\n]*(?:\[[^\]]{{0,300}}\][^\S\n]*:|\[{SPEAKER}\]|\({SPEAKER}\)[^\S\n]*:?)", re.I | re.M
+BRACKETED_LABEL = regex.compile(
+    rf"^[^\S\n]*(?:(?:{BRACKETED})[^\S\n]*[:：]|\[{SPEAKER}\]|\({SPEAKER}\)[^\S\n]*:?)",
+    regex.I | regex.M,
 )
-SPEAKER_LABEL = re.compile(
-    rf"^(?:[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){{0,2}}|(?i:{SPEAKER})):\s+(?=\D)"
-)
+NUMBERED_LABEL = regex.compile(rf"^{SPEAKER}:\s+(?=\D)", regex.I)
+CAPITALS_LABEL = regex.compile(r"^[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){0,2}:\s+(?=\D)")
+MIN_LABELS = 3  # lines of a file that begin with a name in capitals, if names there are speakers
+MIN_LABEL_RATE = 0.02  # of its cues
 
 
 class CueText(NamedTuple):
-    """The words of a cue and the sound notes that were removed from it."""
+    """The words of a cue and what is none of them."""
 
     words: str
-    sound_notes: list[str]
+    sound_notes: Sequence[str] = ()
+    labels: Sequence[str] = ()  # of speakers, and dashes of dialogue
+    insertions: Sequence[str] = ()  # bracketed words, kept without the brackets
+    is_masked: bool = False  # a word was said and is not written
 
     @property
     def has_untranscribed_speech(self) -> bool:
-        """Whether a note reports speech without its words, or an unknown note stands alone."""
-        if any(UNTRANSCRIBED.search(note) for note in self.sound_notes):
+        """Whether speech has no words here: masked, told by a note, or by an unknown note alone."""
+        if self.is_masked or any(UNTRANSCRIBED.search(note) for note in self.sound_notes):
             return True
         return not self.words and not all(
             SOUND.search(note) or not any(map(str.isalpha, note)) for note in self.sound_notes
         )
 
 
-def split_cue_text(text: str) -> CueText:
+def names_speakers(texts: Iterable[str]) -> bool:
+    """Return whether a file's lines begin with the names of speakers in capitals: its habit.
+
+    In a file that has few such lines, as in "NASA: we have lift-off", they are words.
+    """
+    n_cues = n_labels = 0
+    for text in texts:
+        n_cues += 1
+        n_labels += any(
+            CAPITALS_LABEL.match(DIALOGUE_DASH.sub("", line)) for line in text.splitlines()
+        )
+    return n_labels >= max(MIN_LABELS, MIN_LABEL_RATE * n_cues)
+
+
+def split_cue_text(text: str, *, names_speakers: bool = True) -> CueText:
     """Separate a cue's words from its sound notes; remove speaker labels."""
-    unlabelled = BRACKETED_LABEL.sub(
-        lambda match: match.group() if UNTRANSCRIBED.search(match.group()) else "", text
+    if MASKED.search(text):
+        return CueText(join_lines(text.splitlines()), is_masked=True)
+    labels: list[str] = []
+    notes: list[str] = []
+    insertions: list[str] = []
+
+    def without_label(match: regex.Match[str]) -> str:
+        if UNTRANSCRIBED.search(match[0]):
+            return match[0]
+        labels.append(match[0].strip())
+        return ""
+
+    def without_note(match: regex.Match[str]) -> str:
+        if not _is_sound_note(match[0]):
+            return match[0]
+        if _is_insertion(match):
+            insertions.append(match[0])
+            return match[0][1:-1]
+        notes.append(match[0].strip())
+        return " "
+
+    words = SOUND_NOTE.sub(without_note, BRACKETED_LABEL.sub(without_label, text))
+    lines = [_remove(DIALOGUE_DASH, line, labels) for line in words.splitlines()]
+    return CueText(
+        join_lines(_without_labels(lines, labels, names_speakers)), notes, labels, insertions
     )
-    notes = [note for note in SOUND_NOTE.findall(unlabelled) if _is_sound_note(note)]
-    return CueText(_without_sound_notes(unlabelled), notes)
 
 
-def _without_sound_notes(text: str) -> str:
-    """Return a cue's words without sound notes, speaker labels and dashes of dialogue."""
-    words = SOUND_NOTE.sub(
-        lambda match: " " if _is_sound_note(match.group()) else match.group(), text
-    )
-    lines = [DIALOGUE_DASH.sub("", line) for line in words.splitlines()]
-    unlabelled = [SPEAKER_LABEL.sub("", line) for line in lines]
+def join_lines(lines: Iterable[str]) -> str:
+    """Join lines by a space, or by none between two characters of a script without spaces."""
+    joined = ""
+    for line in (" ".join(line.split()) for line in lines):
+        unspaced = joined and line and _is_unspaced(joined[-1]) and _is_unspaced(line[0])
+        joined += line if unspaced or not (joined and line) else f" {line}"
+    return joined
+
+
+def _without_labels(lines: list[str], labels: list[str], names_speakers: bool) -> list[str]:
+    """Return lines without the names of speakers; what is removed is added to the labels."""
+    lines = [_remove(NUMBERED_LABEL, line, labels) for line in lines]
+    if not names_speakers:
+        return lines
+    found: list[str] = []
+    unlabelled = [_remove(CAPITALS_LABEL, line, found) for line in lines]
     # in a text of capitals only, a word before a colon is not known to be a label
-    all_capitals = all(line.isupper() for line in unlabelled if line.strip())
-    return " ".join(" ".join(lines if all_capitals else unlabelled).split())
+    if all(line.isupper() for line in unlabelled if line.strip()):
+        return lines
+    labels += found
+    return unlabelled
+
+
+def _remove(pattern: regex.Pattern[str], line: str, removed: list[str]) -> str:
+    match = pattern.match(line)
+    if match is None:
+        return line
+    removed.append(match[0].strip())
+    return line[match.end() :]
 
 
 def _is_sound_note(candidate: str) -> bool:
     """Return whether a bracketed stretch is not spoken; parentheses and asterisks may be speech."""
-    if candidate[0] not in "(*":
+    if candidate[0] not in "(*（":
         return True
-    is_sound = SOUND.search(candidate) and len(candidate.split()) <= MAX_NOTE_WORDS
+    is_unspaced = any(map(_is_unspaced, candidate[1:-1]))
+    is_short = (
+        len(candidate) - 2 <= MAX_NOTE_CHARACTERS
+        if is_unspaced
+        else len(candidate.split()) <= MAX_NOTE_WORDS
+    )
     is_shouted = candidate.isupper() and candidate[0] == "("
-    return bool(is_sound or UNTRANSCRIBED.search(candidate) or is_shouted)
+    return bool(
+        (is_short and SOUND.search(candidate)) or UNTRANSCRIBED.search(candidate) or is_shouted
+    )
+
+
+def _is_insertion(match: regex.Match[str]) -> bool:
+    """Return whether words in brackets are a part of the sentence around them.
+
+    They are if words stand on both sides in the same line, or if a capital in them begins a
+    sentence that goes on in lower case: "[He] said it was [really] good".
+    """
+    content = match[0][1:-1].strip()
+    if match[0][0] != "[" or content.isupper() or len(content.split()) > MAX_NOTE_WORDS:
+        return False
+    if SOUND.search(content) or UNTRANSCRIBED.search(content) or not content[:1].isalpha():
+        return False
+    before = match.string[: match.start()].rpartition("\n")[2].strip()
+    after = match.string[match.end() :].partition("\n")[0].strip()
+    if before and after:
+        return before[-1].isalnum() and after[0].isalnum()
+    return not before and content[0].isupper() and after[:1].islower()
+
+
+def _is_unspaced(character: str) -> bool:
+    return bool(SPACELESS_CHARACTER.match(character))

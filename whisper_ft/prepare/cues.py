@@ -7,24 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
-from whisper_ft.prepare.cue_text import CueText, split_cue_text
+from whisper_ft.prepare.cue_text import CueText, join_lines, names_speakers, split_cue_text
 from whisper_ft.prepare.manifest_writer import Note
-from whisper_ft.prepare.raw_cues import Cue, read_raw_cues
+from whisper_ft.prepare.raw_cues import Cue, Gap, read_raw_cues
+from whisper_ft.prepare.redrawn_cues import join_redrawn, remove_repeated_lines
 
 CHARACTERS_PER_SECOND = 15.0  # of speech, for a cue that has no duration
 MAX_TRIMMED = 1.0  # seconds of a cue after the recording's end, which may be the reader's margin
-FLASH = 0.5  # seconds, of a caption between two states of roll-up captions
-MAX_PAUSE = 0.1  # seconds between cues that repeat each other's lines
-
-
-class Gap(NamedTuple):
-    """A stretch of untranscribed speech: someone speaks, and no usable cue has the words."""
-
-    start: float  # seconds in the file
-    end: float
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ def read_cues(
         _resolve_overlaps,
     ]
     if path.suffix.lower() != ".json":  # whisper's segments never roll up
-        stages.insert(0, _remove_repeated_lines)
+        stages[:0] = [join_redrawn, remove_repeated_lines]
     gaps: list[Gap] = []
     for stage in stages:
         cues, new_gaps = stage(cues, note)
@@ -77,68 +68,39 @@ def _sort_by_start(cues: Sequence[Cue], note: Note) -> list[Cue]:
     return sorted(cues, key=lambda cue: cue.start)
 
 
-def _remove_repeated_lines(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
-    """Keep each line of roll-up captions once; they show a line again below the one before it.
-
-    A cue that repeats the one before it for longer may be speech that was repeated: a gap.
-    """
-    kept: list[Cue] = []
-    gaps: list[Gap] = []
-    previous_lines: list[str] = []  # of the cue before, repeated ones included
-    previous_end = -1.0
-    for cue in cues:
-        lines = [" ".join(line.split()) for line in cue.text.splitlines() if line.strip()]
-        is_adjacent = cue.start - previous_end <= MAX_PAUSE
-        new_lines = lines[_n_repeated(previous_lines, lines) :] if is_adjacent else lines
-        if lines and not new_lines and cue.end - cue.start <= FLASH:
-            note(cue.place, "repeats the cue before it: skipped")
-        elif lines and not new_lines:
-            note(
-                cue.place,
-                f"repeats the cue before it for more than {FLASH} s: skipped with its audio",
-            )
-            gaps.append(Gap(cue.start, cue.end))
-        else:
-            kept.append(replace(cue, text="\n".join(new_lines)))
-        previous_lines, previous_end = lines or previous_lines, max(previous_end, cue.end)
-    return kept, gaps
-
-
-def _n_repeated(previous_lines: Sequence[str], lines: Sequence[str]) -> int:
-    """Return how many lines at the start of a cue are the last lines of the one before it."""
-    longest = min(len(lines), len(previous_lines))
-    return next((n for n in range(longest, 0, -1) if previous_lines[-n:] == lines[:n]), 0)
-
-
 def _keep_words(
     cues: Sequence[Cue], note: Note, *, keep_notes: bool
 ) -> tuple[list[Cue], list[Gap]]:
-    """Reduce cues to their words; untranscribed speech that a sound note reports is a gap."""
+    """Reduce cues to their words; untranscribed speech is a gap. All that is removed is noted."""
+    with_names = names_speakers(cue.text for cue in cues)
     kept, gaps = [], []
     for cue in cues:
-        text = _plain_text(cue.text) if keep_notes else split_cue_text(cue.text)
-        shown_notes = " ".join(text.sound_notes)
+        if keep_notes:
+            text = CueText(join_lines(cue.text.splitlines()))
+        else:
+            text = split_cue_text(cue.text, names_speakers=with_names)
+        removed = " ".join((*text.labels, *text.sound_notes))
         if not cue.text.strip():
             note(cue.place, "empty: skipped")
         elif text.has_untranscribed_speech:
-            note(
-                cue.place,
-                f"{shown_notes!r}: may be speech without its words: skipped with its audio",
-            )
+            shown = text.words if text.is_masked else removed
+            note(cue.place, f"{shown!r}: may be speech without its words: skipped with its audio")
             gaps.append(Gap(cue.start, max(cue.start, cue.end)))
         elif not text.words:
-            note(cue.place, f"{shown_notes!r}: no words: skipped")
+            note(cue.place, f"{removed!r}: no words: skipped")
         else:
-            for sound_note in text.sound_notes:
-                if sound_note[0] in "(*":
-                    note(cue.place, f"{sound_note!r}: removed as a sound, not words")
+            _note_changes(cue.place, text, note)
             kept.append(replace(cue, text=text.words))
     return kept, gaps
 
 
-def _plain_text(text: str) -> CueText:
-    """Take all of a cue for words."""
-    return CueText(" ".join(text.split()), [])
+def _note_changes(place: str, text: CueText, note: Note) -> None:
+    for label in text.labels:
+        note(place, f"{label!r}: removed: says who speaks")
+    for sound_note in text.sound_notes:
+        note(place, f"{sound_note!r}: removed as a sound, not words")
+    for insertion in text.insertions:
+        note(place, f"{insertion!r}: kept as words, without its brackets")
 
 
 def _trim_to_recording(
@@ -217,7 +179,7 @@ def _resolve_overlaps(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[
             kept += [replace(previous, end=cue.start), cue]
         elif end - previous.start <= MAX_SECONDS:
             note(cue.place, f"{problem}: merged")
-            kept.append(replace(previous, end=end, text=f"{previous.text} {cue.text}"))
+            kept.append(replace(previous, end=end, text=join_lines([previous.text, cue.text])))
         else:
             note(cue.place, f"{problem}: both skipped with their audio")
             gaps.append(Gap(previous.start, end))

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
-import pysubs2
 from charset_normalizer import from_bytes
 
 from whisper_ft.prepare.manifest_writer import Note
@@ -24,8 +24,11 @@ MISTYPED_TIMES = re.compile(rf"\s*{EXACT_TIME}[-–—=>→~\s]+{EXACT_TIME}(?:\
 CUE_NUMBER = re.compile("[0-9]{1,9}")
 LINE_BREAK = re.compile(r"<br\s*/?>", re.I)
 TAG = re.compile(
-    r"</?(?:[ibusc]|em|strong|font|v|lang|ruby|rt|span)(?:[. ][^<>]*)?>|<[\d:.]+>", re.I
+    r"</?(?:[ibuscp]|em|strong|small|big|su[bp]|strike|del|ins|mark|center|font|v|lang|ruby|r[tp]"
+    r"|span|div)(?:[. ][^<>]*)?>|<[\d:.]+>",
+    re.I,
 )
+SUBSTATION_CODE = re.compile(r"\{\\[^{}]*\}")  # {\an8}; braces may be words
 MAX_CUE_CHARACTERS = 10_000  # half a minute of speech has a few hundred
 # Encodings of old subtitles, the most common first: the first one wins a tie.
 LEGACY_ENCODINGS = (
@@ -42,6 +45,14 @@ class Cue:
     end: float
     text: str
     place: str  # file:line
+    markup: str = ""  # the text with its styling, if that may tell a redrawn cue
+
+
+class Gap(NamedTuple):
+    """A stretch of untranscribed speech: someone speaks, and no usable cue has the words."""
+
+    start: float  # seconds in the file
+    end: float
 
 
 def read_raw_cues(path: Path, note: Note, encoding: str = "") -> tuple[list[Cue], str]:
@@ -52,9 +63,7 @@ def read_raw_cues(path: Path, note: Note, encoding: str = "") -> tuple[list[Cue]
     """
     suffix = path.suffix.lower()
     if suffix not in SUBTITLE_SUFFIXES:
-        raise ValueError(
-            f"{path}: not a .srt, .vtt or .json file: convert it, for example with pysubs2"
-        )
+        raise ValueError(f"{path}: not a .srt, .vtt or .json file: convert it")
     text = _decode(path, note, encoding)
     if suffix == ".json":
         return _read_json(path, text)
@@ -78,7 +87,7 @@ def _read_timed_text(path: Path, text: str, *, is_vtt: bool) -> list[Cue]:
             )
             continue
         try:
-            cues.append(Cue(start, end, _remove_styling(body), place))
+            cues.append(Cue(start, end, _remove_styling(body), place, body))
         except ValueError:  # a character reference with thousands of digits
             problems.append(
                 f"{place}: contains a character reference such as &#65; whose number is too "
@@ -163,9 +172,8 @@ def _without_next_number(lines: list[str], own_number: str, *, is_last: bool) ->
 
 
 def _remove_styling(text: str) -> str:
-    """Return a text without tags; pysubs2 removes SubStation codes, which SRT files also have."""
-    event = pysubs2.SSAEvent(text=TAG.sub("", LINE_BREAK.sub("\n", text)).replace("\n", "\\N"))
-    return html.unescape(event.plaintext)
+    """Return a text without tags and without SubStation codes, which SRT files also have."""
+    return html.unescape(SUBSTATION_CODE.sub("", TAG.sub("", LINE_BREAK.sub("\n", text))))
 
 
 def _decode(path: Path, note: Note, encoding: str) -> str:

@@ -13,8 +13,9 @@ from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, get_tokenizer
 
 from whisper_ft.data.audio import read_audio
 from whisper_ft.data.audio_info import probe
-from whisper_ft.prepare.cues import Gap, UsableCues, read_cues
+from whisper_ft.prepare.cues import UsableCues, read_cues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
+from whisper_ft.prepare.raw_cues import Gap
 from whisper_ft.prepare.recordings import Recording, pair_files
 from whisper_ft.prepare.windows import cut_windows
 from whisper_ft.runtime.problems import collect

@@ -7,14 +7,14 @@ import unicodedata
 
 # Scripts without spaces between words, and Korean, which attaches particles to words: in these, a
 # letter beside a term does not make it part of a longer word.
-UNSPACED = (  # a character class
+SPACELESS = (  # a character class: scripts without spaces
     "\u0e00-\u0eff"  # Thai, Lao
     "\u1000-\u109f"  # Burmese
     "\u1780-\u17ff"  # Khmer
     "\u3040-\u30ff"  # kana
     "\u3400-\u9fff"  # Han
-    "\uac00-\ud7af"  # Hangul
 )
+UNSPACED = SPACELESS + "\uac00-\ud7af"  # Hangul
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 LEAK_WORDS, LEAK_LETTERS = 4, 20  # a text this long hardly occurs in another one by chance
 

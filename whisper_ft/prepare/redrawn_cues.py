@@ -1,0 +1,106 @@
+"""Cues that show again what the one before them shows: karaoke and roll-up captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from whisper_ft.prepare.manifest_writer import Note
+from whisper_ft.prepare.raw_cues import Cue, Gap
+from whisper_ft.text.counts import format_count
+
+FLASH = 0.5  # seconds, of a caption between two states of roll-up captions
+MAX_PAUSE = 0.1  # seconds between cues that repeat each other's lines
+MAX_REDRAW_PAUSE = 2.0  # seconds between cues that differ in their styling alone
+MIN_REVEALED = 3  # cues of which each adds words to the one before it
+
+
+def join_redrawn(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
+    """Join cues that highlight or reveal the words of one text; each lasts as long as all of them.
+
+    The words are highlighted, as by `whisper --highlight_words True`, if the same text follows in
+    another styling. They are revealed if each of three cues or more continues the line of the one
+    before it. The gaps are always none.
+    """
+    highlighted = [_join(group, note) for group in _groups(cues, _highlights)]
+    joined: list[Cue] = []
+    for group in _groups(highlighted, _reveals):
+        joined += [_join(group, note)] if len(group) >= MIN_REVEALED else group
+    return joined, []
+
+
+def _groups(cues: Sequence[Cue], redraws: Callable[[Cue, Cue], bool]) -> list[list[Cue]]:
+    """Return the cues in order, each with those after it that redraw it."""
+    groups: list[list[Cue]] = []
+    for cue in cues:
+        if groups and redraws(groups[-1][-1], cue):
+            groups[-1].append(cue)
+        else:
+            groups.append([cue])
+    return groups
+
+
+def _highlights(previous: Cue, cue: Cue) -> bool:
+    """Return whether a cue shows the words of the one before it in another styling."""
+    return (
+        cue.start - previous.end <= MAX_REDRAW_PAUSE
+        and bool(cue.text.strip())
+        and cue.text.split() == previous.text.split()
+        and cue.markup != previous.markup
+    )
+
+
+def _reveals(previous: Cue, cue: Cue) -> bool:
+    """Return whether a cue shows the words of the one before it and, on the same line, more."""
+    shown, more = previous.text.strip(), cue.text.strip()
+    return (
+        cue.start - previous.end <= MAX_PAUSE
+        and bool(shown)
+        and more.startswith(shown)
+        and more[len(shown) :][:1] == " "
+    )
+
+
+def _join(group: Sequence[Cue], note: Note) -> Cue:
+    first, last = group[0], group[-1]
+    if len(group) == 1:
+        return first
+    note(
+        first.place,
+        f"shown again by {format_count(len(group) - 1, 'cue')} after it: joined with them",
+    )
+    return replace(last, start=first.start, end=max(cue.end for cue in group), place=first.place)
+
+
+def remove_repeated_lines(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
+    """Keep each line of roll-up captions once; they show a line again below the one before it.
+
+    A cue that repeats the one before it for longer may be speech that was repeated: a gap.
+    """
+    kept: list[Cue] = []
+    gaps: list[Gap] = []
+    previous_lines: list[str] = []  # of the cue before, repeated ones included
+    previous_end = -1.0
+    for cue in cues:
+        lines = [" ".join(line.split()) for line in cue.text.splitlines() if line.strip()]
+        is_adjacent = cue.start - previous_end <= MAX_PAUSE
+        new_lines = lines[_n_repeated(previous_lines, lines) :] if is_adjacent else lines
+        if kept and lines and not new_lines and cue.end - cue.start <= FLASH:
+            note(cue.place, "repeats the cue before it, which lasts longer now")
+            kept[-1] = replace(kept[-1], end=max(kept[-1].end, cue.end))
+        elif lines and not new_lines:
+            note(
+                cue.place,
+                f"repeats the cue before it for more than {FLASH} s: skipped with its audio",
+            )
+            gaps.append(Gap(cue.start, cue.end))
+        else:
+            kept.append(replace(cue, text="\n".join(new_lines)))
+        previous_lines, previous_end = lines or previous_lines, max(previous_end, cue.end)
+    return kept, gaps
+
+
+def _n_repeated(previous_lines: Sequence[str], lines: Sequence[str]) -> int:
+    """Return how many lines at the start of a cue are the last lines of the one before it."""
+    longest = min(len(lines), len(previous_lines))
+    return next((n for n in range(longest, 0, -1) if previous_lines[-n:] == lines[:n]), 0)
