@@ -19,7 +19,7 @@ def test_what_prepare_writes_check_can_read_and_the_rest_is_noted(tmp_path, prep
     (tmp_path / "m.json").write_text("".join(json.dumps(r) + "\n" for r in records))
     _, rows, said = prepare("nemo", "m.json")
     assert [(row["text"], row["speaker"]) for row in rows] == [("Yes.", "92")]
-    assert "m.json:1: text: None: no transcript: add one" in said
+    assert "m.json:1: text: missing: add a transcript" in said
     assert [row["text"] for row in prepare("nemo", "m.json", "--empty-is-silence")[1]] == [
         "",
         "Yes.",

@@ -31,6 +31,15 @@ def test_the_language_in_a_file_name_is_read_in_all_its_forms(tmp_path, prepare,
     assert {row["language"] for row in rows} == {"de"}
 
 
+@pytest.mark.parametrize("stem", ["call 10.30.am", "talk.no", "take.it", "a.sd"])
+def test_what_belongs_to_the_recordings_own_name_is_no_language(tmp_path, prepare, stem):
+    write_tone(tmp_path / f"{stem}.wav", 40.0)
+    for tags, language in (("", None), (".de", "de")):
+        (tmp_path / f"{stem}{tags}.srt").write_text(SRT)
+        _, rows, _ = prepare("subtitles", f"{stem}.wav", f"{stem}{tags}.srt", out="made")
+        assert {row.get("language") for row in rows} == {language}
+
+
 def test_windows_are_copied_when_asked(tmp_path, prepare):
     write_tone(tmp_path / "talk.wav", 40.0)
     (tmp_path / "talk.srt").write_text(SRT)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from whisper_ft.prepare.corpus_files import Skipped
-from whisper_ft.prepare.corpus_formats import COLUMN_FIELDS, CORPUS_FORMATS, FormatOptions
-from whisper_ft.prepare.corpus_rows import to_manifest_row
+from whisper_ft.prepare.corpus_files import Skipped, Told
+from whisper_ft.prepare.corpus_formats import CORPUS_FORMATS
+from whisper_ft.prepare.corpus_rows import FormatOptions, to_manifest_row
 from whisper_ft.prepare.manifest_writer import ManifestWriter, PrepareResult
+from whisper_ft.prepare.table_columns import COLUMN_FIELDS
 from whisper_ft.runtime.files import find_file_problem
 from whisper_ft.runtime.progress import progress_bar
 
@@ -41,6 +42,9 @@ def prepare_corpus(
         with ManifestWriter(out, source) as writer:
             corpus_rows = progress_bar(corpus_format.read(source, options), "rows", unit=" rows")
             for corpus_row in corpus_rows:
+                if isinstance(corpus_row, Told):
+                    writer.note(*corpus_row)
+                    continue
                 if isinstance(corpus_row, Skipped):
                     writer.skip(*corpus_row)
                     continue

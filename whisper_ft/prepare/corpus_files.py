@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from whisper_ft.runtime.files import find_file_problem
 
 MAX_CSV_FIELD = 10_000_000  # characters; the csv module's own limit is 131,072
+
+
+SEPARATOR_LINE = re.compile(r"\s*\"?sep=(.)\"?\s*")  # the first line of some files of Excel
+DELIMITERS = (",", ";", "\t", "|")
 
 
 class Skipped(NamedTuple):
@@ -18,6 +23,13 @@ class Skipped(NamedTuple):
 
     place: str  # file:line
     reason: str
+
+
+class Told(NamedTuple):
+    """What a reader noticed or left out, while no row is lost."""
+
+    place: str  # file:line
+    message: str
 
 
 class TableRecord(NamedTuple):
@@ -33,39 +45,79 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises ValueError for a pipe or a device.
     """
     _check_regular(path)
-    with path.open(encoding="utf-8-sig") as file:
+    with path.open(encoding=text_encoding(path)) as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 yield number, line.strip()
 
 
-def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped]:
-    """Yield the records of a table whose first line names the columns; a TSV has no quotes.
+def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped | Told]:
+    """Read the records of a table whose first line names the columns; a TSV has no quotes.
 
-    Raises ValueError for a name that occurs twice and for a file that is not such a table.
+    Without a delimiter it is the one that Excel's `sep=;` names, or the one that divides the first
+    line. Raises ValueError for a name that occurs twice and for a file that is not such a table.
     """
     _check_regular(path)
     csv.field_size_limit(MAX_CSV_FIELD)
-    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, delimiter=delimiter, quoting=quoting, strict=True)
-        names = reader.fieldnames or []
-        if len(set(names)) < len(names):
-            raise ValueError(f"{path}:1: {', '.join(names)}: a name occurs twice: rename one")
+    with path.open(encoding=text_encoding(path), newline="") as file:
+        first_line = file.readline().rstrip("\r\n")
+        n_skipped = 0
+        if stated := SEPARATOR_LINE.fullmatch(first_line):
+            delimiter, n_skipped, first_line = delimiter or stated[1], 1, file.readline()
+        if not delimiter:
+            delimiter = max(DELIMITERS, key=first_line.count)  # a comma, if none occurs
+            if delimiter != ",":
+                yield Told(f"{path}:{n_skipped + 1}", f"columns are divided by {delimiter!r}")
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+        file.seek(0)
+        for _ in range(n_skipped):
+            file.readline()
+        lines = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
         try:
-            for values in reader:
-                place = f"{path}:{reader.line_num}"
-                if None in values or None in values.values():
-                    more = "more" if None in values else "fewer"
-                    yield Skipped(
-                        place,
-                        f"{more} values than the {len(names)} columns: put values that contain "
-                        "the delimiter in quotes, or give --delimiter",
-                    )
-                else:
-                    yield TableRecord(place, values)
+            yield from _records(path, lines, n_skipped)
         except csv.Error as error:
-            raise ValueError(f"{path}:{reader.line_num}: {error}: is --delimiter right?") from None
+            place = f"{path}:{lines.line_num + n_skipped}"
+            raise ValueError(f"{place}: {error}: is --delimiter right?") from None
+
+
+def _records(path: Path, lines: Any, n_skipped: int) -> Iterator[TableRecord | Skipped]:
+    names = _without_empty_end(next(lines, []))
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"{path}:{n_skipped + 1}: {', '.join(names)}: a name occurs twice: rename one"
+        )
+    for values in lines:
+        place = f"{path}:{lines.line_num + n_skipped}"
+        n_values = max(len(names), len(_without_empty_end(values)))
+        if not values:
+            continue
+        if n_values > len(names) or len(values) < len(names):
+            more = "more" if n_values > len(names) else "fewer"
+            yield Skipped(
+                place,
+                f"{more} values than the {len(names)} columns: put values that contain "
+                "the delimiter in quotes, or give --delimiter",
+            )
+        else:
+            yield TableRecord(place, dict(zip(names, values, strict=False)))
+
+
+def _without_empty_end(values: list[str]) -> list[str]:
+    """Return values without empty ones at the end, which spreadsheets write."""
+    return values[: next((i for i in range(len(values), 0, -1) if values[i - 1]), 0)]
+
+
+def text_encoding(path: Path) -> str:
+    """Return the encoding of a text file: UTF-16 or UTF-32 by its first bytes, else UTF-8."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if start[1:2] == start[3:4] == b"\0":  # an ASCII character takes two bytes
+        return "utf-16-le"
+    return "utf-16-be" if start[0:1] == start[2:3] == b"\0" else "utf-8-sig"
 
 
 def _check_regular(path: Path) -> None:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from whisper_ft.data.row_parsing import READERS
-from whisper_ft.prepare.corpus_files import KeyValueFile, Skipped, read_lines, read_table
-from whisper_ft.prepare.corpus_rows import CorpusRow
+from whisper_ft.prepare.corpus_files import Skipped, Told, read_lines, read_table
+from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions
+from whisper_ft.prepare.kaldi import read_kaldi
+from whisper_ft.prepare.saved_datasets import read_huggingface
+from whisper_ft.prepare.table_columns import match_columns, tell_unused
 
-TEXT_COLUMNS = ("text", "sentence", "transcription", "transcript", "normalized_text")
-REQUIRED = ("audio", "text")
-COLUMN_FIELDS = tuple(name for name in READERS if name != "segments")  # that a column may hold
-
-CorpusRows = Iterator[CorpusRow | Skipped]
-
-
-@dataclass(frozen=True)
-class FormatOptions:
-    """Settings that some formats need."""
-
-    columns: dict[str, str] = field(default_factory=dict)  # manifest's field: corpus's column
-    delimiter: str = ""  # of a table; "": by the file's suffix
-    copy_to: Path | None = None  # folder for audio that is stored inside the corpus
+DECIMAL_COMMA = re.compile(r"^(\d+),(\d+)$")
+NEMO_KEYS = (
+    *("audio_filepath", "duration", "text", "offset", "speaker"),
+    *("lang", "source_lang", "target_lang"),
+)
+N_COMPARED_LINES = 1000  # of a table whose columns have no names
 
 
 @dataclass(frozen=True)
@@ -54,10 +49,23 @@ def read_librispeech(source: Path, options: FormatOptions) -> CorpusRows:
 
 
 def read_ljspeech(source: Path, options: FormatOptions) -> CorpusRows:
-    """Read LJ Speech and corpora in its format; the text with numbers spelled out is used."""
+    """Read LJ Speech and corpora in its format; the text with numbers spelled out is used.
+
+    Other corpora have a speaker or a style in the third column. It counts as text only if it mostly
+    has the words of the second.
+    """
     path = source / "metadata.csv" if source.is_dir() else source
+    lines = [line.split("|") for _, line in islice(read_lines(path), N_COMPARED_LINES)]
+    triples = [line for line in lines if len(line) > 2 and line[2]]
+    n_texts = sum(_is_same_text(line[1], line[2]) for line in triples)
+    n_used = 3 if n_texts > len(triples) / 2 else 2
+    if others := next((line[n_used:] for line in lines if any(line[n_used:])), None):
+        what = (
+            "column 3 is not the text of column 2 again" if n_used == 2 else "more than 3 columns"
+        )
+        yield Told(f"{path}:1", f"{what}: not used, such as {'|'.join(others)[:40]!r}")
     for number, line in read_lines(path):
-        name, *texts = line.split("|")
+        name, *texts = line.split("|")[:n_used]
         if not texts:
             yield Skipped(f"{path}:{number}", f"{line[:40]!r}: no |: expected ID|text")
             continue
@@ -70,77 +78,70 @@ def read_ljspeech(source: Path, options: FormatOptions) -> CorpusRows:
         )
 
 
+def _is_same_text(text: str, other: str) -> bool:
+    """Return whether half of the words of one text, or more, stand in the other too."""
+    words, others = (
+        {word.strip(".,;:!?'\"()").lower() for word in some.split()} for some in (text, other)
+    )
+    return len(words & others) >= min(len(words), len(others)) / 2
+
+
 def read_commonvoice(source: Path, options: FormatOptions) -> CorpusRows:
-    """Read a TSV of Common Voice."""
+    """Read a TSV of Common Voice, of scripted or of spontaneous speech.
+
+    The question that a spontaneous speaker answered is not used: it was read, and the text need not
+    have its words.
+    """
     from whisper_ft.text.languages import whisper_code
 
+    kind = None
     for record in read_table(source, "\t"):
-        if isinstance(record, Skipped):
+        if isinstance(record, Skipped | Told):
             yield record
             continue
         values = record.values
-        if values.get("path") is None or values.get("sentence") is None:
+        if kind is None:
+            kind = SPONTANEOUS if SPONTANEOUS.audio in values else SCRIPTED
+            yield from tell_unused(source, values, kind)
+        if values.get(kind.audio) is None or values.get(kind.text) is None:
             yield Skipped(record.place, "no path or sentence: is it a TSV of Common Voice?")
             continue
-        locale = values.get("locale") or ""
+        locale = values.get(kind.locale) or ""
         yield CorpusRow(
             place=record.place,
-            audio=source.parent / "clips" / values["path"],
-            text=values["sentence"],
-            speaker=values.get("client_id"),
+            audio=source.parent / kind.folder / values[kind.audio],
+            text=values[kind.text],
+            speaker=values.get(kind.speaker),
             language=whisper_code(locale) or locale,
         )
 
 
-def read_kaldi(source: Path, options: FormatOptions) -> CorpusRows:
-    """Read a data folder of Kaldi.
+class _CommonVoice(NamedTuple):
+    """The columns of a kind of Common Voice, and the folder of its audio."""
 
-    A relative path may be relative to the folder, to the two folders above it (a recipe's paths are
-    relative to its own folder, two above data/train) or to the current folder.
-    """
-    segments_path = source / "segments"
-    roots = (source, *source.absolute().parents[:2], Path())
-    with (
-        closing(KeyValueFile(source / "wav.scp")) as wavs,
-        closing(KeyValueFile(segments_path)) as segments,
-        closing(KeyValueFile(source / "utt2spk")) as speakers,
-    ):
-        for number, line in read_lines(source / "text"):
-            name, *words = line.split(None, 1)
-            place = f"{source / 'text'}:{number}"
-            # [recording, start, end], or the recording alone, which is the utterance
-            stretch = segments.get(name).split()[:3] if segments_path.exists() else [name]
-            wav = wavs.get(stretch[0]).strip() if stretch else ""
-            if len(stretch) not in (1, 3):
-                yield Skipped(place, f"{name}: not in {segments_path}")
-            elif not wav:
-                yield Skipped(place, f"{name}: not in {source / 'wav.scp'}")
-            elif wav.endswith("|"):
-                yield Skipped(
-                    place,
-                    f"{name}: its audio is a command ({wav[:60]}): write its output to a file",
-                )
-            else:
-                recording, start, end = stretch if len(stretch) == 3 else (None, None, None)
-                yield CorpusRow(
-                    place=place,
-                    audio=next((r / wav for r in roots if (r / wav).is_file()), source / wav),
-                    text="".join(words),
-                    speaker=speakers.get(name),
-                    recording=recording,
-                    start=start,
-                    end=None if end is None or end.startswith("-") else end,  # -1: the file's end
-                )
+    audio: str
+    text: str
+    speaker: str
+    locale: str
+    folder: str
+
+
+SCRIPTED = _CommonVoice("path", "sentence", "client_id", "locale", "clips")
+SPONTANEOUS = _CommonVoice("audio_file", "transcription", "client_id", "language", "audios")
 
 
 def read_nemo(source: Path, options: FormatOptions) -> CorpusRows:
     """Read a manifest of NeMo; a row with another target language is a translation."""
     from whisper_ft.text.languages import whisper_code
 
+    is_first = True
     for number, line in read_lines(source):
         place = f"{source}:{number}"
         try:
             record = json.loads(line)
+            if is_first and isinstance(record, dict):
+                yield from tell_unused(source, record, NEMO_KEYS)
+                is_first = False
             start = float(record.get("offset") or 0.0)
             duration = float(record["duration"])
             spoken = str(record.get("source_lang") or record.get("lang") or "")
@@ -168,53 +169,28 @@ def read_nemo(source: Path, options: FormatOptions) -> CorpusRows:
 
 def read_csv(source: Path, options: FormatOptions) -> CorpusRows:
     """Read a table. Raises ValueError if it lacks a column for the audio or the text."""
-    delimiter = options.delimiter or ("\t" if source.suffix.lower() == ".tsv" else ",")
+    delimiter = options.delimiter or ("\t" if source.suffix.lower() == ".tsv" else "")
+    columns = None
     for record in read_table(source, delimiter):
-        if isinstance(record, Skipped):
+        if isinstance(record, Skipped | Told):
             yield record
             continue
-        names = record.values
-        if missing := [name for name in REQUIRED if options.columns.get(name, name) not in names]:
-            remedy = "--columns " + " ".join(f"{name}=..." for name in missing)
-            if len(names) == 1:
-                remedy = "--delimiter, the character between its columns"
-            problem = f"no {' or '.join(missing)} among its columns {', '.join(names)}"
-            raise ValueError(f"{source}:1: {problem}: give {remedy}")
-        fields = _map_columns(record.values, options.columns)
+        if columns is None:
+            columns = match_columns(source, record.values, options.columns)
+            yield from tell_unused(source, record.values, columns.values())
+        fields: dict[str, Any] = {name: record.values[column] for name, column in columns.items()}
         if not fields["audio"]:
             yield Skipped(record.place, "no audio")
             continue
         if keywords := fields.get("keywords"):
             fields["keywords"] = [t.strip() for t in keywords.split(";") if t.strip()]
         fields["audio"] = source.parent / fields["audio"]
+        fields |= {
+            name: DECIMAL_COMMA.sub(r"\1.\2", fields[name])
+            for name in ("start", "end", "duration")
+            if fields.get(name)
+        }
         yield CorpusRow(place=record.place, **fields)
-
-
-def read_huggingface(source: Path, options: FormatOptions) -> CorpusRows:
-    """Read a saved dataset; audio that is stored inside it is written to files."""
-    from datasets import Audio, Dataset, load_from_disk
-
-    dataset = load_from_disk(str(source))
-    if not isinstance(dataset, Dataset):
-        raise ValueError(
-            f"{source}: contains the splits {', '.join(dataset)}: give the folder of one"
-        )
-    text = next((name for name in TEXT_COLUMNS if name in dataset.column_names), "text")
-    columns = {"text": text, **options.columns}
-    audio_column = columns.get("audio", "audio")
-    missing = {audio_column, columns["text"]} - set(dataset.column_names)
-    if missing:
-        names = ", ".join(dataset.column_names)
-        raise ValueError(f"{source}: no column {', '.join(missing)} among {names}: give --columns")
-    if isinstance(dataset.features[audio_column], Audio):
-        dataset = dataset.cast_column(audio_column, Audio(decode=False))
-    for number, record in enumerate(dataset, start=1):
-        place = f"{source}:row {number}"
-        audio = _audio_file(record[audio_column], number, options.copy_to)
-        if audio is None:
-            yield Skipped(place, "its audio is neither a file nor inside the dataset")
-            continue
-        yield CorpusRow(place=place, **_map_columns(record, columns) | {"audio": audio})
 
 
 TABLE_FORMAT = CorpusFormat(
@@ -253,22 +229,3 @@ CORPUS_FORMATS = {
         "a folder written by `Dataset.save_to_disk`; audio inside it is written to files.",
     ),
 }
-
-
-def _map_columns(record: dict[str, Any], columns: dict[str, str]) -> dict[str, Any]:
-    """Return the values that a record has, by the manifest's fields."""
-    fields = {name: record.get(columns.get(name, name)) for name in COLUMN_FIELDS}
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _audio_file(value: Any, number: int, copy_to: Path | None) -> Path | None:
-    """Return the file of a dataset's audio, written to `copy_to` if the dataset has its bytes."""
-    if not isinstance(value, dict):
-        return Path(value) if isinstance(value, str) else None
-    path = Path(value["path"]) if value.get("path") else None
-    if not value.get("bytes") or copy_to is None:
-        return path if path is not None and path.is_absolute() and path.is_file() else None
-    copy_to.mkdir(parents=True, exist_ok=True)
-    copied = copy_to / f"{number:07}{path.suffix if path else '.wav'}"
-    copied.write_bytes(value["bytes"])
-    return copied

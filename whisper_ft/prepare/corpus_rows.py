@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from whisper_ft.data.row import MAX_SECONDS
-from whisper_ft.prepare.corpus_files import Skipped
+from whisper_ft.prepare.corpus_files import Skipped, Told
 from whisper_ft.prepare.manifest_writer import ManifestRow
 
 
@@ -32,6 +33,18 @@ class CorpusRow:
     speaker: Any = None
 
 
+CorpusRows: TypeAlias = Iterator["CorpusRow | Skipped | Told"]
+
+
+@dataclass(frozen=True)
+class FormatOptions:
+    """Settings that some formats need."""
+
+    columns: dict[str, str] = field(default_factory=dict)  # manifest's field: corpus's column
+    delimiter: str = ""  # of a table; "": by the file's suffix or its first line
+    copy_to: Path | None = None  # folder for audio that is stored inside the corpus
+
+
 def to_manifest_row(
     row: CorpusRow, *, language: str = "", empty_is_silence: bool = False, lowercase: bool = False
 ) -> ManifestRow | Skipped:
@@ -40,6 +53,8 @@ def to_manifest_row(
     `language` is that of rows without one. A row whose values are unusable, which is longer than
     30 s or whose audio file does not exist is skipped with the reason.
     """
+    if row.text is None:
+        return Skipped(row.place, "text: missing: add a transcript")
     if not isinstance(row.text, str):
         return Skipped(row.place, f"text: {row.text!r}: no transcript: add one")
     if not (row.text.strip() or empty_is_silence):

@@ -88,7 +88,7 @@ def _recording_rows(
         keep_notes=options.keep_notes,
     )
     usable = _without_long_end(usable, duration, recording.subtitles, note)
-    language = options.language or usable.language or _language_of_name(recording.subtitles)
+    language = options.language or usable.language or _language_of_name(recording)
     if not language:
         note(
             str(recording.subtitles),
@@ -152,10 +152,15 @@ def _copy_audio(row: ManifestRow, path: Path) -> ManifestRow:
     return replace(row, audio=path, start=None, end=None, channel=None)
 
 
-def _language_of_name(path: Path) -> str:
-    """Return the language in a name such as talk.de.srt or talk.eng.forced.srt; "" for none."""
-    tags = [suffix[1:] for suffix in Path(path.stem).suffixes]
-    tags = [tag for tag in tags if tag not in NOT_LANGUAGES]
+def _language_of_name(recording: Recording) -> str:
+    """Return the language in a name such as talk.de.srt or talk.eng.forced.srt; "" for none.
+
+    It stands after the recording's own name: "call 10.30.am.srt" of "call 10.30.am.wav" has none.
+    """
+    stem, own = recording.subtitles.stem, recording.audio.stem
+    if not stem.startswith(f"{own}."):
+        return ""
+    tags = [tag for tag in stem[len(own) + 1 :].split(".") if tag not in NOT_LANGUAGES]
     if tags[-1:] == ["hi"] and whisper_code("".join(tags[-2:-1])):  # hi: for the hearing impaired
         tags.pop()
     return whisper_code("".join(tags[-1:]))
