@@ -79,3 +79,11 @@ def test_any_values_are_a_row_or_a_problem(fields):
 def test_more_keywords_than_any_prompt_holds_are_refused():
     (problem,) = problems_of(keywords=["x"] * 1001)
     assert "holds 1001, more than 1000: keep those in the text" in problem
+
+
+def test_a_line_break_or_a_tab_within_a_text_is_a_space():
+    fields = {"audio": "a.wav", "text": "one\ntwo \r\n three\tfour", "prompt": "a\u2028b"}
+    segment = {"start": 0, "end": 1, "text": "one\ntwo three four"}
+    parsed = parse_line(json.dumps(fields | {"segments": [segment]}).encode())
+    assert parsed.fields.text == "one two three four" and parsed.fields.prompt == "a b"
+    assert parsed.fields.segments[0].text == "one two three four"

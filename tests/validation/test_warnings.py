@@ -25,6 +25,11 @@ def warnings_of(seconds=2.0, **fields):
             {"text": "你好", "language": "ja", "task": "translate"},
             "text: mostly in Cjk letters: is it English?",
         ),
+        (
+            {"text": "cafe\u0301 there"},
+            r"text: 1 decomposed letter, such as 'e\u0301': `python -m whisper_ft prepare repair",
+        ),
+        ({"text": "None"}, "text: a missing value written as text, such as 'None': write what"),
         ({"text": "  "}, "text: only white space: it counts as silence"),
         ({"text": "a" * 70}, "text: 35.0 characters per second"),
         ({"text": "o", "seconds": 2.0}, "text: 0.5 characters per second"),

@@ -11,6 +11,7 @@ from whisper_ft.config.prepare import (
     AlignConfig,
     CorpusConfig,
     NoisesConfig,
+    RepairConfig,
     RestoreConfig,
     SpeakConfig,
     SubtitlesConfig,
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
     from whisper_ft.prepare.manifest_writer import PrepareResult
 
 Config = TypeVar(
-    "Config", SubtitlesConfig, NoisesConfig, SpeakConfig, CorpusConfig, RestoreConfig, AlignConfig
+    "Config",
+    SubtitlesConfig,
+    NoisesConfig,
+    SpeakConfig,
+    CorpusConfig,
+    RestoreConfig,
+    RepairConfig,
+    AlignConfig,
 )
 
 
@@ -87,6 +95,13 @@ def _restore(argv: Sequence[str], prog: str) -> PrepareResult:
         language=config.language,
         device=config.device,
     )
+
+
+def _repair(argv: Sequence[str], prog: str) -> PrepareResult:
+    config = _parse(RepairConfig, argv, prog)
+    from whisper_ft.prepare.repair import repair_manifest
+
+    return repair_manifest(Path(config.manifest), Path(config.out))
 
 
 def _speak(argv: Sequence[str], prog: str) -> PrepareResult:
@@ -155,6 +170,7 @@ COMMANDS = {
     "subtitles": (SubtitlesConfig, _subtitles),
     "noises": (NoisesConfig, _noises),
     "restore": (RestoreConfig, _restore),
+    "repair": (RepairConfig, _repair),
     "align": (AlignConfig, _align),
     "speak": (SpeakConfig, _speak),
 }

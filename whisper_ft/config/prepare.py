@@ -109,6 +109,14 @@ class RestoreConfig:
 
 
 @dataclass(frozen=True)
+class RepairConfig:
+    """Repair texts whose damage cannot be seen: letters in pieces, wrong decoding, and others."""
+
+    manifest: str = option("", "Manifest whose texts are to be repaired.", positional=True)
+    out: str = option("", "Manifest to write (required).", metavar="FILE")
+
+
+@dataclass(frozen=True)
 class SpeakConfig:
     """Let synthetic voices speak terms, in carrier sentences, and sentences."""
 

@@ -15,6 +15,7 @@ from whisper_ft.text.tokens import Segment
 MAX_LINE = 1_000_000  # bytes; the words of 30 s and all other fields take a few thousand
 MAX_KEYWORDS = 1000  # of a row; a prompt holds about a hundred
 MAX_UNKNOWN = 50  # unknown fields of a row that are compared with the known ones
+LINE_BREAKS = re.compile(r" *[\t\n\v\f\r\x85\u2028\u2029]+ *")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -102,6 +103,11 @@ def _read_text(value: Any) -> str:
     return value
 
 
+def _read_spoken(value: Any) -> str:
+    """Read a text in which a line break or a tab, which nobody says, is a space."""
+    return LINE_BREAKS.sub(" ", _read_text(value))
+
+
 def _read_name(value: Any) -> str:
     if not _read_text(value):
         raise ValueError("expected a string that is not empty")
@@ -146,7 +152,7 @@ def _read_segments(value: Any) -> tuple[Segment, ...]:
         start, end = _read_seconds(item["start"]), _read_seconds(item["end"])
         if end < start or (segments and start < previous):
             raise ValueError(f"{start} to {end} is out of order: sort and trim them")
-        segments.append(Segment(start, end, _read_text(item["text"])))
+        segments.append(Segment(start, end, _read_spoken(item["text"])))
         previous = end
     return tuple(segments)
 
@@ -159,8 +165,8 @@ def _quote(value: Any) -> str:
 
 READERS: dict[str, Callable[[Any], Any]] = {
     "audio": _read_name,
-    "text": _read_text,
-    "prompt": _read_text,
+    "text": _read_spoken,
+    "prompt": _read_spoken,
     "keywords": _read_keywords,
     "segments": _read_segments,
     "start": _read_seconds,

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from whisper_ft.data.row import Row
 from whisper_ft.data.row_parsing import parse_line
 from whisper_ft.text.counts import format_count
 from whisper_ft.text.tokens import Segment
@@ -42,6 +43,25 @@ class ManifestRow:
     task: str | None = None
     recording: str | None = None
     speaker: str | None = None
+
+    @classmethod
+    def of(cls, row: Row) -> ManifestRow:
+        """Return a row to write; times in the file only where the row has them."""
+        return cls(
+            audio=row.audio,
+            text=row.text,
+            prompt=row.prompt,
+            keywords=row.keywords,
+            segments=row.segments,
+            start=row.start or None,
+            end=row.end,
+            channel=row.channel,
+            duration=row.duration,
+            language=row.language,
+            task=None if row.task == "transcribe" else row.task,
+            recording=row.recording,
+            speaker=row.speaker,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields that have a value, and the text even if it is empty."""

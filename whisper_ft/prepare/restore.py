@@ -58,7 +58,7 @@ def restore_manifest(
                 if problem:
                     writer.note(row.place, f"{problem}: the row stays as it is")
                 n_restored += not problem
-            writer.add(_to_manifest_row(row), row.place)
+            writer.add(ManifestRow.of(row), row.place)
         if not n_restored:
             notes = "\n".join(writer.result().describe_notes())
             raise ValueError(
@@ -88,22 +88,3 @@ def _restore(row: Row, transcript: RowTranscript, casing: dict[str, str]) -> tup
         return row, transcript.problem
     restored = restore_row(row, transcript.segments, casing)
     return restored.row, restored.problem
-
-
-def _to_manifest_row(row: Row) -> ManifestRow:
-    """Return a row to write; times in the file only where the row has them."""
-    return ManifestRow(
-        audio=row.audio,
-        text=row.text,
-        prompt=row.prompt,
-        keywords=row.keywords,
-        segments=row.segments,
-        start=row.start or None,
-        end=row.end,
-        channel=row.channel,
-        duration=row.duration,
-        language=row.language,
-        task=None if row.task == "transcribe" else row.task,
-        recording=row.recording,
-        speaker=row.speaker,
-    )

@@ -11,6 +11,7 @@ from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.keyword_prompts import MAX_PROMPT_TOKENS
 from whisper_ft.data.row import Row
+from whisper_ft.text.damage import find_damage
 from whisper_ft.text.terms import reveals_text, term_count
 from whisper_ft.text.tokens import (
     MAX_FIRST_TIMESTAMP,
@@ -63,6 +64,7 @@ def row_warnings(row: Row, segments: Sequence[Segment], tokenizer: Tokenizer) ->
     yield from _prompt_warnings(row, tokenizer)
     yield from _text_warnings(row, segments, tokenizer)
     yield from _keyword_warnings(row)
+    yield from _damage_warnings(row)
 
 
 def join_texts(segments: Sequence[Segment]) -> str:
@@ -122,6 +124,17 @@ def _keyword_warnings(row: Row) -> Iterator[str]:
     for term in row.keywords:
         if not term_count(term, row.text):
             yield f"keywords: {term!r}: the text has it in another case: spell it as in the text"
+
+
+def _damage_warnings(row: Row) -> Iterator[str]:
+    for field in ("text", "prompt"):
+        for damage in find_damage(getattr(row, field)):
+            remedy = (
+                "`python -m whisper_ft prepare repair MANIFEST --out NEW` repairs them"
+                if damage.is_repairable
+                else "write what is said, or remove the row"
+            )
+            yield f"{field}: {damage.what}, such as {damage.example!a}: {remedy}"
 
 
 def _implausible_rate(row: Row, segments: Sequence[Segment]) -> float | None:

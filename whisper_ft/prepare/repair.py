@@ -1,0 +1,46 @@
+"""Repair the texts of a manifest whose damage cannot be seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.row import Row
+from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, PrepareResult
+from whisper_ft.text.damage import find_damage, repair_text
+
+
+def repair_manifest(manifest: Path, out: Path) -> PrepareResult:
+    """Write the manifest `out`: the rows of `manifest`, their texts without damage.
+
+    Every repair is noted, and what cannot be repaired. Rows stay in their order. Raises ValueError
+    for a manifest with problems, and for one that needs no repair.
+    """
+    read = read_manifest(manifest, language="")
+    if read.problems:
+        raise ValueError("\n".join(map(str, read.problems)))
+    with ManifestWriter(out, manifest) as writer:
+        n_repaired = 0
+        for row in read.rows:
+            for field in ("text", "prompt"):
+                for damage in find_damage(getattr(row, field)):
+                    done = "repaired" if damage.is_repairable else "stays: write what is said"
+                    place = f"{row.place}: {field}"
+                    writer.note(place, f"{damage.what}, such as {damage.example!a}: {done}")
+            repaired = _repair(row)
+            n_repaired += repaired != row
+            writer.add(ManifestRow.of(repaired), row.place)
+        if not n_repaired:
+            raise ValueError(f"{manifest}: no text needs a repair: use it as is")
+    return writer.result()
+
+
+def _repair(row: Row) -> Row:
+    return replace(
+        row,
+        text=repair_text(row.text),
+        prompt=repair_text(row.prompt),
+        keywords=tuple(map(repair_text, row.keywords)),
+        segments=tuple(s._replace(text=repair_text(s.text)) for s in row.segments),
+    )
