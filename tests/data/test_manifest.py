@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from helpers.audio import write_tone
 
 from whisper_ft.data.manifest import read_manifest
 from whisper_ft.data.row_parsing import MAX_LINE
@@ -81,7 +82,7 @@ def test_an_unknown_field_is_a_warning_once(tmp_path):
 
 def test_a_file_that_is_missing_empty_or_not_text_says_so(tmp_path):
     (tmp_path / "empty").write_text("\n \n")
-    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "binary").write_bytes(b"\xff\xfb\x90\x00")
     said = [
         str(p) for n in ("none", "empty", "binary") for p in read_manifest(tmp_path / n).problems
     ]
@@ -129,3 +130,43 @@ def test_a_line_may_have_a_million_bytes_and_no_more(tmp_path, bom):
     assert [row.place for row in manifest.rows] == [f"{path}:1", f"{path}:4"]
     assert [problem.place for problem in manifest.problems] == [f"{path}:2", f"{path}:3"]
     assert all("more than 1000000 bytes" in problem.what for problem in manifest.problems)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_manifest_in_utf_16_is_read_and_told(tmp_path, encoding):
+    path = tmp_path / "m.jsonl"
+    lines = [json.dumps({**GOOD, "text": f"Zoë {i}"}, ensure_ascii=False) for i in range(3)]
+    path.write_bytes("\r\n".join(lines).encode(encoding))
+    manifest = read_manifest(path)
+    assert [row.text for row in manifest.rows] == ["Zoë 0", "Zoë 1", "Zoë 2"]
+    assert [row.place for row in manifest.rows] == [f"{path}:{n}" for n in (1, 2, 3)]
+    (warning,) = manifest.warnings
+    assert warning.what.startswith("is in UTF-") and not manifest.problems
+
+
+@pytest.mark.parametrize(
+    ("written", "on_disk"),
+    [
+        (r"clips\a.wav", "clips/a.wav"),
+        ("clips/Zoe\u0308.wav", "clips/Zo\u00eb.wav"),
+        ("clips/Zo\u00eb.wav", "clips/Zoe\u0308.wav"),
+        ("clips\\Zoe\u0308.wav", "clips/Zo\u00eb.wav"),
+    ],
+)
+def test_a_path_that_is_spelled_otherwise_on_disk_is_found_and_told(tmp_path, written, on_disk):
+    write_tone(tmp_path / on_disk)
+    lines = [json.dumps({**GOOD, "audio": written})] * 2
+    (tmp_path / "m.jsonl").write_text("\n".join(lines))
+    manifest = read_manifest(tmp_path / "m.jsonl")
+    assert [row.audio for row in manifest.rows] == [tmp_path / on_disk] * 2
+    (warning,) = manifest.warnings
+    assert warning.what == f"audio: {written!r} is read as {on_disk!r}, and others alike"
+
+
+def test_a_path_that_may_mean_two_files_is_neither(tmp_path):
+    for name in ("clips/Zo\u00eb.wav", "clips/Zoe\u0308.wav"):
+        write_tone(tmp_path / name)
+    written = "clips\\Zo\u00eb.wav"
+    (tmp_path / "m.jsonl").write_text(json.dumps({**GOOD, "audio": written}))
+    (row,) = read_manifest(tmp_path / "m.jsonl").rows
+    assert row.audio == tmp_path / written

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whisper_ft.data.row_parsing import parse_line
+from whisper_ft.data.row_parsing import READERS, parse_line
 
 GOOD = {"audio": "a.wav", "text": "Call Reid."}
 
@@ -21,18 +21,19 @@ def problems_of(**fields):
     ("fields", "words"),
     [
         ({"text": 5}, "text: 5: expected a string"),
-        ({"audio": ""}, "audio: .*not empty"),
+        ({"audio": ""}, "audio: missing: every row needs it"),
+        ({"text": None}, "text: missing: every row needs it"),
         ({"audio": "a\0b"}, "NUL"),
         ({"text": "\ud800"}, r'text: ".ud800": holds half of a surrogate'),
         ({"keywords": "Reid"}, 'keywords: "Reid": expected a list'),
         ({"keywords": ["Reid", " "]}, "empty keyword"),
         ({"start": "1"}, 'start: "1": expected a number'),
         ({"start": -1}, "start: -1: expected seconds from 0"),
-        ({"end": float("nan")}, "end: NaN: expected seconds"),
+        ({"end": float("inf")}, "end: Infinity: expected seconds"),
         ({"duration": True}, "duration: true: expected a number"),
         ({"duration": 10**400}, "duration: "),
         ({"start": 3, "end": 2}, "end: 2.0: not after start 3.0"),
-        ({"channel": 1.0}, "channel: 1.0: expected a channel"),
+        ({"channel": 1.5}, "channel: 1.5: expected a channel"),
         ({"segments": [{"start": 0, "text": "x"}]}, "segments: .*expected a list of"),
         ({"segments": [{"start": 2, "end": 1, "text": "x"}]}, "out of order"),
         ({"promt": "x"}, "unknown field 'promt': did you mean 'prompt'"),
@@ -44,6 +45,16 @@ def test_a_wrong_field_is_named_with_its_value_and_the_remedy(fields, words):
     found = problems_of(**fields)
     assert len(found) == 1
     assert re.search(words, found[0])
+
+
+def test_an_empty_value_that_pandas_writes_is_an_absent_field():
+    """As `frame.to_json(lines=True, orient="records")` and `json.dumps` of its records do."""
+    empty = {name: None for name in READERS if name not in ("audio", "text")}
+    parsed = parse_line(json.dumps(GOOD | empty).encode())
+    assert parsed.fields == parse_line(json.dumps(GOOD).encode()).fields and not parsed.problems
+    nan = {"prompt": float("nan"), "start": float("nan"), "speaker": "", "channel": 1.0}
+    fields = parse_line(json.dumps(GOOD | nan).encode()).fields
+    assert (fields.prompt, fields.start, fields.speaker, fields.channel) == ("", 0.0, "", 1)
 
 
 def test_a_number_of_thousands_of_digits_is_a_problem_of_its_line():

@@ -31,6 +31,7 @@ from whisper_ft.evaluation.scoring import Scores, score
 from whisper_ft.evaluation.tables import format_result, markdown_table, score_table
 from whisper_ft.models.loading import Vocabulary, load
 from whisper_ft.prepare.cues import read_cues
+from whisper_ft.runtime.files import text_encoding
 from whisper_ft.text.tokens import IGNORE, Segment, build_example
 from whisper_ft.validation.checks import check_manifest
 
@@ -63,7 +64,8 @@ def manifest(content: bytes) -> None:
     read = read_manifest(path)
     lines = [n for n, line in enumerate(content.split(b"\n"), 1) if line.strip()]
     wrong = {problem.place for problem in read.problems}
-    if str(path) not in wrong:  # then it is of the whole file
+    if str(path) not in wrong and text_encoding(path) == "utf-8-sig":
+        # not a problem of the whole file, and its bytes are its lines
         unread = {f"{path}:{n}" for n in lines} - wrong - set(read.rows.places())
         assert unread <= {f"{path}:1"}, f"skipped in silence: {unread}"  # a byte order mark alone
     checked = check_manifest(read, Vocabulary(True, 100, 448))

@@ -79,3 +79,11 @@ def test_a_row_that_cannot_be_used_is_skipped_with_the_reason(tmp_path, fields, 
     row = CorpusRow("t:1", tmp_path / "gone.wav", **{"text": "Hi."} | fields)
     skipped = to_manifest_row(row)
     assert isinstance(skipped, Skipped) and skipped.place == "t:1" and reason in skipped.reason
+
+
+def test_a_path_of_another_system_is_found_and_told(tmp_path, prepare):
+    write_tone(tmp_path / "clips/Zoë.wav")
+    (tmp_path / "t.csv").write_text("audio,text\n" + "clips\\Zoe\u0308.wav,Hi.\n")
+    _, rows, said = prepare("csv", "t.csv")
+    assert rows == [{"audio": "clips/Zoë.wav", "text": "Hi."}]
+    assert "t.csv:2: clips\\Zoe\u0308.wav: read as clips/Zoë.wav" in said

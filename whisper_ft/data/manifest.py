@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from whisper_ft.data.found_keywords import AS_GIVEN, AS_WRITTEN, KeywordRules, a
 from whisper_ft.data.row import Problem
 from whisper_ft.data.row_parsing import MAX_LINE, parse_line
 from whisper_ft.data.rows import Rows, RowTable
+from whisper_ft.runtime.files import find_other_spelling, text_encoding
 from whisper_ft.runtime.progress import progress_bar
 
 BOM = b"\xef\xbb\xbf"  # of UTF-8
@@ -51,6 +53,8 @@ def read_manifest(
             raise OSError(errno.EINVAL, "not a regular file")
         with path.open("rb") as file:
             manifest = _read(file, path, language, task)
+        if (encoding := text_encoding(path)) != "utf-8-sig":
+            manifest.warnings.insert(0, Problem(str(path), f"is in {encoding.upper()}, not UTF-8"))
     except OSError as error:
         what = f"cannot be read ({error.strerror}): give the path of a JSON Lines file"
         return _failed(path, what)
@@ -61,7 +65,7 @@ def read_manifest(
 def _read(file: BinaryIO, path: Path, language: str, task: str) -> Manifest:
     manifest = Manifest(Rows(RowTable(path)))
     unknown: set[str] = set()
-    first_line, n_read = b"", 0
+    first_line, n_read, n_found = b"", 0, 0
     follows = False
     for number, line in enumerate(_lines(file, path.name), start=1):
         first_line = line if number == 1 else first_line
@@ -74,15 +78,30 @@ def _read(file: BinaryIO, path: Path, language: str, task: str) -> Manifest:
         for name in sorted(parsed.unknown - unknown):
             manifest.warnings.append(Problem(place, f"unknown field {name!r} is not used"))
         unknown |= parsed.unknown
-        if parsed.fields is not None:
-            manifest.rows.add(manifest.rows.table.append(parsed.fields, number), follows=follows)
-        follows = parsed.fields is not None
+        fields = parsed.fields
+        if fields is not None:
+            if found := _find_audio(path.parent, fields.audio):
+                if not n_found:
+                    what = f"audio: {fields.audio!r} is read as {found!r}, and others alike"
+                    manifest.warnings.append(Problem(place, what))
+                n_found += 1
+                fields = fields._replace(audio=found)
+            manifest.rows.add(manifest.rows.table.append(fields, number), follows=follows)
+        follows = fields is not None
     if n_read > 1 and (what := _other_format(manifest, first_line)):
         return _failed(path, what)
     if not n_read:
         what = "holds no rows: write one JSON object per line"
         manifest.problems.append(Problem(str(path), what))
     return manifest
+
+
+def _find_audio(folder: Path, name: str) -> str:
+    """Return the name of the file that a row means, if it is not spelled as on disk; else ""."""
+    if (name.isascii() and "\\" not in name) or (folder / name).exists():
+        return ""
+    found = find_other_spelling(folder / name)
+    return str(found.relative_to(folder) if found and found.is_relative_to(folder) else found or "")
 
 
 def _failed(path: Path, what: str) -> Manifest:
@@ -97,6 +116,10 @@ def _lines(file: BinaryIO, name: str) -> Iterator[bytes]:
         None, f"reading {name}", hidden=size < BAR_BYTES, total=size, unit="B", unit_scale=True
     )
     with bar:
+        if (encoding := text_encoding(Path(file.name))) != "utf-8-sig":
+            for text in TextIOWrapper(file, encoding, errors="replace", newline="\n"):
+                yield text.removeprefix("\ufeff").removesuffix("\n").encode()[: MAX_LINE + 1]
+            return
         bom = BOM
         while line := file.readline(len(BOM) + MAX_LINE + 2):
             bar.update(len(line))

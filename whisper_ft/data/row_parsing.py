@@ -73,18 +73,29 @@ def _parse_fields(given: dict[str, Any], values: dict[str, Any]) -> ParsedLine:
             else:
                 unknown.add(name)
             continue
+        if _is_absent(name, value):
+            continue
         try:
             values[name] = READERS[name](value)
         except (ValueError, OverflowError) as error:
             problems.append(f"{name}: {_quote(value)}: {error}")
     problems += [
-        f"{name}: missing: every row needs it" for name in ("audio", "text") if name not in given
+        f"{name}: missing: every row needs it"
+        for name in ("audio", "text")
+        if name not in given or _is_absent(name, given[name])
     ]
     start, end = values.get("start", 0.0), values.get("end")
     if end is not None and end <= start:
         what = f"end: {end}: not after start {start}: give seconds in the file, start before end"
         problems.append(what)
     return ParsedLine(None if problems else RowFields(**values), problems, unknown)
+
+
+def _is_absent(name: str, value: Any) -> bool:
+    """Return whether a value is null, NaN or empty, as pandas writes a field that a row lacks."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return isinstance(value, str) and value == "" and name != "text"
 
 
 @lru_cache
@@ -125,6 +136,8 @@ def _read_seconds(value: Any) -> float:
 
 
 def _read_channel(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():  # pandas, if a row has none
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("expected a channel's number, from 0 upwards")
     return value

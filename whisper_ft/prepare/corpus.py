@@ -7,8 +7,8 @@ from pathlib import Path
 
 from whisper_ft.prepare.corpus_files import Skipped, Told
 from whisper_ft.prepare.corpus_formats import CORPUS_FORMATS
-from whisper_ft.prepare.corpus_rows import FormatOptions, to_manifest_row
-from whisper_ft.prepare.manifest_writer import ManifestWriter, PrepareResult
+from whisper_ft.prepare.corpus_rows import CorpusRow, FormatOptions, to_manifest_row
+from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, PrepareResult
 from whisper_ft.prepare.table_columns import COLUMN_FIELDS
 from whisper_ft.runtime.files import find_file_problem
 from whisper_ft.runtime.progress import progress_bar
@@ -44,20 +44,16 @@ def prepare_corpus(
             for corpus_row in corpus_rows:
                 if isinstance(corpus_row, Told):
                     writer.note(*corpus_row)
-                    continue
-                if isinstance(corpus_row, Skipped):
+                elif isinstance(corpus_row, Skipped):
                     writer.skip(*corpus_row)
-                    continue
-                row = to_manifest_row(
-                    corpus_row,
-                    language=language,
-                    empty_is_silence=empty_is_silence,
-                    lowercase=lowercase,
-                )
-                if isinstance(row, Skipped):
-                    writer.skip(*row)
                 else:
-                    writer.add(row, corpus_row.place)
+                    row = to_manifest_row(
+                        corpus_row,
+                        language=language,
+                        empty_is_silence=empty_is_silence,
+                        lowercase=lowercase,
+                    )
+                    _add(writer, row, corpus_row)
     except UnicodeDecodeError as error:
         raise ValueError(f"{source}: not UTF-8 ({error}): convert it to UTF-8") from None
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
@@ -69,6 +65,15 @@ def prepare_corpus(
     if not result.n_rows:
         raise ValueError(f"{result.summary()}\n{source}: no usable row of the format {format_name}")
     return result
+
+
+def _add(writer: ManifestWriter, row: ManifestRow | Skipped, corpus_row: CorpusRow) -> None:
+    if isinstance(row, Skipped):
+        writer.skip(*row)
+        return
+    if row.audio != corpus_row.audio:
+        writer.note(corpus_row.place, f"{corpus_row.audio}: read as {row.audio}")
+    writer.add(row, corpus_row.place)
 
 
 def _parse_columns(pairs: Sequence[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from whisper_ft.runtime.files import find_file_problem
+from whisper_ft.runtime.files import find_file_problem, text_encoding
 
 MAX_CSV_FIELD = 10_000_000  # characters; the csv module's own limit is 131,072
 
@@ -105,19 +105,6 @@ def _records(path: Path, lines: Any, n_skipped: int) -> Iterator[TableRecord | S
 def _without_empty_end(values: list[str]) -> list[str]:
     """Return values without empty ones at the end, which spreadsheets write."""
     return values[: next((i for i in range(len(values), 0, -1) if values[i - 1]), 0)]
-
-
-def text_encoding(path: Path) -> str:
-    """Return the encoding of a text file: UTF-16 or UTF-32 by its first bytes, else UTF-8."""
-    with path.open("rb") as file:
-        start = file.read(4)
-    if start.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
-        return "utf-32"
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if start[1:2] == start[3:4] == b"\0":  # an ASCII character takes two bytes
-        return "utf-16-le"
-    return "utf-16-be" if start[0:1] == start[2:3] == b"\0" else "utf-8-sig"
 
 
 def _check_regular(path: Path) -> None:

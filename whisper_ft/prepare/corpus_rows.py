@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.prepare.corpus_files import Skipped, Told
 from whisper_ft.prepare.manifest_writer import ManifestRow
+from whisper_ft.runtime.files import find_other_spelling
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,11 @@ def to_manifest_row(
         return Skipped(row.place, f"{seconds:.2f} s: too short: correct its start, end or duration")
     if seconds is not None and seconds > MAX_SECONDS:
         return Skipped(row.place, f"{seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: split it")
-    if not _is_file(row.audio):
+    audio = row.audio if _is_file(row.audio) else find_other_spelling(row.audio)
+    if audio is None:
         return Skipped(row.place, f"{row.audio}: no such file")
     return ManifestRow(
-        audio=row.audio,
+        audio=audio,
         text=(row.text.lower() if lowercase else row.text).strip(),
         prompt=row.prompt,
         keywords=row.keywords,

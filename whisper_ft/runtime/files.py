@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -150,6 +151,35 @@ def _describe_write_error(path: Path, error: OSError) -> str:
     if not parent.is_dir():
         return f"{parent} is not a folder"
     return f"cannot be written ({error.strerror})"
+
+
+def text_encoding(path: Path) -> str:
+    """Return the encoding of a text file: UTF-16 or UTF-32 by its first bytes, else UTF-8."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    for encoding in ("utf-16-le", "utf-16-be"):  # without a mark: ASCII takes two bytes
+        text = start.decode(encoding, "replace")
+        if len(text) == 2 and text.isascii() and text.isprintable():
+            return encoding
+    return "utf-8-sig"
+
+
+def find_other_spelling(path: Path) -> Path | None:
+    """Return the file that a path means which does not exist as it is written; None if unknown.
+
+    Windows writes backslashes, and macOS letters in pieces (NFD), which other systems do not.
+    """
+    text = str(path)
+    if text.isascii() and "\\" not in text:
+        return None
+    spellings = [text, text.replace("\\", "/")] if os.sep == "/" else [text]
+    forms = {unicodedata.normalize(form, one) for one in spellings for form in ("NFC", "NFD")}
+    found = [Path(form) for form in sorted(forms) if os.path.isfile(form)]
+    return found[0] if len(found) == 1 else None
 
 
 def partial_path(path: Path) -> Path:
