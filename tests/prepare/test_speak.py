@@ -224,7 +224,7 @@ def test_other_languages_need_carriers_and_get_their_own_voices(programs, prepar
     assert "flite speaks English only" in said
     said = prepare("speak", "terms.txt", "--language", "tl", "--carriers", "carriers.txt")[2]
     assert "no synthesizer can speak:\nespeak-ng has no voice for the language tl" in said
-    assert "whisper has no such code" in prepare("speak", "terms.txt", "--language", "xx")[2]
+    assert "whisper has no such language" in prepare("speak", "terms.txt", "--language", "xx")[2]
 
 
 def test_files_that_cannot_be_used_are_all_named_before_anything_is_spoken(

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from whisper.tokenizer import TO_LANGUAGE_CODE
-
 from whisper_ft.data.packed_terms import PackedTerms
 from whisper_ft.data.row import Row, written_language
 from whisper_ft.data.rows import RowTable, row_keywords
@@ -91,7 +89,9 @@ def add_keywords(table: RowTable, rules: KeywordRules) -> str:
         n_held += bool(of_glossary)
         terms = (*fields.keywords, *of_glossary)
         if auto and not fields.prompt.strip():
-            others = find_keywords(fields.text, corpora[_language(fields.language, fields.task)])
+            others = find_keywords(
+                fields.text, corpora[written_language(fields.language, fields.task)]
+            )
             terms += tuple(term for term in others if not _overlaps(term, terms))
         found.append(tuple(dict.fromkeys(terms)))
     table.found_keywords = found
@@ -142,21 +142,20 @@ def _count_words(table: RowTable) -> dict[str, CorpusLanguage]:
     every = -(-len(table.line_numbers) // MAX_COUNTED) or 1
     return {
         language: CorpusLanguage.of_texts(_texts(table, language, every), language)
-        for language in dict.fromkeys(_language(kind.language, kind.task) for kind in table.kinds)
+        for language in dict.fromkeys(
+            written_language(kind.language, kind.task) for kind in table.kinds
+        )
     }
 
 
 def _texts(table: RowTable, language: str, every: int) -> Iterator[str]:
     """Yield the texts in a language, of every `every`-th row."""
-    kinds = {i for i, k in enumerate(table.kinds) if _language(k.language, k.task) == language}
+    kinds = {
+        i for i, k in enumerate(table.kinds) if written_language(k.language, k.task) == language
+    }
     for number in range(0, len(table.line_numbers), every):
         if table.kind_numbers[number] in kinds:
             yield table[number].text
-
-
-def _language(given: str, task: str) -> str:
-    """Return the code of a text's language, given as a manifest has it."""
-    return written_language(TO_LANGUAGE_CODE.get(given.lower(), given.lower()), task)
 
 
 def _overlaps(term: str, others: Iterable[str]) -> bool:

@@ -59,7 +59,7 @@ def parse_line(line: bytes, *, language: str = "en", task: str = "transcribe") -
         return ParsedLine(None, [f"not JSON ({error}): write one object per line"], set())
     if not isinstance(given, dict):
         return ParsedLine(None, [f"{_quote(given)}: expected an object, {{...}}"], set())
-    return _parse_fields(given, {"language": language, "task": task})
+    return _parse_fields(given, {"language": _language_code(language), "task": task})
 
 
 def _parse_fields(given: dict[str, Any], values: dict[str, Any]) -> ParsedLine:
@@ -127,6 +127,16 @@ def _read_name(value: Any) -> str:
     return str(value)
 
 
+def _read_language(value: Any) -> str:
+    return _language_code(_read_name(value))
+
+
+def _language_code(tag: str) -> str:
+    from whisper_ft.text.languages import language_code  # imports torch: after --help
+
+    return language_code(tag)
+
+
 def _read_seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("expected a number of seconds")
@@ -186,7 +196,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "end": _read_seconds,
     "channel": _read_channel,
     "duration": _read_seconds,
-    "language": _read_name,
+    "language": _read_language,
     "task": _read_name,
     "recording": _read_text,
     "speaker": _read_text,

@@ -27,7 +27,7 @@ DEFAULTS = tuple(RowFields._field_defaults.get(name) for name in RowFields._fiel
 class RowKind(NamedTuple):
     """The fields that many rows of a manifest share, stored once."""
 
-    language: str  # as the manifest gives it
+    language: str  # Whisper's code
     task: str
     style: Style
 
@@ -139,8 +139,7 @@ class Rows(RowSequence):
         self.follows = array("b")  # see Row.follows
         self.durations = array("d")  # seconds; NaN: not checked
         self.stamps = array("q")  # of audio files; 0: not checked
-        self._codes: dict[int, str] = {}  # language code by the number of the row's kind
-        self._writings: dict[int, Writing] = {}
+        self._writings: dict[int, Writing] = {}  # by the number of the row's kind
         self._recent: dict[int, Row] = {}
 
     def __len__(self) -> int:
@@ -148,20 +147,14 @@ class Rows(RowSequence):
 
     def add(self, number: int, *, follows: bool) -> None:
         """Add a row of the table, unchecked."""
-        self._add(number, follows, math.nan, 0, self._kind(number).language)
+        self.add_checked(number, follows=follows, duration=math.nan, stamp=0)
 
-    def add_checked(
-        self, number: int, *, follows: bool, duration: float, stamp: int, language: str
-    ) -> None:
-        """Add a row of the table with its duration in seconds, file stamp and language code."""
-        self._add(number, follows, duration, stamp, language)
-
-    def _add(self, number: int, follows: bool, duration: float, stamp: int, language: str) -> None:
+    def add_checked(self, number: int, *, follows: bool, duration: float, stamp: int) -> None:
+        """Add a row of the table with its duration in seconds and the stamp of its file."""
         kind_number = self.table.kind_numbers[number]
-        if kind_number not in self._codes:
+        if kind_number not in self._writings:
             kind = self.table.kinds[kind_number]
-            self._codes[kind_number] = language
-            written = written_language(language, kind.task)
+            written = written_language(kind.language, kind.task)
             self._writings[kind_number] = Writing(written, kind.style)
         self.numbers.append(number)
         self.follows.append(follows)
@@ -185,9 +178,6 @@ class Rows(RowSequence):
         """`Row.place` of each row, without unpacking the rows."""
         return (f"{self.table.path}:{self.table.line_numbers[number]}" for number in self.numbers)
 
-    def _kind(self, number: int) -> RowKind:
-        return self.table.kinds[self.table.kind_numbers[number]]
-
     def _unpacked(self, index: int) -> Row:
         table, number, duration = self.table, self.numbers[index], self.durations[index]
         fields, checked = table[number], not math.isnan(duration)
@@ -201,7 +191,7 @@ class Rows(RowSequence):
             end=fields.end,
             channel=fields.channel,
             duration=duration if checked else fields.duration,
-            language=self._codes[table.kind_numbers[number]],
+            language=fields.language,
             task=fields.task,
             recording=fields.recording,
             speaker=fields.speaker,

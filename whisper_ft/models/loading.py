@@ -25,6 +25,7 @@ from whisper_ft.models.safe_load import (
 )
 from whisper_ft.runtime.files import find_file_problem
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
+from whisper_ft.text.languages import nearest_languages
 
 # Official sizes: width, attention heads, encoder layers, decoder layers.
 SIZES = {
@@ -52,12 +53,14 @@ class Vocabulary(NamedTuple):
 
     def language_problem(self, code: str) -> str:
         """Return why a model cannot be told to write a language; "" when it can."""
+        nearest = nearest_languages(code, self.n_languages)
+        instead = f", or train it as {' or '.join(nearest)}" if nearest else ""
         if code not in LANGUAGES:
-            return f"{code!r}: whisper has no such language: give a code such as en"
+            return f"{code!r}: whisper has no such language: give a code such as en{instead}"
         if not self.multilingual and code != "en":
             return f"{code!r}: the model is English-only: use one without .en"
         if code not in list(LANGUAGES)[: self.n_languages]:
-            return f"{code!r}: the model lacks it: use large-v3 or turbo"
+            return f"{code!r}: the model lacks it: use large-v3 or turbo{instead}"
         return ""
 
 

@@ -26,6 +26,7 @@ from whisper_ft.runtime.devices import pick_device
 from whisper_ft.runtime.files import find_file_problem
 from whisper_ft.runtime.progress import LOGGER, progress_bar
 from whisper_ft.text.alignment import Word, split_words
+from whisper_ft.text.languages import check_language
 from whisper_ft.text.tokens import Segment, is_unspaced
 
 MIN_FOUND = 0.3  # of the shorter of text and transcript; below it they are not of one recording
@@ -67,6 +68,7 @@ def align_recording(
     transcript is kept in `out/transcript.jsonl` and used again. Raises ValueError for files, a
     model and a language that cannot be used, and for a text that is not the recording's.
     """
+    language = check_language(language)
     by_character = is_unspaced(language, "transcribe")
     plain = _read_text(text, by_character=by_character)
     try:

@@ -37,6 +37,9 @@ def prepare_corpus(
     if not source.is_dir() and (problem := find_file_problem(source)):
         raise ValueError(f"{source}: {problem}: {format_name} is {corpus_format.description}")
     copy_to = out.parent / f"{out.stem}.audio"
+    from whisper_ft.text.languages import check_language
+
+    language = check_language(language)
     options = FormatOptions(_parse_columns(columns), _parse_delimiter(delimiter), copy_to)
     try:
         with ManifestWriter(out, source) as writer:

@@ -92,7 +92,7 @@ def read_commonvoice(source: Path, options: FormatOptions) -> CorpusRows:
     The question that a spontaneous speaker answered is not used: it was read, and the text need not
     have its words.
     """
-    from whisper_ft.text.languages import whisper_code
+    from whisper_ft.text.languages import language_code
 
     kind = None
     for record in read_table(source, "\t"):
@@ -112,7 +112,7 @@ def read_commonvoice(source: Path, options: FormatOptions) -> CorpusRows:
             audio=source.parent / kind.folder / values[kind.audio],
             text=values[kind.text],
             speaker=values.get(kind.speaker),
-            language=whisper_code(locale) or locale,
+            language=language_code(locale),
         )
 
 
@@ -132,7 +132,7 @@ SPONTANEOUS = _CommonVoice("audio_file", "transcription", "client_id", "language
 
 def read_nemo(source: Path, options: FormatOptions) -> CorpusRows:
     """Read a manifest of NeMo; a row with another target language is a translation."""
-    from whisper_ft.text.languages import whisper_code
+    from whisper_ft.text.languages import language_code
 
     is_first = True
     for number, line in read_lines(source):
@@ -146,6 +146,7 @@ def read_nemo(source: Path, options: FormatOptions) -> CorpusRows:
             duration = float(record["duration"])
             spoken = str(record.get("source_lang") or record.get("lang") or "")
             written = str(record.get("target_lang") or spoken)
+            spoken, written = language_code(spoken), language_code(written)
             audio, text = source.parent / record["audio_filepath"], record["text"]
             has_start = bool(start or "offset" in record)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -161,7 +162,7 @@ def read_nemo(source: Path, options: FormatOptions) -> CorpusRows:
             start=start if has_start else None,
             end=start + duration if has_start else None,
             duration=duration,
-            language=whisper_code(spoken) or spoken,
+            language=spoken,
             task="translate" if written != spoken else None,
             speaker=record.get("speaker"),
         )

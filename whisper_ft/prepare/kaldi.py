@@ -29,7 +29,7 @@ def read_kaldi(source: Path, options: FormatOptions) -> CorpusRows:
     A relative path may be relative to the folder, to the two folders above it (a recipe's paths are
     relative to its own folder, two above data/train) or to the current folder.
     """
-    from whisper_ft.text.languages import whisper_code
+    from whisper_ft.text.languages import language_code
 
     segments_path = source / "segments"
     roots = (source, *source.absolute().parents[:2], Path())
@@ -70,7 +70,7 @@ def read_kaldi(source: Path, options: FormatOptions) -> CorpusRows:
                 start=start,
                 end=None if end is None or end.startswith("-") else end,  # -1: the file's end
                 channel=channel,
-                language=whisper_code(spoken) or spoken,
+                language=language_code(spoken),
             )
 
 

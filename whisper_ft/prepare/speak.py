@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 from whisper.audio import SAMPLE_RATE
-from whisper.tokenizer import LANGUAGES
 
 from whisper_ft.data.audio import Samples, read_audio
 from whisper_ft.data.augmentation import audio_files, audio_folder_problems
@@ -27,6 +26,7 @@ from whisper_ft.prepare.synthesizers import SYNTHESIZERS, Voice, choose_voices, 
 from whisper_ft.prepare.term_prompts import draw_prompt
 from whisper_ft.runtime.progress import LOGGER, progress_bar
 from whisper_ft.text.counts import format_count
+from whisper_ft.text.languages import check_language
 
 MIN_SPEED, MAX_SPEED = 0.85, 1.2  # of a voice's own
 PEAK = 0.5  # of the loudest sample, so that voices are about equally loud
@@ -92,8 +92,7 @@ def prepare_speak(
     installed). Each text is spoken `takes` times. Raises ValueError, before anything is spoken, for
     files that cannot be used and for missing voices; and if no row results.
     """
-    if language not in LANGUAGES:
-        raise ValueError(f"--language: {language}: whisper has no such code: give one such as en")
+    language = check_language(language)
     texts = read_texts(paths, terms, carriers, language)
     rooms = Rooms(room_share, reverb, _read_responses(reverb))
     chosen = choose_voices(voices, language) if voices else _all_voices(language)

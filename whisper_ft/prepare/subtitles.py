@@ -9,7 +9,7 @@ from pathlib import Path
 
 import soundfile
 from whisper.audio import SAMPLE_RATE
-from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE, get_tokenizer
+from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import read_audio
 from whisper_ft.data.audio_info import probe
@@ -20,7 +20,7 @@ from whisper_ft.prepare.recordings import Recording, pair_files
 from whisper_ft.prepare.windows import cut_windows
 from whisper_ft.runtime.problems import collect
 from whisper_ft.runtime.progress import progress_bar
-from whisper_ft.text.languages import whisper_code
+from whisper_ft.text.languages import check_language, whisper_code
 
 NOT_LANGUAGES = ("forced", "sdh", "cc", "default")  # other words before the suffix of a file name
 MAX_WITHOUT_CUES = 60.0  # seconds after the last cue; more is not taken for silence
@@ -56,11 +56,7 @@ def prepare_subtitles(
     copy_to = out / "audio" if copy_audio else None
     if copy_to and any(r.audio.resolve().parent == copy_to.resolve() for r in recordings):
         raise ValueError(f"--copy-audio: {copy_to}: contains the recordings: give another --out")
-    if language and language.lower() not in (*LANGUAGES, *TO_LANGUAGE_CODE):
-        raise ValueError(
-            f"--language: {language}: whisper has no such language: give a code such as en"
-        )
-    options = SubtitleOptions(seed, encoding, keep_notes, language, copy_to)
+    options = SubtitleOptions(seed, encoding, keep_notes, check_language(language), copy_to)
     problems: list[str] = []
     with ManifestWriter(out / "manifest.jsonl") as writer:
         for recording in progress_bar(recordings, "recordings", hidden=len(recordings) < 2):
@@ -88,7 +84,7 @@ def _recording_rows(
         keep_notes=options.keep_notes,
     )
     usable = _without_long_end(usable, duration, recording.subtitles, note)
-    language = options.language or usable.language or _language_of_name(recording)
+    language = options.language or whisper_code(usable.language) or _language_of_name(recording)
     if not language:
         note(
             str(recording.subtitles),

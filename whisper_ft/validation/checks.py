@@ -19,7 +19,7 @@ from whisper_ft.data.row import Problem, Row
 from whisper_ft.data.rows import Rows, row_keywords
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.runtime.progress import progress_bar
-from whisper_ft.validation.row_checks import check_row, language_code, row_seconds
+from whisper_ft.validation.row_checks import check_row, row_seconds
 
 LOGGER = logging.getLogger("whisper_ft")
 ROWS_PER_BATCH = 5_000  # that are objects in memory at a time
@@ -57,7 +57,7 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
         hidden=len(rows) < MIN_ROWS_FOR_BAR,
     ):
         follows = row.follows and previous_is_usable
-        row = replace(row, language=language_code(row.language), follows=follows)
+        row = replace(row, follows=follows)
         findings = check_row(row, header, vocabulary)
         problems += [Problem(row.place, message) for message in findings.problems]
         warnings += [Problem(row.place, message) for message in findings.warnings]
@@ -69,7 +69,6 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
                 follows=follows,
                 duration=seconds,
                 stamp=header.stamp,
-                language=row.language,
             )
             languages.append(row.language)
             total_seconds += seconds

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
-from whisper.tokenizer import TO_LANGUAGE_CODE, Tokenizer
+from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.audio import n_mel_frames
 from whisper_ft.data.audio_info import AudioInfo
@@ -45,12 +44,6 @@ def row_seconds(row: Row, header: AudioInfo) -> float:
     """Return the duration of a row's stretch of its file."""
     end = header.duration if row.end is None else min(row.end, header.duration)
     return end - row.start
-
-
-@lru_cache(maxsize=1000)  # so that a million rows share a string
-def language_code(language: str) -> str:
-    """Return whisper's code for a code or an English name in any case; others in lower case."""
-    return str(TO_LANGUAGE_CODE.get(language.lower(), language.lower()))
 
 
 def _audio_problems(row: Row, header: AudioInfo | str) -> list[str]:
