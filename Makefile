@@ -34,7 +34,7 @@ install: $(VENV)/installed
 $(VENV)/installed: $(CONSTRAINTS) setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch setuptools wheel
-	$(PIP) --no-build-isolation --editable ".[dev,docs,prepare,augment,plot,speak]"
+	$(PIP) --no-build-isolation --editable ".[dev,docs,prepare,augment,plot,speak,formats]"
 	@touch $@
 
 # What tests need beside Python: ffmpeg for whisper's own command, a browser for the report,

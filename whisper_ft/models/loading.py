@@ -23,6 +23,14 @@ from whisper_ft.models.safe_load import (
     plain_dict,
     set_alignment_heads,
 )
+from whisper_ft.models.wrapped_weights import (
+    describe_foreign,
+    find_state,
+    is_weights_folder,
+    read_folder,
+    read_tensors,
+    to_checkpoint,
+)
 from whisper_ft.runtime.files import find_file_problem
 from whisper_ft.runtime.out_of_memory import is_out_of_memory
 from whisper_ft.text.languages import nearest_languages
@@ -74,10 +82,11 @@ class LoadedModel(NamedTuple):
 def load(name: str, device: torch.device | str = "cpu") -> LoadedModel:
     """Load a model in float32, ready for training or decoding.
 
-    `name` is an official name, such as "tiny.en", whose weights are downloaded on first use, or the
-    path of a checkpoint: OpenAI's, or a run's `best.pt`. Checkpoints are read as data; no code in
-    them runs. Raises ValueError for a name that is neither, for a file that is not a whole Whisper
-    checkpoint, for weights that are not finite, and if a download fails.
+    `name` is an official name, such as "tiny.en", whose weights are downloaded on first use, or a
+    path: of a checkpoint such as OpenAI's or a run's `best.pt`, of a folder of Hugging Face's, or
+    of a trainer's checkpoint. Files are read as data; no code in them runs. Raises ValueError for a
+    name that is neither, for a file that is not a whole Whisper checkpoint, for weights that are
+    not finite, and if a download fails.
     """
     is_official = name in whisper.available_models()
     checkpoint = _read_checkpoint(str(fetch_weights(name)) if is_official else name)
@@ -156,6 +165,29 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
     path = Path(name)
     if name and (path / "best.pt").is_file():
         raise ValueError(f"{name}: a run's folder: give {path / 'best.pt'}")
+    if problem := describe_foreign(name):
+        raise ValueError(f"{name}: {problem}")
+    if path.is_dir() and is_weights_folder(path):
+        try:
+            checkpoint, n_bytes = read_folder(path)
+        except ValueError as error:
+            where = "" if str(error).startswith(name) else f"{name}: "
+            raise ValueError(f"{where}{error}") from None
+    else:
+        checkpoint, n_bytes = _read_file(name, path), path.stat().st_size
+    dims, names_of_dims = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
+    if not isinstance(dims, dict) or set(dims) != names_of_dims:
+        raise ValueError(
+            f"{name}: its dims are {reprlib.repr(dims)}, not Whisper's: give another file"
+        )
+    weights = checkpoint["model_state_dict"]
+    if mismatch := find_mismatch(ModelDimensions(**dims), weights, n_bytes):
+        raise ValueError(f"{name}: {mismatch}: give another file")
+    return checkpoint
+
+
+def _read_file(name: str, path: Path) -> dict[str, Any]:
+    """Return the content of a native checkpoint, or of a file of weights as one."""
     if not path.is_file():
         names = " ".join(whisper.available_models())
         if name and path.exists():
@@ -163,22 +195,18 @@ def _read_checkpoint(name: str) -> dict[str, Any]:
         else:
             what = f"neither a file nor an official name ({names})"
         raise ValueError(f"{name or repr(name)}: {what}")
-    if damage := find_damage(path):
-        raise ValueError(
-            f"{name}: {damage}: give a native Whisper .pt, or copy it again (convert Hugging "
-            "Face's safetensors or a CTranslate2 folder first)"
-        )
-    checkpoint = load_plain(path)
-    if not isinstance(checkpoint, dict) or not {"dims", "model_state_dict"} <= set(checkpoint):
-        raise ValueError(f"{name}: {_describe_foreign_content(checkpoint, path)}")
-    dims, names_of_dims = checkpoint["dims"], set(ModelDimensions.__dataclass_fields__)
-    if not isinstance(dims, dict) or set(dims) != names_of_dims:
-        raise ValueError(
-            f"{name}: its dims are {reprlib.repr(dims)}, not Whisper's: give another file"
-        )
-    if mismatch := find_mismatch(ModelDimensions(**dims), checkpoint["model_state_dict"], path):
-        raise ValueError(f"{name}: {mismatch}: give another file")
-    return checkpoint
+    if path.suffix == ".safetensors":
+        content: Any = read_tensors(path)
+    else:
+        if damage := find_damage(path):
+            raise ValueError(f"{name}: {damage}: give a Whisper checkpoint, or copy it again")
+        content = load_plain(path)
+    if isinstance(content, dict) and {"dims", "model_state_dict"} <= set(content):
+        return content
+    try:
+        return to_checkpoint(find_state(content))
+    except ValueError:
+        raise ValueError(f"{name}: {_describe_foreign_content(content, path)}") from None
 
 
 def _describe_foreign_content(content: Any, path: Path) -> str:
@@ -189,7 +217,4 @@ def _describe_foreign_content(content: Any, path: Path) -> str:
         return f"a run's state: give {path.with_name('best.pt')}"
     else:
         found = ", ".join(map(reprlib.repr, islice(content, 4)))
-    return (
-        f"no Whisper checkpoint: it contains {found}, not dims and model_state_dict; convert "
-        "Hugging Face weights to OpenAI's names first"
-    )
+    return f"no Whisper checkpoint: it contains {found}: give one with a Whisper's weights"

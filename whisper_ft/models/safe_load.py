@@ -23,6 +23,7 @@ from whisper_ft.runtime.out_of_memory import is_out_of_memory
 
 MAX_HEADS = 1000  # characters of alignment heads; those of large take 100
 MAX_PICKLE = 1 << 22  # bytes; the names and shapes of a run of large-v3 take half a million
+MAX_NAME = 200  # characters of a name that are shown
 MAX_DEPTH = 100  # of nested values: hashing a tuple nested a million deep overflows the stack
 
 # Names in a pickle that are safe: modules from which torch's `weights_only` makes tensors and plain
@@ -83,11 +84,12 @@ def plain_dict(mapping: Any) -> dict[Any, Any]:
     return dict(dict.items(mapping))
 
 
-def find_mismatch(dims: ModelDimensions, weights: object, path: Path) -> str:
+def find_mismatch(dims: ModelDimensions, weights: object, n_bytes: int) -> str:
     """Return why weights from a file cannot be those of a model with these dims, or "".
 
-    Runs before a model is allocated: the sizes that Whisper fixes are checked, and a model's size
-    then depends only on the numbers of layers and their widths.
+    `n_bytes` is the size of the files. Runs before a model is allocated: the sizes that Whisper
+    fixes are checked, and a model's size then depends only on the numbers of layers and their
+    widths.
     """
     if problem := _find_odd_dims(dims):
         return problem
@@ -96,7 +98,7 @@ def find_mismatch(dims: ModelDimensions, weights: object, path: Path) -> str:
     weights = plain_dict(weights)
     if not all(isinstance(n, str) and isinstance(t, Tensor) for n, t in weights.items()):
         return "its weights are not tensors by name"
-    if problem := _find_false_claim(weights, path):
+    if problem := _find_false_claim(weights, n_bytes):
         return problem
     if dims.n_audio_layer + dims.n_text_layer > len(weights):
         return f"its dims ask for {dims.n_audio_layer} and {dims.n_text_layer} layers"
@@ -178,7 +180,7 @@ def _find_unsafe_pickle(content: bytes) -> str:
         for opcode, argument, _ in pickletools.genops(content):
             name = opcode.name
             if name == "GLOBAL" and not _is_safe_name(str(argument)):
-                return f"not weights: it names {reprlib.repr(argument)}"
+                return f"not weights: it names {str(argument)[:MAX_NAME]!r}"
             if name in ("GET", "BINGET", "LONG_BINGET"):
                 depths.append(memo[argument])
                 continue
@@ -221,6 +223,8 @@ def _find_odd_dims(dims: ModelDimensions) -> str:
     if not all(map(_is_size, vars(dims).values())):
         return f"its dims are {shown}, not Whisper's"
     is_fixed = dims.n_mels in (80, 128) and dims.n_audio_ctx == 1500 and dims.n_text_ctx <= 4096
+    if is_fixed and dims.n_vocab > 51866:
+        return f"its vocabulary has {dims.n_vocab} tokens, and Whisper's 51866 at most"
     if not is_fixed or dims.n_vocab not in (51864, 51865, 51866):
         return f"no Whisper has these dims: {shown}"
     for width, n_heads in (
@@ -232,7 +236,7 @@ def _find_odd_dims(dims: ModelDimensions) -> str:
     return ""
 
 
-def _find_false_claim(weights: dict[str, Tensor], path: Path) -> str:
+def _find_false_claim(weights: dict[str, Tensor], n_stored: int) -> str:
     """Return which tensors are not stored numbers of this file, or "" if all are."""
     if not all(t.device.type == "cpu" and t.is_floating_point() for t in weights.values()):
         return "its weights are not floating-point numbers"
@@ -240,8 +244,8 @@ def _find_false_claim(weights: dict[str, Tensor], path: Path) -> str:
         if tensor.layout != torch.strided or tensor.untyped_storage().nbytes() < tensor.nbytes:
             return f"{reprlib.repr(name)} claims more numbers than are stored"
     n_bytes = sum(tensor.nbytes for tensor in weights.values())
-    if n_bytes > path.stat().st_size:
-        return f"its weights claim {n_bytes} bytes, but the file has {path.stat().st_size}"
+    if n_bytes > n_stored:
+        return f"its weights claim {n_bytes} bytes, but the file has {n_stored}"
     return ""
 
 

@@ -139,7 +139,7 @@ def make_run_config(
     read = [train, dev, *([others] if others else [])]
     return RunConfig(
         settings=config,
-        model=fingerprint(config.model) if os.path.isfile(config.model) else None,
+        model=fingerprint(config.model) if os.path.exists(config.model) else None,
         manifests={path: fingerprint(path) for path in manifests},
         folders={path: fingerprint(path) for path in (config.noise, config.reverb) if path},
         usable_rows=_usable_rows(train, dev, others),

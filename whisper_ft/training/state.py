@@ -126,7 +126,7 @@ def load_state_model(path: Path) -> LoadedModel:
     """
     state = RunState.read(path)
     try:
-        if problem := find_mismatch(state.dims, state.model, path):
+        if problem := find_mismatch(state.dims, state.model, path.stat().st_size):
             raise ValueError(problem)
         model = Whisper(state.dims)
         model.load_state_dict(plain_dict(state.model))
