@@ -220,6 +220,51 @@ def test_nemo_has_stretches_languages_and_tasks(tmp_path, prepare):
     assert "m.json:5: not a line of a NeMo" in said and "m.json:6: not a line" in said
 
 
+def test_a_manifest_of_jumons_tool_has_its_times_and_prompts(tmp_path, prepare):
+    write_tone(tmp_path / "work/audio/a.wav", 5.0)
+    records = [
+        {"audio_path": "audio/a.wav", "language": "en",
+         "text": "<|0.20|>Hello there.<|2.00|><|2.00|>Fine.<|4.50|>",
+         "prompt": "<|0.00|>So.<|1.00|>"},
+        {"audio_path": "audio/a.wav", "text": "Hello.", "language": "en", "prompt": "", "x": 1},
+        {"path": "a.wav"},
+    ]  # fmt: skip
+    (tmp_path / "work/data").mkdir()
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (tmp_path / "work/data/train.json").write_text(lines)
+    _, rows, said = prepare("jumon", "work/data/train.json")
+    assert rows == [
+        {"audio": "work/audio/a.wav", "text": "Hello there. Fine.", "prompt": "So.",
+         "segments": [{"start": 0.2, "end": 2.0, "text": "Hello there."},
+                      {"start": 2.0, "end": 4.5, "text": "Fine."}], "language": "en"},
+        {"audio": "work/audio/a.wav", "text": "Hello.", "language": "en"},
+    ]  # fmt: skip
+    assert "train.json:3: no audio_path: is it a manifest of that tool?" in said
+
+
+def test_a_manifest_of_yeyupiaolings_tool_has_its_sentences(tmp_path, prepare):
+    write_tone(tmp_path / "dataset/0.wav", 8.0)
+    sentences = [
+        {"start": 0, "end": 2.5, "text": "近几年"},
+        {"start": 2.5, "end": 7, "text": "很好"},
+    ]
+    records = [
+        {"audio": {"path": "dataset/0.wav"}, "sentence": "近几年 很好", "language": "Chinese",
+         "sentences": sentences, "duration": 8.0},
+        {"audio": {"path": "dataset/0.wav", "start_time": 1.0, "end_time": 3.0},
+         "sentence": "几年", "sentences": []},
+        {"audio": "dataset/0.wav", "sentence": "x"},
+    ]  # fmt: skip
+    (tmp_path / "train.json").write_text("".join(json.dumps(r) + "\n" for r in records))
+    _, rows, said = prepare("yeyupiaoling", "train.json", "--language", "zh")
+    assert rows == [
+        {"audio": "dataset/0.wav", "text": "近几年 很好", "segments": sentences,
+         "duration": 8.0, "language": "zh"},
+        {"audio": "dataset/0.wav", "text": "几年", "start": 1.0, "end": 3.0, "language": "zh"},
+    ]  # fmt: skip
+    assert "train.json:3: not a line of Whisper-Finetune" in said
+
+
 def test_a_table_names_its_columns_as_the_manifest_or_by_columns(tmp_path, prepare):
     write_tone(tmp_path / "clips/a.wav", 3.0)
     rows = [

@@ -77,8 +77,8 @@ def test_whispers_own_json_is_read_with_its_language(tmp_path):
     [
         (".srt", "just text", "contains no cue"),
         (".vtt", "WEBVTT\n", "contains no cue"),
-        (".json", "{}", "not what `whisper --output_format json` writes"),
-        (".json", "[1", "not what `whisper"),
+        (".json", "{}", "no transcript with times: give one of whisper"),
+        (".json", "[1", "not JSON"),
         (".sub", "x", "not a .srt, .vtt or .json file: convert it"),
     ],
 )
@@ -138,7 +138,9 @@ a < b and c > d
 )
 def test_a_segment_of_json_that_is_none_is_named(tmp_path, segment):
     good = {"start": 0, "end": 1, "text": "a"}
-    with pytest.raises(ValueError, match=r"talk.json:segment 2: not what .*correct it"):
+    with pytest.raises(
+        ValueError, match=r"talk.json:segment 2: not a piece of a transcript .*correct it"
+    ):
         read(tmp_path, json.dumps({"segments": [good, segment]}), ".json")
 
 
@@ -197,7 +199,7 @@ def test_words_of_json_are_plain_and_a_break_is_white_space(tmp_path):
 
 @pytest.mark.parametrize("segments", [None, 3])
 def test_json_without_a_list_of_segments_is_refused(tmp_path, segments):
-    with pytest.raises(ValueError, match="not what `whisper"):
+    with pytest.raises(ValueError, match="no transcript with times: give one of whisper"):
         read(tmp_path, json.dumps({"segments": segments}), ".json")
 
 
@@ -249,5 +251,5 @@ def test_a_digit_of_another_kind_counts_nothing(tmp_path):
 
 def test_a_number_that_no_float_holds_is_refused(tmp_path):
     content = '{"segments": [{"start": 1' + "0" * 400 + ', "end": 2, "text": "x"}]}'
-    with pytest.raises(ValueError, match="segment 1: not what"):
+    with pytest.raises(ValueError, match="segment 1: not a piece of a transcript"):
         read(tmp_path, content, ".json")

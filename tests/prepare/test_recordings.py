@@ -1,6 +1,7 @@
 """Recordings and the subtitle files of their name."""
 
 from helpers.audio import write_tone
+from whisper.utils import get_writer
 
 SRT = "1\n00:00:01,000 --> 00:00:20,000\nOne.\n\n2\n00:00:20,500 --> 00:00:33,000\nTwo.\n"
 
@@ -42,3 +43,31 @@ def test_two_recordings_of_one_name_are_refused(tmp_path, prepare):
         (tmp_path / folder / "talk.srt").write_text(SRT)
     status, _, said = prepare("subtitles", "a", "b", out="made")
     assert status == 2 and "talk: 2 recordings have this name: rename" in said
+
+
+def test_one_of_the_formats_that_whisper_writes_is_used_and_the_others_are_told(tmp_path, prepare):
+    write_tone(tmp_path / "in/talk.wav", 40.0)
+    segments = [{"start": 1.0, "end": 20.0, "text": " One."}, {"start": 21, "end": 33, "text": "2"}]
+    result = {"text": " One. 2", "segments": segments, "language": "de"}
+    for name in ("json", "srt", "vtt", "tsv", "txt"):
+        get_writer(name, str(tmp_path / "in"))(result, "talk.wav")
+    _, rows, said = prepare("subtitles", "in", out="made")
+    assert rows[0]["language"] == "de" and rows[0]["text"] == "One."
+    for name in ("talk.srt", "talk.vtt"):
+        assert f"in/{name}: not used: talk.json has the same captions" in said
+
+
+def test_original_captions_stand_back_and_other_languages_are_not_guessed(tmp_path, prepare):
+    write_tone(tmp_path / "in/talk.wav", 40.0)
+    for name in ("talk.en.srt", "talk.en-orig.srt"):
+        (tmp_path / "in" / name).write_text(SRT)
+    _, rows, said = prepare("subtitles", "in", out="made")
+    assert rows[0]["language"] == "en"
+    assert "talk.en-orig.srt: not used: talk.en.srt has the same captions" in said
+    (tmp_path / "in/talk.de.srt").write_text(SRT)
+    status, _, said = prepare("subtitles", "in", out="made")
+    assert status == 2 and "talk.wav: 3 subtitle files with its name: give one" in said
+    (tmp_path / "in/talk.de.srt").unlink()
+    (tmp_path / "in/talk.en.srt").unlink()
+    _, rows, _ = prepare("subtitles", "in", out="made")
+    assert rows[0]["language"] == "en"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.row import CUT_SLACK, Row
+from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.cues import UsableCues
-from whisper_ft.prepare.raw_cues import Cue, Gap
 from whisper_ft.prepare.windows import cut_windows
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, MAX_NEW_TOKENS, encode_segments
 

@@ -28,8 +28,8 @@ class TrainConfig(PromptSettings, EvaluationSettings):
 
     model: str = option(
         "small",
-        "Model to start from: an official name (tiny to large-v3, turbo, or with .en), a checkpoint "
-        "such as a .pt, or a folder of Hugging Face's.",
+        "Model to start from: an official name (tiny to large-v3, turbo, or with .en), a .pt or "
+        "another checkpoint, or a folder of Hugging Face's.",
         metavar="MODEL",
         group="model",
     )

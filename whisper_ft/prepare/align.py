@@ -16,9 +16,9 @@ from whisper_ft.data.row import Row
 from whisper_ft.data.segment_cache import SegmentCache, segment_key
 from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
 from whisper_ft.models.weights_hash import hash_weights
+from whisper_ft.prepare.cue import Gap
 from whisper_ft.prepare.cues import UsableCues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, PrepareResult
-from whisper_ft.prepare.raw_cues import Gap
 from whisper_ft.prepare.timed_cues import cut_cues
 from whisper_ft.prepare.timed_words import Stretch, TimedWord, find_stretches, split_heard
 from whisper_ft.prepare.windows import cut_windows

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from whisper_ft.prepare.corpus_files import Skipped, Told, read_lines, read_table
 from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions
 from whisper_ft.prepare.kaldi import read_kaldi
+from whisper_ft.prepare.other_manifests import read_jumon, read_yeyupiaoling
 from whisper_ft.prepare.saved_datasets import read_huggingface
 from whisper_ft.prepare.table_columns import match_columns, tell_unused
 
@@ -92,8 +93,6 @@ def read_commonvoice(source: Path, options: FormatOptions) -> CorpusRows:
     The question that a spontaneous speaker answered is not used: it was read, and the text need not
     have its words.
     """
-    from whisper_ft.text.languages import language_code
-
     kind = None
     for record in read_table(source, "\t"):
         if isinstance(record, Skipped | Told):
@@ -106,13 +105,12 @@ def read_commonvoice(source: Path, options: FormatOptions) -> CorpusRows:
         if values.get(kind.audio) is None or values.get(kind.text) is None:
             yield Skipped(record.place, "no path or sentence: is it a TSV of Common Voice?")
             continue
-        locale = values.get(kind.locale) or ""
         yield CorpusRow(
             place=record.place,
             audio=source.parent / kind.folder / values[kind.audio],
             text=values[kind.text],
             speaker=values.get(kind.speaker),
-            language=language_code(locale),
+            language=values.get(kind.locale),
         )
 
 
@@ -222,6 +220,14 @@ CORPUS_FORMATS = {
     "nemo": CorpusFormat(
         read_nemo,
         "a manifest of NeMo: audio_filepath, duration, text, offset, and optionally languages.",
+    ),
+    "jumon": CorpusFormat(
+        read_jumon,
+        "a JSON Lines of jumon/whisper-finetuning: audio_path, text with times, language, prompt.",
+    ),
+    "yeyupiaoling": CorpusFormat(
+        read_yeyupiaoling,
+        "a JSON Lines of yeyupiaoling/Whisper-Finetune: audio, sentence, sentences, language.",
     ),
     "csv": TABLE_FORMAT,
     "tsv": TABLE_FORMAT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,6 +13,7 @@ from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.prepare.corpus_files import Skipped, Told
 from whisper_ft.prepare.manifest_writer import ManifestRow
 from whisper_ft.runtime.files import find_other_spelling
+from whisper_ft.text.tokens import Segment
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class CorpusRow:
     text: Any
     prompt: Any = None
     keywords: Any = None
+    segments: Sequence[Segment] = ()
     start: Any = None
     end: Any = None
     channel: Any = None
@@ -63,6 +65,8 @@ def to_manifest_row(
             row.place,
             f"text: {row.text!r}: no transcript: give --empty-is-silence if it means silence",
         )
+    from whisper_ft.text.languages import language_code  # imports torch: after --help
+
     numbers = _parse_numbers(row)
     if isinstance(numbers, Skipped):
         return numbers
@@ -79,11 +83,12 @@ def to_manifest_row(
         text=(row.text.lower() if lowercase else row.text).strip(),
         prompt=row.prompt,
         keywords=row.keywords,
+        segments=row.segments,
         start=numbers.start,
         end=numbers.end,
         channel=numbers.channel,
         duration=numbers.duration,
-        language=row.language or language,
+        language=language_code(str(row.language)) if row.language else language,
         task=row.task,
         recording=None if row.recording is None else str(row.recording),
         speaker=None if row.speaker is None else str(row.speaker),

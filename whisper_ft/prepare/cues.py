@@ -9,9 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
+from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.cue_text import CueText, join_lines, names_speakers, split_cue_text
 from whisper_ft.prepare.manifest_writer import Note
-from whisper_ft.prepare.raw_cues import Cue, Gap, read_raw_cues
+from whisper_ft.prepare.raw_cues import read_raw_cues
 from whisper_ft.prepare.redrawn_cues import join_redrawn, remove_repeated_lines
 
 CHARACTERS_PER_SECOND = 15.0  # of speech, for a cue that has no duration

@@ -29,8 +29,6 @@ def read_kaldi(source: Path, options: FormatOptions) -> CorpusRows:
     A relative path may be relative to the folder, to the two folders above it (a recipe's paths are
     relative to its own folder, two above data/train) or to the current folder.
     """
-    from whisper_ft.text.languages import language_code
-
     segments_path = source / "segments"
     roots = (source, *source.absolute().parents[:2], Path())
     with (
@@ -59,7 +57,6 @@ def read_kaldi(source: Path, options: FormatOptions) -> CorpusRows:
                 yield Skipped(place, f"{name}: {error}")
                 continue
             recording, start, end = (*stretch[:3],) if len(stretch) > 1 else (None, None, None)
-            spoken = languages.get(name)
             yield CorpusRow(
                 place=place,
                 audio=_find(wav.path, roots, source),
@@ -70,7 +67,7 @@ def read_kaldi(source: Path, options: FormatOptions) -> CorpusRows:
                 start=start,
                 end=None if end is None or end.startswith("-") else end,  # -1: the file's end
                 channel=channel,
-                language=language_code(spoken),
+                language=languages.get(name),
             )
 
 

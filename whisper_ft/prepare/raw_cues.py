@@ -1,19 +1,17 @@
-"""Read SRT, WebVTT and whisper's JSON as written: the times, text and line of each cue."""
+"""Read SRT, WebVTT and transcripts in JSON as written: the times, text and line of each cue."""
 
 from __future__ import annotations
 
 import html
-import json
-import math
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 from charset_normalizer import from_bytes
 
+from whisper_ft.prepare.cue import Cue
 from whisper_ft.prepare.manifest_writer import Note
+from whisper_ft.prepare.transcript_json import read_transcript
 from whisper_ft.runtime.files import find_file_problem
 
 SUBTITLE_SUFFIXES = (".srt", ".vtt", ".json")
@@ -37,26 +35,8 @@ LEGACY_ENCODINGS = (
 )
 
 
-@dataclass(frozen=True)
-class Cue:
-    """A stretch of a recording and its text."""
-
-    start: float  # seconds in the file
-    end: float
-    text: str
-    place: str  # file:line
-    markup: str = ""  # the text with its styling, if that may tell a redrawn cue
-
-
-class Gap(NamedTuple):
-    """A stretch of untranscribed speech: someone speaks, and no usable cue has the words."""
-
-    start: float  # seconds in the file
-    end: float
-
-
 def read_raw_cues(path: Path, note: Note, encoding: str = "") -> tuple[list[Cue], str]:
-    """Return the cues of a subtitle file in file order, and the language if whisper's JSON has one.
+    """Return the cues of a subtitle file in file order, and the language if a JSON has one.
 
     Styling is removed. A guessed encoding is reported through `note(place, message)`. Raises
     ValueError for a file of another format, naming every line that cannot be read.
@@ -66,7 +46,7 @@ def read_raw_cues(path: Path, note: Note, encoding: str = "") -> tuple[list[Cue]
         raise ValueError(f"{path}: not a .srt, .vtt or .json file: convert it")
     text = _decode(path, note, encoding)
     if suffix == ".json":
-        return _read_json(path, text)
+        return read_transcript(path, text)
     return _read_timed_text(path, text, is_vtt=suffix == ".vtt"), ""
 
 
@@ -200,29 +180,3 @@ def _decode(path: Path, note: Note, encoding: str) -> str:
             f"not UTF-8: read as {best.encoding} ({example!r}): give --encoding if that is wrong",
         )
     return re.sub(r"\r+\n|\r", "\n", text.removeprefix("\ufeff"))
-
-
-def _read_json(path: Path, text: str) -> tuple[list[Cue], str]:
-    """Read the output of `whisper --output_format json`; its places number the segments from 1."""
-    problem = "not what `whisper --output_format json` writes"
-    try:
-        result = json.loads(text)
-        segments = list(result["segments"])
-        language = result.get("language") or ""
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise ValueError(f"{path}: {problem} ({error!r})") from None
-    cues, problems = [], []
-    for number, segment in enumerate(segments, start=1):
-        place = f"{path}:segment {number}"
-        try:
-            start, end = float(segment["start"]), float(segment["end"])
-            if not (0 <= start < math.inf and 0 <= end < math.inf):
-                raise ValueError(f"from {start} to {end} s")
-            if not isinstance(segment["text"], str):
-                raise ValueError(f"text {segment['text']!r}")
-            cues.append(Cue(start, end, segment["text"].strip(), place))
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            problems.append(f"{place}: {problem} ({error}): correct it")
-    if problems:
-        raise ValueError("\n".join(problems))
-    return cues, language if isinstance(language, str) else ""

@@ -16,12 +16,17 @@ AUDIO_SUFFIXES = (
 )
 
 
+FORMATS = (".json", ".vtt", ".srt")  # the first has the exact times and the language
+ORIGINAL = "-orig"
+
+
 class Recording(NamedTuple):
     """A recording, or one channel of it, with its subtitle file."""
 
     audio: Path
     subtitles: Path
     channel: int | None = None  # None: all channels
+    unused: tuple[Path, ...] = ()  # other subtitle files, which hold the same
 
     @property
     def name(self) -> str:
@@ -56,8 +61,9 @@ def _pair_by_name(audio_files: Sequence[Path], subtitle_files: Sequence[Path]) -
     recordings, problems = [], []
     for path in audio_files:
         own_files = [subtitle for subtitle, owner in owners.items() if owner == path]
-        if len(own_files) == 1:
-            recordings.append(Recording(path, own_files[0]))
+        if chosen := _choose(path, own_files):
+            unused = tuple(file for file in own_files if file != chosen)
+            recordings.append(Recording(path, chosen, unused=unused))
         else:
             problems.append(f"{path}: {len(own_files)} subtitle files with its name: give one")
     problems += [
@@ -74,6 +80,18 @@ def _pair_by_name(audio_files: Sequence[Path], subtitle_files: Sequence[Path]) -
     if problems or not recordings:
         raise ValueError("\n".join(problems) or "give recordings and their subtitle files")
     return recordings
+
+
+def _choose(audio: Path, files: Sequence[Path]) -> Path | None:
+    """Return the one of a recording's subtitle files to use; None if they may hold different texts.
+
+    Whisper writes one transcript in several formats. yt-dlp writes captions as `.en` and, if they
+    are in the language of the speech, as `.en-orig` too: the first may be by hand.
+    """
+    tags = {file.stem[len(audio.stem) :].removesuffix(ORIGINAL) for file in files}
+    if len(tags) != 1:
+        return None
+    return min(files, key=lambda f: (f.stem.endswith(ORIGINAL), FORMATS.index(f.suffix.lower())))
 
 
 def _list_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.manifest_writer import Note
-from whisper_ft.prepare.raw_cues import Cue, Gap
 from whisper_ft.text.counts import format_count
 
 FLASH = 0.5  # seconds, of a caption between two states of roll-up captions

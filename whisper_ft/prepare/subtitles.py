@@ -13,10 +13,10 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import read_audio
 from whisper_ft.data.audio_info import probe
+from whisper_ft.prepare.cue import Gap
 from whisper_ft.prepare.cues import UsableCues, read_cues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
-from whisper_ft.prepare.raw_cues import Gap
-from whisper_ft.prepare.recordings import Recording, pair_files
+from whisper_ft.prepare.recordings import ORIGINAL, Recording, pair_files
 from whisper_ft.prepare.windows import cut_windows
 from whisper_ft.runtime.problems import collect
 from whisper_ft.runtime.progress import progress_bar
@@ -83,6 +83,8 @@ def _recording_rows(
         encoding=options.encoding,
         keep_notes=options.keep_notes,
     )
+    for other in recording.unused:
+        note(str(other), f"not used: {recording.subtitles.name} has the same captions")
     usable = _without_long_end(usable, duration, recording.subtitles, note)
     language = options.language or whisper_code(usable.language) or _language_of_name(recording)
     if not language:
@@ -156,7 +158,8 @@ def _language_of_name(recording: Recording) -> str:
     stem, own = recording.subtitles.stem, recording.audio.stem
     if not stem.startswith(f"{own}."):
         return ""
-    tags = [tag for tag in stem[len(own) + 1 :].split(".") if tag not in NOT_LANGUAGES]
+    tags = [tag.removesuffix(ORIGINAL) for tag in stem[len(own) + 1 :].split(".")]
+    tags = [tag for tag in tags if tag not in NOT_LANGUAGES]
     if tags[-1:] == ["hi"] and whisper_code("".join(tags[-2:-1])):  # hi: for the hearing impaired
         tags.pop()
     return whisper_code("".join(tags[-1:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from whisper_ft.prepare.raw_cues import Cue
+from whisper_ft.prepare.cue import Cue
 from whisper_ft.prepare.restored_words import ends_sentence
 from whisper_ft.prepare.timed_words import TimedWord
 from whisper_ft.text.alignment import join_words

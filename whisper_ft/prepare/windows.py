@@ -11,8 +11,8 @@ from typing import NamedTuple
 from whisper.tokenizer import Tokenizer
 
 from whisper_ft.data.row import MAX_SECONDS, is_within
+from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.cues import UsableCues
-from whisper_ft.prepare.raw_cues import Cue, Gap
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, MAX_NEW_TOKENS, Segment, encode_text
 
 MIN_SILENCE = 2.0  # seconds of a window without speech

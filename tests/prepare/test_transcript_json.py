@@ -1,0 +1,92 @@
+"""Transcripts in JSON, as the programs that write them do."""
+
+import json
+
+import pytest
+from helpers.subtitles import read, spans
+
+TEXTS = ("Hello there.", "How are you?")
+EXPECTED = [(0.0, 2.5, TEXTS[0]), (3.0, 4.5, TEXTS[1])]
+SEGMENTS = [
+    {"id": i, "start": s, "end": e, "text": f" {t}"} for i, (s, e, t) in enumerate(EXPECTED)
+]
+ROWS = [[i, 0, s, e, f" {t}", [1, 2], 0.0, -0.3, 1.2, 0.1, None] for i, (s, e, t) in
+        enumerate(EXPECTED)]  # fmt: skip
+CPP = [
+    {
+        "timestamps": {"from": "00:00:00,000", "to": "00:00:02,500"},
+        "offsets": {"from": round(s * 1000), "to": round(e * 1000)},
+        "text": f" {t}",
+    }
+    for s, e, t in EXPECTED
+]
+CHUNKS = [{"timestamp": [s, e], "text": f" {t}"} for s, e, t in EXPECTED]
+
+
+@pytest.mark.parametrize(
+    ("content", "language"),
+    [
+        ({"text": "", "segments": SEGMENTS, "language": "en"}, "en"),
+        ({"task": "transcribe", "language": "english", "segments": SEGMENTS}, "english"),
+        (SEGMENTS, ""),  # of faster-whisper
+        (ROWS, ""),
+        ({"segments": [s | {"words": [], "speaker": "A"} for s in SEGMENTS],
+          "word_segments": [], "language": "en"}, "en"),
+        ({"systeminfo": "", "result": {"language": "en"}, "transcription": CPP}, "en"),
+        ({"text": "", "chunks": CHUNKS}, ""),
+    ],
+)  # fmt: skip
+def test_every_programs_transcript_is_its_cues(tmp_path, content, language):
+    found, notes = read(tmp_path, json.dumps(content), ".json")
+    assert spans(found) == EXPECTED and found.language == language
+    assert not notes and not found.gaps
+
+
+def test_a_last_chunk_without_an_end_is_skipped_with_its_audio(tmp_path):
+    chunks = [CHUNKS[0], {"timestamp": [3.0, None], "text": " How are you?"}]
+    found, notes = read(tmp_path, json.dumps({"chunks": chunks}), ".json")
+    assert spans(found) == EXPECTED[:1] and found.gaps[0].start == 3.0
+    assert "lasts 0.00 s: skipped with its audio" in notes[0][1]
+
+
+def test_chunks_that_are_words_are_joined_to_cues(tmp_path):
+    words = [
+        "Here",
+        "is",
+        "a",
+        "sentence",
+        "of",
+        "ten",
+        "words,",
+        "and",
+        "then",
+        "another.",
+        "So",
+        "it",
+        "goes",
+        "on.",
+    ]
+    chunks = [{"timestamp": [0.5 * i, 0.5 * i + 0.4], "text": f" {w}"} for i, w in enumerate(words)]
+    found, _ = read(tmp_path, json.dumps({"chunks": chunks}), ".json")
+    assert [cue.text for cue in found.cues] == [
+        "Here is a sentence of ten words, and then another.",
+        "So it goes on.",
+    ]
+    assert found.cues[0].start == 0.0 and found.cues[1].start == 5.0
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"text": "Hello there."}, "no transcript with times: request verbose_json"),
+        ({"a": 1}, "no transcript with times: give one of whisper, WhisperX"),
+        (3, "no transcript with times"),
+        ([3], "segment 1: not a piece of a transcript"),
+        ([[1, 2]], "segment 1: not a piece of a transcript"),
+        ({"transcription": [{"text": "a"}]}, "segment 1: not a piece of a transcript"),
+        ({"chunks": [{"timestamp": None, "text": "a"}]}, "segment 1: not a piece"),
+    ],
+)
+def test_what_is_no_transcript_is_refused_in_words(tmp_path, content, words):
+    with pytest.raises(ValueError, match=words):
+        read(tmp_path, json.dumps(content), ".json")
