@@ -190,6 +190,7 @@ class CompareConfig:
         "The score to compare.",
         choices=(
             "wer",
+            "marked_wer",
             "raw_wer",
             "cer",
             "b_wer",

@@ -27,6 +27,7 @@ class EvaluationSettings:
         choices=(
             "prompted_wer",
             "wer",
+            "marked_wer",
             "raw_wer",
             "cer",
             "keyword_recall",

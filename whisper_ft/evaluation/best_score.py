@@ -22,12 +22,12 @@ NEEDS = {  # what a dev row must have for a score
 def best_score(scores: Scores, name: str) -> float | None:
     """Return the score with this name of `--best-by`; None when nothing was counted.
 
-    `prompted_wer` is the mean of `wer` under right, no and wrong prompts, weighted by WEIGHTS; a
-    condition without rows has no weight. Any other score is that under right prompts.
+    `prompted_wer` is the mean of `marked_wer` under right, no and wrong prompts, weighted by
+    WEIGHTS; a condition without rows has no weight. Any other score is that under right prompts.
     """
     if name != PROMPTED_WER:
         return scores["right"][name].rate
-    rates = {condition: scores[condition]["wer"].rate for condition in WEIGHTS}
+    rates = {condition: scores[condition]["marked_wer"].rate for condition in WEIGHTS}
     counted = {condition: rate for condition, rate in rates.items() if rate is not None}
     total = sum(WEIGHTS[condition] for condition in counted)
     weighted = sum(WEIGHTS[condition] * rate for condition, rate in counted.items())
@@ -41,7 +41,7 @@ def find_undefined(prompted: PromptedRows, name: str) -> str:
     """
     samples = [_perfect_sample(prompted, number) for number in range(len(prompted.rows))]
     cased = cased_corpora(samples)
-    counted = "wer" if name == PROMPTED_WER else name
+    counted = "marked_wer" if name == PROMPTED_WER else name
     if any(row_count(sample, "right", counted, cased).total for sample in samples):
         return ""
     return NEEDS.get(name, "words")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
-
-from whisper.normalizers import BasicTextNormalizer, EnglishTextNormalizer
+from functools import cached_property
 
 from whisper_ft.evaluation.metrics import (
     Count,
@@ -20,6 +18,7 @@ from whisper_ft.evaluation.metrics import (
     time_words,
     word_errors,
 )
+from whisper_ft.evaluation.normalization import marked_normalizer, whisper_normalizer
 from whisper_ft.evaluation.samples import Output, Sample
 from whisper_ft.text.terms import LEAK_WORDS
 from whisper_ft.text.tokens import is_unspaced
@@ -59,12 +58,18 @@ class ScoredText:
     @cached_property
     def normalized(self) -> tuple[str, str]:
         """(reference, output) after whisper's normaliser."""
-        normalize = normalizer(self.sample.language, self.sample.task)
+        normalize = whisper_normalizer(self.sample.language, self.sample.task)
+        return normalize(self.reference), normalize(self.output.text)
+
+    @cached_property
+    def marked(self) -> tuple[str, str]:
+        """(reference, output) after the normaliser that keeps vowel signs and other marks."""
+        normalize = marked_normalizer(self.sample.language, self.sample.task)
         return normalize(self.reference), normalize(self.output.text)
 
     @cached_property
     def words(self) -> tuple[list[str], list[str]]:
-        """(reference, output) in normalized words, or characters for unspaced languages."""
+        """(reference, output) in words with their marks, or characters for unspaced languages."""
         return self.split(self.reference), self.split(self.output.text)
 
     def split(self, text: str) -> list[str]:
@@ -76,10 +81,10 @@ class ScoredText:
         """Word errors on the words of keywords, and on the rest; nothing if unspaced."""
         if self.unspaced:
             return Count(), Count()
-        normalize = normalizer(self.sample.language, self.sample.task)
+        normalize = marked_normalizer(self.sample.language, self.sample.task)
         terms = self.sample.keywords
         return split_word_errors(
-            *self.normalized, {word for term in terms for word in normalize(term).split()}
+            *self.marked, {word for term in terms for word in normalize(term).split()}
         )
 
     @cached_property
@@ -140,13 +145,6 @@ class ScoredText:
 
 
 def split_words(text: str, language: str, task: str) -> list[str]:
-    """Return normalized words, or characters for a language written without spaces."""
-    words = normalizer(language, task)(text).split()
+    """Return words with their marks, or characters for a language written without spaces."""
+    words = marked_normalizer(language, task)(text).split()
     return list("".join(words)) if is_unspaced(language, task) else words
-
-
-@cache
-def normalizer(language: str, task: str) -> BasicTextNormalizer | EnglishTextNormalizer:
-    """Return whisper's normaliser for the output's language: a translation is English."""
-    english = language == "en" or task == "translate"
-    return EnglishTextNormalizer() if english else BasicTextNormalizer()

@@ -31,6 +31,9 @@ class Score:
 
 SCORES = {
     "wer": Score("word errors, after whisper's normaliser", lambda t: t.errors(*t.normalized)),
+    "marked_wer": Score(
+        "word errors, vowel signs and other marks kept", lambda t: t.errors(*t.marked)
+    ),
     "raw_wer": Score("word errors on raw text", lambda t: t.errors(t.reference, t.output.text)),
     "cer": Score(
         "character errors, after whisper's normaliser", lambda t: character_errors(*t.normalized)
