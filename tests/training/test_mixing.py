@@ -191,7 +191,7 @@ def test_a_damaged_state_trains_again_from_the_one_before_and_mixes_the_same(
     folder = shutil.copytree(whole[0], tmp_path / "run")
     (folder / "state.pt").write_bytes(b"")
     assert train(resumed(folder)).reason == "finished"
-    assert "resuming from step 2 of 3" in logged()
+    assert "resuming from step 3 of 3" in logged()  # before its evaluation
     assert_same_run(whole[0], folder)
 
 
@@ -252,7 +252,9 @@ def test_a_lost_model_that_is_a_teacher_must_be_restored_while_steps_are_left(
     with pytest.raises(SetupError, match="or add --interpolate off"):
         resumed(folder)
     assert train(resumed(folder, "--interpolate", "off")).reason == "finished"
-    (folder / "state.pt").unlink()  # the state before it has a step left
+    state = torch.load(folder / "state.pt", weights_only=True)
+    state["progress"] |= {"step": 2, "n_updates": 2, "evaluated_step": 2}  # a step is left
+    torch.save(state, folder / "state.pt")
     with pytest.raises(SetupError) as refused:
         resumed(folder, "--interpolate", "off")
     assert str(refused.value) == (

@@ -247,7 +247,8 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     resume: str = option(
         "",
         "Resume this run. Only --workers, --device, --save-every, --feature-cache, "
-        "--feature-cache-gb, --interpolate and --longform-minutes may be changed.",
+        "--feature-cache-gb, --interpolate and --longform-minutes may be changed. --train, --dev "
+        "and --others may name manifests that have moved, with the same content.",
         metavar="FOLDER",
         group="run",
     )

@@ -89,8 +89,9 @@ def _train_steps(run: Run, stop: StopRequest) -> None:
     with bar, closing(run.steps()) as steps:
         while not stop:
             if run.evaluation_due():
+                run.save()  # decoding may take long, and fail
                 run.evaluate(stop)
-                if run.progress.step and not stop:
+                if not stop:
                     run.save()
             if stop or run.trained():
                 return

@@ -6,13 +6,14 @@ import dataclasses
 import logging
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 from whisper_ft.config.options import flag, type_problems
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.models.loading import load, vocabulary_from_dims
-from whisper_ft.runtime.files import fingerprint, partial_path, read_json_lines
+from whisper_ft.runtime.files import fingerprint, partial_path, read_json_lines, write_json
 from whisper_ft.training.checkpoint import (
     BEST,
     LAST,
@@ -25,10 +26,13 @@ from whisper_ft.training.checkpoint import (
 from whisper_ft.training.interpolation import interpolation_due
 from whisper_ft.training.log import METRICS
 from whisper_ft.training.plan import Plan, SetupError
+from whisper_ft.training.relocation import MANIFESTS, original_place, relocate
 from whisper_ft.training.rows import RunRows, read_rows
 from whisper_ft.training.run_config import (
+    CONFIG,
     MAY_CHANGE,
     RunConfig,
+    describe_rows,
     find_model_change,
     read_run_config,
 )
@@ -48,10 +52,13 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
     """
     raise_problems(type_problems(changes))
     folder = Path(changes.resume)
-    saved = find_run(folder)
+    began = find_run(folder)
+    saved, moved, move_problems = relocate(began, changes, given)
     config = changed_settings(saved.settings, changes, given)
     raise_problems(
-        config.problems(), changed_flag_problems(folder, given), changed_file_problems(saved)
+        config.problems(),
+        changed_flag_problems(folder, given),
+        move_problems or changed_file_problems(folder, saved),
     )
     lock = lock_run(folder)
     with setup_errors(lock):
@@ -70,7 +77,17 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         )
         if is_lost and not is_trained(plan, state_path):
             check_first_model(saved, purpose, new_run(folder))
-        check_unchanged(folder, saved, plan.run_config(), strict=changes.strict_resume)
+        now = plan.run_config()
+        rows_before = describe_rows(
+            *(plan.examples.rows, plan.dev.rows, plan.others.rows),
+            place_of=partial(original_place, moved=moved),
+        )
+        unmoved = dataclasses.replace(now, usable_rows=rows_before)
+        check_unchanged(folder, saved, unmoved, strict=changes.strict_resume)
+        if moved:
+            relocated = dataclasses.replace(saved, usable_rows=now.usable_rows)
+            write_json(folder / CONFIG, relocated.to_json())
+            LOGGER.info(f"manifests have moved, with the same content: {', '.join(moved)}")
         if interpolation_due(plan):
             purpose = f"At the end its weights are mixed into {BEST}"
             check_first_model(saved, purpose, "add --interpolate off")
@@ -119,13 +136,22 @@ def changed_flag_problems(folder: Path, given: Collection[str]) -> list[str]:
     """Return a problem for each setting that may not change."""
     return [
         f"{flag(name)}: a resumed run keeps its settings: leave it out, or {new_run(folder)}"
-        for name in sorted(set(given) - {*MAY_CHANGE, *RESUME_FLAGS})
+        for name in sorted(set(given) - {*MAY_CHANGE, *RESUME_FLAGS, *MANIFESTS})
     ]
 
 
-def changed_file_problems(saved: RunConfig) -> list[str]:
+def changed_file_problems(folder: Path, saved: RunConfig) -> list[str]:
     """Return a problem for each manifest or folder of sounds that changed since the run began."""
     problems = []
+    for name in MANIFESTS:
+        paths = getattr(saved.settings, name)
+        places = " ".join("NEW" if not Path(path).exists() else path for path in paths)
+        problems += [
+            f"{path}: gone since the run began: restore it, or name its new place: --resume "
+            f"{folder} {flag(name)} {places}"
+            for path in paths
+            if not Path(path).exists()
+        ]
     for path, known in (*saved.manifests.items(), *saved.folders.items()):
         exists = Path(path).is_dir() if path in saved.folders else Path(path).is_file()
         if exists and fingerprint(path) != known:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,16 +142,22 @@ def make_run_config(
         model=fingerprint(config.model) if os.path.exists(config.model) else None,
         manifests={path: fingerprint(path) for path in manifests},
         folders={path: fingerprint(path) for path in (config.noise, config.reverb) if path},
-        usable_rows=_usable_rows(train, dev, others),
+        usable_rows=describe_rows(train, dev, others),
         audio_sha256=hashlib.sha256(b"".join(audio_stamps(read))).hexdigest()[:16],
         keyword_source=keyword_source,
         environment=describe_environment(device, amp_dtype),
     )
 
 
-def _usable_rows(train: Sequence[Row], dev: Sequence[Row], others: Sequence[Row]) -> UsableRows:
+def describe_rows(
+    train: Sequence[Row],
+    dev: Sequence[Row],
+    others: Sequence[Row],
+    place_of: Callable[[str], str] = str,
+) -> UsableRows:
+    """Describe rows; `place_of` returns a place as it is to be compared."""
     rows = JoinedRows([train, dev, others])
-    digest = hashlib.sha256("\n".join(row_places(rows)).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join(map(place_of, row_places(rows))).encode()).hexdigest()
     seconds = round(total_seconds(rows), 3)
     return UsableRows(len(train), len(dev), seconds, digest, len(others))
 
@@ -164,7 +170,7 @@ def find_model_change(saved: RunConfig) -> str:
     path, known = saved.settings.model, saved.model
     if known is None:
         return _find_download_problem(path)
-    if not os.path.isfile(path):
+    if not os.path.exists(path):
         return f"{path}: gone since the run began"
     return "" if fingerprint(path) == known else f"{path}: changed since the run began"
 
