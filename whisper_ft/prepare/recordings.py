@@ -65,7 +65,10 @@ def _pair_by_name(audio_files: Sequence[Path], subtitle_files: Sequence[Path]) -
             unused = tuple(file for file in own_files if file != chosen)
             recordings.append(Recording(path, chosen, unused=unused))
         else:
-            problems.append(f"{path}: {len(own_files)} subtitle files with its name: give one")
+            more = ", or --channels and one for each channel" if len(subtitle_files) > 1 else ""
+            problems.append(
+                f"{path}: {len(own_files)} subtitle files with its name: give one{more}"
+            )
     problems += [
         f"{path}: no recording with its name: give the recording too"
         for path, owner in owners.items()
