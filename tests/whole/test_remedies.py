@@ -92,6 +92,10 @@ def two_parties(folder):
         (folder / name).write_text(SRT)
 
 
+def carrier(folder):
+    (folder / "s.txt").write_text("Please ask {} about it today.\n")
+
+
 def mojibake(folder):
     talk(folder)
     (folder / "in/talk.srt").write_bytes(SRT.replace("One", "Ça va, déjà").encode("cp1252"))
@@ -136,7 +140,7 @@ REMEDIES = [
     Remedy(("--glossary",), manifest(ROW), "check m.jsonl --model tiny --glossary none.txt",
            "--glossary: none.txt: ", "check m.jsonl --model tiny --glossary terms.txt", "Ann",
            between=lambda folder: (folder / "terms.txt").write_text("Ann\n")),
-    Remedy(("--carriers",), lambda folder: (folder / "s.txt").write_text("Please ask {} about it today.\n"),
+    Remedy(("--carriers",), carrier,
            "prepare speak s.txt --voices flite/slt --takes 1 --out made",
            "is a carrier: give it by --carriers",
            "prepare speak terms.txt --carriers s.txt --voices flite/slt "
