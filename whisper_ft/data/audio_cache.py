@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from array import array
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from functools import lru_cache
 from pathlib import Path
 
-from whisper_ft.data.audio_info import AudioInfo, Track, file_stamp, probe
+from whisper_ft.data.audio_info import AudioInfo, Marks, Track, file_stamp, probe
 from whisper_ft.runtime.files import audio_cache_path
 
 N_THREADS = 8
@@ -44,7 +45,7 @@ def probe_once(path: Path) -> AudioInfo:
     return _probe_once(path, file_stamp(path))
 
 
-@lru_cache(maxsize=1_000)  # a recording of hours has thousands of marks
+@lru_cache(maxsize=1_000)
 def _probe_once(path: Path, _: int) -> AudioInfo:
     with closing(_open_cache()) as cache:
         info = _load(cache, path)
@@ -89,7 +90,8 @@ def _load(cache: sqlite3.Connection, path: Path) -> AudioInfo | None:
         return None
     content = json.loads(record[0])
     if track := content.pop("track"):
-        marks = tuple((sample, byte) for sample, byte in track.pop("marks"))
+        if marks := track.pop("marks"):
+            marks = Marks(*(array("q", numbers) for numbers in marks))
         track = Track(**track, marks=marks)
     return AudioInfo(**content, track=track, stamp=hash(key[1:]))
 
@@ -104,8 +106,11 @@ def _store(cache: sqlite3.Connection, infos: dict[Path, AudioInfo]) -> None:
 
 
 def _to_json(info: AudioInfo) -> str:
-    content = info._asdict() | {"track": info.track and info.track._asdict()}
+    content = info._asdict()
     del content["stamp"]  # follows from the file's key
+    if info.track:
+        marks = info.track.marks and [numbers.tolist() for numbers in info.track.marks]
+        content["track"] = info.track._asdict() | {"marks": marks}
     return json.dumps(content)
 
 

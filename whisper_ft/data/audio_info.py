@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,13 @@ UNKNOWN_LENGTH = (1 << 63) - 1  # samples of a FLAC that was written into a pipe
 INSTALL = "libsndfile does not read it exactly and PyAV is missing: pip install 'av>=16'"
 
 
+class Marks(NamedTuple):
+    """Places in a file from which it can be decoded; a recording of hours has thousands."""
+
+    samples: array[int]  # in order
+    bytes: array[int]
+
+
 class Track(NamedTuple):
     """The audio of a file, its samples counted."""
 
@@ -25,7 +33,7 @@ class Track(NamedTuple):
     n_channels: int
     start: float  # seconds, in the file's own time, of sample 0
     format: str  # FFmpeg's names, such as "mp3" or "mov,mp4,m4a,3gp,3g2,mj2"
-    marks: tuple[tuple[int, int], ...] = ()  # samples from which to decode, and their bytes
+    marks: Marks | None = None  # of formats without a container of their own
 
 
 class AudioInfo(NamedTuple):

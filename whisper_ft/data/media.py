@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -20,7 +22,7 @@ from av import AudioFrame, AudioStream, Packet
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from whisper_ft.data.audio_info import Track
+from whisper_ft.data.audio_info import Marks, Track
 
 # Files are untrusted. None of these formats names other files; playlists (HLS, concat, DASH) do.
 FORMATS = (
@@ -60,7 +62,7 @@ def count_samples(path: Path) -> Track:
             n_samples = sum(frame.samples for frame in _frames(container, stream))
     if n_samples > MAX_SECONDS * track.sample_rate:
         raise ValueError(f"lasts longer than {MAX_SECONDS // 3600} hours: split it")
-    return track._replace(n_samples=n_samples, marks=tuple(marks))
+    return track._replace(n_samples=n_samples, marks=marks)
 
 
 def decode(path: Path, first: int, last: int, track: Track) -> NDArray[np.float32]:
@@ -84,24 +86,24 @@ def decode(path: Path, first: int, last: int, track: Track) -> NDArray[np.float3
 
 def _count_packets(
     path: Path, container: InputContainer, stream: AudioStream, track: Track
-) -> tuple[int | None, list[tuple[int, int]]]:
+) -> tuple[int | None, Marks | None]:
     """Return the number of samples, None where packets do not tell, and the marks."""
     rate = (stream.time_base or Fraction(0)) * track.sample_rate  # samples of a tick
     if not 0 < rate <= 1:  # in Matroska, a tick is a thousandth of a second
-        return None, []
-    marks: list[tuple[int, int]] = []
+        return None, None
+    marks = Marks(array("q", [0]), array("q", [0]))
     ticks = n_skipped = n_packets = longest = first_byte = 0
     earliest = None
     for packet in container.demux(stream):
         if not packet.size or packet.is_discard:  # the end; what an edit list leaves out
             continue
         if not packet.duration or packet.pts is None or packet.pts < (earliest or packet.pts):
-            return None, []  # unknown, or the next file of a chain
+            return None, None  # unknown, or the next file of a chain
         n_skipped += _n_skipped(packet, rate, longest)
-        if (sample := int(ticks * rate) - n_skipped) - (marks[-1][0] if marks else 0) >= (
-            MARK_SECONDS * track.sample_rate
-        ):
-            marks.append((sample, packet.pos or 0))
+        sample = int(ticks * rate) - n_skipped
+        if sample - marks.samples[-1] >= MARK_SECONDS * track.sample_rate:
+            marks.samples.append(sample)
+            marks.bytes.append(packet.pos or 0)
         first_byte = first_byte or packet.pos or 0
         ticks += packet.duration
         n_packets += 1
@@ -114,7 +116,7 @@ def _count_packets(
             f"its header promises {promised / track.sample_rate:.2f} s, but it holds "
             f"{n_samples / track.sample_rate:.2f} s: the file is damaged, restore it"
         )
-    return n_samples - n_skipped, marks if track.format in MARKED_FORMATS else []
+    return n_samples - n_skipped, marks if track.format in MARKED_FORMATS else None
 
 
 def _promised_samples(
@@ -149,8 +151,9 @@ def _frames_from(path: Path, first: int, track: Track) -> Iterator[tuple[int, Au
     """Yield frames and their first sample, beginning at the sample `first` or earlier."""
     rate = track.sample_rate
     early = first - round(WARM_UP_SECONDS * rate)
-    from_start = (-round(track.start * rate), 0)
-    origin, byte = max((mark for mark in track.marks if mark[0] <= early), default=from_start)
+    origin, byte = -round(track.start * rate), 0
+    if track.marks and (place := bisect_right(track.marks.samples, early) - 1) > 0:
+        origin, byte = track.marks.samples[place], track.marks.bytes[place]
     with _open(path, byte, track.format if byte else None) as (container, stream):
         if early > 0 and not {*track.format.split(",")}.isdisjoint(SEEKABLE_FORMATS):
             seconds = track.start + early / rate
