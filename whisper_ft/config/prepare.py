@@ -145,7 +145,7 @@ class SpeakConfig:
         "English ones)",
         metavar="FILE",
     )
-    language: str = option("en", "Language of the texts, as whisper's code.", metavar="LANGUAGE")
+    language: str = option("en", "Language of the texts.", metavar="LANGUAGE")
     voices: tuple[str, ...] = option(
         (),
         "Synthesizers, or voices such as flite/slt. (default: every installed voice of espeak-ng, "

@@ -17,7 +17,9 @@ TASKS = ("transcribe", "translate")
 LAYERS = ("self-attention", "all")
 # What `--learn` stands for: --layers, --kl-weight and --text-weight.
 RECIPES = {"terms": ("self-attention", 0.1, 0.25), "texts": ("all", 0.0, 1.0)}
-LANGUAGE_HELP = "Language of rows that do not set `language`: a code such as de."
+LANGUAGE_HELP = (
+    "Language of rows that do not set `language`: a code, a name or a tag, such as de or pt-BR."
+)
 TASK_HELP = "Task of rows that do not set `task`."
 DEVICE_HELP = "Device: auto, cpu, cuda or cuda:N."
 

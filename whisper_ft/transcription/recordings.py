@@ -21,6 +21,7 @@ from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
 from whisper_ft.runtime.devices import pick_device, pick_dtype
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.counts import format_count
+from whisper_ft.text.languages import language_code
 from whisper_ft.text.tokens import Segment, decode_segments
 
 
@@ -79,6 +80,7 @@ def transcribe(
         model = load(str(model), pick_device(device))
     if isinstance(model, LoadedModel):
         model = model.model
+    language = language_code(language)
     _check_task(model, language, task)
     options = _Options(language, task, timestamps, beam_size)
     size = recordings_per_pass(model.dims, pick_dtype("auto", model.device))
