@@ -231,6 +231,7 @@ def run_rank(rank, folder):
         }
     if rank == 0:
         torch.save(found, Path(folder) / "gradients.pt")
+    torch.distributed.barrier()  # a rank that goes first aborts the other's connection
     torch.distributed.destroy_process_group()
 
 

@@ -119,7 +119,7 @@ def _parse_sph2pipe(arguments: Sequence[str]) -> Wav:
     flags, files = _split_arguments(arguments, values)
     _expect(flags, {"-f", "-c", "-p", "-u", "-a"})
     channel = int(flags["-c"]) - 1 if "-c" in flags else None
-    return Wav(_only([file for file in files[:1] + files[1:] if file != "-"] or files), channel)
+    return Wav(_only(files[:1] if files[1:] == ["-"] else files), channel)
 
 
 def _parse_sox(arguments: Sequence[str]) -> Wav:
