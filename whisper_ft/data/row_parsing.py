@@ -73,7 +73,7 @@ def _parse_fields(given: dict[str, Any], values: dict[str, Any]) -> ParsedLine:
             else:
                 unknown.add(name)
             continue
-        if _is_absent(name, value):
+        if (not value or value != value) and _is_absent(name, value):
             continue
         try:
             values[name] = READERS[name](value)
@@ -93,9 +93,7 @@ def _parse_fields(given: dict[str, Any], values: dict[str, Any]) -> ParsedLine:
 
 def _is_absent(name: str, value: Any) -> bool:
     """Return whether a value is null, NaN or empty, as pandas writes a field that a row lacks."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return True
-    return isinstance(value, str) and value == "" and name != "text"
+    return value is None or value != value or (value == "" and name != "text")
 
 
 @lru_cache
@@ -116,7 +114,8 @@ def _read_text(value: Any) -> str:
 
 def _read_spoken(value: Any) -> str:
     """Read a text in which a line break or a tab, which nobody says, is a space."""
-    return LINE_BREAKS.sub(" ", _read_text(value))
+    text = _read_text(value)
+    return text if text.isprintable() else LINE_BREAKS.sub(" ", text)
 
 
 def _read_name(value: Any) -> str:
