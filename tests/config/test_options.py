@@ -125,8 +125,8 @@ def test_values_of_a_wrong_type_or_choice_are_all_named_at_once():
     assert sorted(type_problems(config)) == [
         "--amp: 'foo': expected one of auto, bf16, fp16, off",
         "--batch-size: 'x': expected a whole number, or -1 for auto",
-        "--best-by: 5: expected one of prompted_wer, wer, marked_wer, raw_wer, cer, keyword_recall, b_wer, "
-        "u_wer, loss",
+        "--best-by: 5: expected one of prompted_wer, wer, marked_wer, raw_wer, cer, "
+        "keyword_recall, b_wer, u_wer, loss",
         "--distractors: (1, 2, 3): expected a tuple of 2 whole numbers",
         "--freeze-encoder: 1: expected True or False",
         "--lr: 'x': expected a number, or None",

@@ -192,3 +192,58 @@ def test_without_pyav_the_command_that_installs_it_is_told(tmp_path):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ran.stderr.strip().endswith(f"ValueError: {INSTALL}")
+
+
+def test_a_flac_that_was_cut_without_encoding_has_its_stretches(tmp_path):
+    encode(tmp_path / "a.flac", noise(SECONDS), "flac")
+    with (
+        media.av.open(str(tmp_path / "a.flac")) as source,
+        media.av.open(str(tmp_path / "cut.flac"), "w") as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.size and packet.pts >= 4 * 4096:
+                packet.stream = stream
+                target.mux(packet)
+    whole = read_audio(tmp_path / "cut.flac")
+    first = lag(noise(SECONDS), whole[:16000], most=40_000)
+    assert first == pytest.approx(4 * 4096, abs=4096)
+    assert np.abs(read_audio(tmp_path / "cut.flac", 5.0, 6.0) - whole[80000:96000]).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("codec", "format", "other"),
+    [("libmp3lame", "mp3", {"sample_rate": 22050}), ("aac", "adts", {"sample_rate": 22050}),
+     ("libmp3lame", "mp3", {"stereo": True})],
+)  # fmt: skip
+def test_files_of_two_kinds_that_were_joined_are_refused(tmp_path, codec, format, other):
+    encode(tmp_path / "a", noise(6.0, 44100), codec, sample_rate=44100, format=format)
+    rate = other.get("sample_rate", 44100)
+    samples = np.stack([noise(6.0, rate)] * 2, 1) if other.get("stereo") else noise(6.0, rate)
+    encode(tmp_path / "b", samples, codec, sample_rate=rate, format=format)
+    joined = tmp_path / "joined"
+    joined.write_bytes((tmp_path / "a").read_bytes() + (tmp_path / "b").read_bytes())
+    with pytest.raises(ValueError, match="changes its rate or channels in the middle"):
+        probe(joined)
+
+
+def test_streams_side_by_side_in_ogg_are_read(tmp_path):
+    path = tmp_path / "two.ogg"
+    with media.av.open(str(path), "w") as container:
+        streams = [container.add_stream("libopus", 16000) for _ in range(2)]
+        for stream in streams:
+            stream.layout = "mono"
+        for stream in streams:
+            frame = media.av.AudioFrame.from_ndarray(noise(3.0).reshape(1, -1), "flt", "mono")
+            frame.sample_rate = 16000
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    assert probe(path).duration == pytest.approx(3.0, abs=0.05)
+    assert len(read_audio(path, 1.0, 2.0)) == 16000
+
+
+def test_a_chain_whose_second_link_was_cut_is_read_as_far_as_it_goes(tmp_path):
+    soundfile.write(tmp_path / "a", noise(2.0), 16000, format="OGG", subtype="VORBIS")
+    content = (tmp_path / "a").read_bytes()
+    (tmp_path / "chain.ogg").write_bytes(content + content[:60])
+    assert probe(tmp_path / "chain.ogg").duration == pytest.approx(2.0, abs=0.05)

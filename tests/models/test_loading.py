@@ -67,7 +67,7 @@ def test_a_foreign_or_damaged_checkpoint_is_refused_with_the_reason(tmp_path, mo
         ("heads.pt", "its alignment_heads are not"),
         ("list_heads.pt", "its alignment_heads are not"),
         ("text.pt", "not a whole file that torch.save wrote"),
-        ("hf.pt", "no Whisper checkpoint: it contains 'model.encoder.conv1.weight'"),
+        ("hf.pt", "no whole Whisper: it lacks encoder.positional_embedding"),
         ("list.pt", "no Whisper checkpoint"),
         ("dims.pt", "its dims are"),
         ("layers.pt", "do not fit its dims"),

@@ -146,7 +146,7 @@ class Hyperparameters(dict):
         ),
         (
             lambda path, state: save_file({"a": torch.ones(2)}, path / "model.safetensors"),
-            "no Whisper: it has no encoder.conv1.weight",
+            "it has no encoder.conv1.weight",
         ),
         (
             lambda path, state: save_file(
@@ -180,6 +180,29 @@ class Hyperparameters(dict):
 def test_a_folder_without_whole_weights_is_refused_in_words(tmp_path, foreign, make, words):
     make(tmp_path, foreign)
     with pytest.raises(ValueError, match=words):
+        load(str(tmp_path))
+
+
+def test_two_models_in_one_file_are_refused_by_their_names(tmp_path, model):
+    state = {f"{p}.{k}": v for p in ("teacher", "student") for k, v in model.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match=r"several Whispers \(teacher\., student\.\)"):
+        load(str(tmp_path / "a.ckpt"))
+
+
+def test_weights_that_are_not_those_of_the_config_are_refused(tmp_path, foreign):
+    save_file(foreign, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text('{"decoder_layers": 2}')
+    with pytest.raises(ValueError, match="decoder_layers is 2, but the weights have 1"):
+        load(str(tmp_path))
+
+
+def test_a_vocabulary_of_another_model_is_refused(tmp_path, foreign):
+    tokens = torch.zeros(51866, 128)
+    save_file(
+        foreign | {"model.decoder.embed_tokens.weight": tokens}, tmp_path / "model.safetensors"
+    )
+    with pytest.raises(ValueError, match="no Whisper has 80 mels and 51866 tokens"):
         load(str(tmp_path))
 
 

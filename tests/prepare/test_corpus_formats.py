@@ -396,7 +396,35 @@ def test_parquet_files_are_a_dataset(tmp_path, prepare):
         assert "row 2: text: missing: add a transcript" in said
     dataset.to_parquet(str(tmp_path / "hub/data/test-00000-of-00001.parquet"))
     status, _, said = prepare("huggingface", "hub")
-    assert status == 2 and "hub: contains the splits test, train: give the folder of one" in said
+    assert status == 2
+    assert "hub: contains the splits data/test, data/train: give the folder of one" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (("data/train-00000-of-00001-ab12.parquet", "data/test-00000-of-00001-ff0a.parquet"),
+         "data/test, data/train"),
+        (("default/train/0000.parquet", "default/test/0000.parquet"),
+         "default/test, default/train"),
+        (("train.parquet", "test.parquet"), "test, train"),
+        (("en/train-00000-of-00001.parquet", "de/train-00000-of-00001.parquet"),
+         "de/train, en/train"),
+        (("train-00000-of-00002.parquet", "train-00001-of-00002.parquet"), ""),
+    ],
+)  # fmt: skip
+def test_splits_of_parquet_files_are_not_mixed(tmp_path, prepare, names, splits):
+    from datasets import Audio, Dataset
+
+    write_tone(tmp_path / "a.wav")
+    table = {"audio": [{"path": None, "bytes": (tmp_path / "a.wav").read_bytes()}], "text": ["A."]}
+    dataset = Dataset.from_dict(table).cast_column("audio", Audio(decode=False))
+    for name in names:
+        (tmp_path / "hub" / name).parent.mkdir(parents=True, exist_ok=True)
+        dataset.to_parquet(str(tmp_path / "hub" / name))
+    status, rows, said = prepare("huggingface", "hub")
+    assert (status, len(rows)) == ((2, 0) if splits else (0, 2))
+    assert not splits or f"hub: contains the splits {splits}: give the folder of one" in said
 
 
 def test_a_tsv_has_no_quotes(tmp_path, prepare):
@@ -424,3 +452,9 @@ def test_a_source_of_another_format_is_refused_with_a_description_of_it(tmp_path
     assert status == 2 and "folder: Is a directory: commonvoice is a TSV of Common Voice" in said
     status, _, said = prepare("kaldi", "folder")
     assert status == 2 and "folder/text: No such file or directory: kaldi is a data folder" in said
+
+
+def test_a_tsv_of_pandas_has_quotes(tmp_path, prepare):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "t.tsv").write_text('audio\ttext\na.wav\t"He said ""hi"""\na.wav\tFine.\n')
+    assert [row["text"] for row in prepare("tsv", "t.tsv")[1]] == ['He said "hi"', "Fine."]

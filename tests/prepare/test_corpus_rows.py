@@ -68,7 +68,7 @@ def test_values_are_converted_to_the_types_of_the_manifest(tmp_path):
         ({"text": " "}, "text: ' ': no transcript: give --empty-is-silence"),
         ({"start": "x"}, "start: 'x': not a number of seconds"),
         ({"end": "-1"}, "end: '-1': not a number of seconds"),
-        ({"duration": float("nan")}, "duration: nan: not a number of seconds"),
+        ({"duration": float("inf")}, "duration: inf: not a number of seconds"),
         ({"channel": float("inf")}, "channel: inf: not a number"),
         ({"start": "2", "end": "1"}, "-1.00 s: too short: correct its start, end or duration"),
         ({"duration": 31}, "31.00 s: a row may last 30 s: split it"),

@@ -107,6 +107,18 @@ def test_a_name_in_capitals_is_a_speaker_where_that_is_the_habit_of_the_file(tmp
     ]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [("Kathryn Smyth", "Jon Reid"), ("ИВАН", "АННА"), ("ÉRIC", "ZOË"), ("田中", "佐藤"),
+     ("JOHN (V.O.)", "ANN"), ("MAN #1", "JOHN/ANN"), ("Marie ", "Paul ")],
+)  # fmt: skip
+def test_names_before_a_colon_are_speakers_by_the_habit_of_the_file(tmp_path, names):
+    lines = [f"{names[i % 2]}: はい, so {i}" for i in range(4)]
+    found, notes = read(tmp_path, srt(*((2 * i, 2 * i + 2, line) for i, line in enumerate(lines))))
+    assert [cue.text for cue in found.cues] == [f"はい, so {i}" for i in range(4)]
+    assert len([1 for _, what in notes if "removed: says who speaks" in what]) == 4
+
+
 def test_words_in_brackets_within_a_sentence_are_kept_and_told(tmp_path):
     found, notes = read(tmp_path, srt((0, 2, "[He] said it was [really] good")))
     assert found.cues[0].text == "He said it was really good"
@@ -141,6 +153,11 @@ def test_a_word_that_was_said_and_is_masked_makes_its_cue_a_gap(tmp_path, text):
         "number # 1",
         "it is 2 < 3 and 4 > 1",
         "press <Enter> now",
+        "if a<b and c>d then stop",
+        "x <v and w> z",
+        "if x <i and j> 0",
+        "x=1&copy=2",
+        "-40 is cold.",
         "5 * 6 * 7",
         "a_b __init__ and x**2",
     ],
@@ -151,6 +168,10 @@ def test_what_looks_like_markup_and_is_none_stays(tmp_path, text):
 
 
 def test_styling_goes_in_silence(tmp_path):
-    text = r"{\an8}<font color=red>E<sub>t</sub></font> <v Ann>and <b>x</b><br>y &amp; z"
+    text = r"{\an8}<font color=red>E<sub>t</sub></font> and <b>x</b><br>y &amp; z"
     found, notes = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, "Et and x y & z")] and not notes
+    text = "<v Ann><c.red>Et</c> <lang en>and</lang> <b>x</b> <00:01.000>y &amp; z"
+    vtt = f"WEBVTT\n\n00:00.000 --> 00:02.000\n{text}\n"
+    found, notes = read(tmp_path, vtt, ".vtt")
     assert spans(found) == [(0.0, 2.0, "Et and x y & z")] and not notes

@@ -212,3 +212,21 @@ def test_a_short_cue_within_a_gap_is_part_of_it(tmp_path):
     cues = [(10, 20, "[inaudible]"), (12, 12.05, "Ah"), (21, 25, "One."), (26, 30, "Two.")]
     found, _ = read(tmp_path, srt(*cues))
     assert [cue.text for cue in found.cues] == ["One.", "Two."]
+
+
+def test_a_line_that_is_said_twice_is_not_redrawn(tmp_path):
+    cues = srt((0, 2, "One."), (3.5, 5, "Thank you."), (5.8, 7.5, "Thank you."))
+    found, _ = read(tmp_path, cues)
+    assert [cue.text for cue in found.cues] == ["One.", "Thank you.", "Thank you."]
+    twice = [*highlighted(["Thank", "you."], 1, 0.5), *highlighted(["Thank", "you."], 2, 0.5)]
+    found, _ = read(tmp_path, srt(*twice))
+    assert spans(found)[0] == (1.0, 2.0, "Thank you.")
+    assert len(found.cues) + len(found.gaps) == 2
+
+
+def test_credits_are_no_speech(tmp_path):
+    found, notes = read(
+        tmp_path, srt((0, 3, "Hello."), (4, 6, "Subtitles by the Amara.org community"))
+    )
+    assert [cue.text for cue in found.cues] == ["Hello."] and found.gaps == [(4.0, 6.0)]
+    assert "credits, not speech" in notes[0][1]

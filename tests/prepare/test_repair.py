@@ -35,8 +35,14 @@ def test_texts_prompts_keywords_and_segments_are_repaired_and_told(tmp_path, pre
     assert "m.jsonl:2: text: a missing value written as text, such as 'None': stays" in said
 
 
-def test_a_manifest_without_damage_needs_no_repair(tmp_path, prepare):
+def test_a_manifest_without_damage_stays_as_it_is(tmp_path, prepare):
     write(tmp_path, {"text": "Fine."})
+    _, rows, said = prepare("repair", "m.jsonl")
+    assert rows == [{"audio": "a.wav", "text": "Fine.", "speaker": "s"}]
+    assert "out.jsonl: 1 row, 0 notes" in said
+
+
+def test_a_manifest_with_problems_is_not_repaired(tmp_path, prepare):
+    (tmp_path / "m.jsonl").write_text("{}\n")
     status, _, said = prepare("repair", "m.jsonl")
-    assert status == 2 and "m.jsonl: no text needs a repair: use it as is" in said
-    assert not (tmp_path / "out.jsonl").exists()
+    assert status == 2 and "m.jsonl:1: audio: missing" in said

@@ -84,7 +84,7 @@ def test_where_subtitles_end_early_the_rest_is_no_silence(tmp_path, prepare):
         argv = ("talk.wav", "talk.srt", "--seed", str(seed))
         _, rows, said = prepare("subtitles", *argv, out="made")
         assert max(row["end"] for row in rows) <= 33 + 60
-    assert "subtitles end at 33 s, the recording at 300 s" in said
+    assert "no subtitles from 33 s to the end: skipped, may be speech" in said
     assert "no language in its name or content" in said
 
 
@@ -107,4 +107,16 @@ def test_what_comes_after_subtitles_that_end_early_is_in_no_window(tmp_path, pre
     write_tone(tmp_path / "talk.wav", 120.0)
     (tmp_path / "talk.srt").write_text(SRT)  # up to 33 s
     _, rows, said = prepare("subtitles", "talk.wav", "talk.srt", out="made")
-    assert rows[-1]["end"] == 33.0 and "the rest is skipped" in said
+    assert rows[-1]["end"] == 33.0 and "no subtitles from 33 s to the end: skipped" in said
+
+
+def test_a_long_hole_in_subtitles_is_no_silence(tmp_path, prepare):
+    write_tone(tmp_path / "talk.wav", 900.0)
+    cue = "{}\n00:{}:01,000 --> 00:{}:09,000\nWord {}.\n\n"
+    (tmp_path / "talk.forced.srt").write_text(
+        "".join(cue.format(i, minute, minute, i) for i, minute in enumerate(("04", "12"), start=1))
+    )
+    _, rows, said = prepare("subtitles", "talk.wav", "talk.forced.srt", out="made")
+    assert [row["text"] for row in rows] == ["Word 1.", "Word 2."]
+    for stretch in ("from 0 s to 241 s", "from 249 s to 721 s", "from 729 s to the end"):
+        assert f"no subtitles {stretch}: skipped, may be speech" in said

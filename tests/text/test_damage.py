@@ -24,6 +24,8 @@ VIETNAMESE = "Tiếng Việt có dấu thanh"
         ("שלום\u200f", "1 invisible character", "שלום"),
         ("10\u00a0km", "1 odd space", "10 km"),
         ("x\x00y", "1 control character", "xy"),
+        ("It\x92s 1990\x961995", "2 Windows-1252 characters", "It’s 1990–1995"),
+        ("ÃƒÂ©tÃƒÂ©", "2 wrongly decoded characters", "été"),
     ],
 )
 def test_damage_is_found_and_repaired(text, what, repaired):

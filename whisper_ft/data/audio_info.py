@@ -11,8 +11,8 @@ import soundfile
 from whisper_ft.data.ogg_chain import OggChain, find_links
 
 MAX_RATE = 1 << 22  # samples per second in all channels, as 20 at 192 kHz: 30 s are 500 MB
-# libsndfile believes the header of an MP3 and cannot seek in the others.
-INEXACT_FORMATS = ("MP3", "GSM610", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
+# libsndfile believes the header of an MP3, reads VOC with errors, and cannot seek in the others.
+INEXACT_FORMATS = ("MP3", "VOC", "GSM610", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 MAX_FLAC_BLOCK = 1 << 16  # samples
 UNKNOWN_LENGTH = (1 << 63) - 1  # samples of a FLAC that was written into a pipe
 INSTALL = "libsndfile does not read it exactly and PyAV is missing: pip install 'av>=16'"
@@ -91,7 +91,13 @@ def open_exactly(path: Path) -> soundfile.SoundFile | OggChain | None:
         return None
     if file.format == "OGG" and len(links := find_links(path, file_stamp(path))) > 1:
         file.close()
-        return OggChain(path, links)
+        try:
+            return OggChain(path, links)
+        except soundfile.LibsndfileError:  # streams side by side, or a link that was cut
+            return None
+    if file.format == "FLAC" and not _begins_at_zero(path):
+        file.close()
+        return None
     kinds = {file.format, file.subtype}
     if kinds.isdisjoint(INEXACT_FORMATS) and 0 < file.frames < UNKNOWN_LENGTH:
         return file
@@ -107,6 +113,27 @@ def _probe_exactly(path: Path, stamp: int) -> AudioInfo | None:
         if file.format == "FLAC":
             _expect_end(file)
         return AudioInfo(file.samplerate, file.frames, file.channels, stamp)
+
+
+def _begins_at_zero(flac: Path) -> bool:
+    """Return whether a FLAC's first frame has the number 0 (RFC 9639, section 9.1.5).
+
+    A file that was cut without encoding keeps its numbers, by which libsndfile seeks.
+    """
+    with flac.open("rb") as file:
+        start = file.read(10)
+        if start.startswith(b"ID3"):  # its length has 7 bits a byte
+            file.seek(10 + sum(byte << 7 * i for i, byte in enumerate(reversed(start[6:10]))))
+        else:
+            file.seek(0)
+        if file.read(4) != b"fLaC":
+            return True
+        is_last = False
+        while not is_last and len(head := file.read(4)) == 4:
+            is_last = bool(head[0] & 0x80)
+            file.seek(int.from_bytes(head[1:], "big"), 1)
+        frame = file.read(5)
+    return frame[4:] == b"\0"
 
 
 def _expect_end(flac: soundfile.SoundFile) -> None:

@@ -23,6 +23,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from whisper_ft.data.audio_info import Marks, Track
+from whisper_ft.data.ogg_chain import CHANGES
 
 # Files are untrusted. None of these formats names other files; playlists (HLS, concat, DASH) do.
 FORMATS = (
@@ -60,9 +61,13 @@ def count_samples(path: Path) -> Track:
     if n_samples is None:
         with _open(path) as (container, stream):
             n_samples = sum(frame.samples for frame in _frames(container, stream))
+    track = track._replace(n_samples=n_samples, marks=marks)
+    if marks:  # files may have been joined: each frame has a rate of its own
+        for _ in _frames_from(path, n_samples, track):
+            pass
     if n_samples > MAX_SECONDS * track.sample_rate:
         raise ValueError(f"lasts longer than {MAX_SECONDS // 3600} hours: split it")
-    return track._replace(n_samples=n_samples, marks=marks)
+    return track
 
 
 def decode(path: Path, first: int, last: int, track: Track) -> NDArray[np.float32]:
@@ -160,6 +165,8 @@ def _frames_from(path: Path, first: int, track: Track) -> Iterator[tuple[int, Au
             container.seek(int(seconds / (stream.time_base or 1)), stream=stream)
         position = None
         for frame in _frames(container, stream):
+            if (frame.sample_rate, frame.layout.nb_channels) != (rate, track.n_channels):
+                raise ValueError(CHANGES)
             if position is None:
                 position = origin + round(_seconds(frame) * rate)
             yield position, frame
@@ -178,7 +185,7 @@ def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFra
             kind = (frame.sample_rate, frame.layout.name, frame.format.name)
             first = first or kind
             if kind != first:
-                raise ValueError("changes its rate or channels in the middle: split it there")
+                raise ValueError(CHANGES)
             yield frame
 
 
@@ -219,8 +226,9 @@ def _seconds(frame: AudioFrame) -> float:
 
 def _to_array(frame: AudioFrame) -> NDArray[np.float32]:
     """Return samples [n_samples, n_channels] in [-1, 1]."""
-    array = frame.to_ndarray()
-    samples = array.T if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels)
+    samples = frame.to_ndarray()
+    n_channels = frame.layout.nb_channels
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, n_channels)
     scale = SCALES.get(samples.dtype.name, 1)
     middle = scale if samples.dtype == np.uint8 else 0
     return np.asarray((samples.astype(np.float32) - middle) / scale, np.float32)

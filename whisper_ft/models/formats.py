@@ -42,10 +42,13 @@ def to_native_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     wrapped model are left out, such as `proj_out`, which is the token embedding again. Raises
     ValueError if there is no Whisper.
     """
-    first = next((name for name in weights if f".{name}".endswith(f".{FIRST}")), None)
-    if first is None:
+    found = [name for name in weights if f".{name}".endswith(f".{FIRST}")]
+    if not found:
         raise ValueError("no Whisper: it has no encoder.conv1.weight")
-    prefix = first.removesuffix(FIRST).replace(COMPILED, "")
+    if len(found) > 1:
+        names = ", ".join(name.removesuffix(FIRST) or "no prefix" for name in found)
+        raise ValueError(f"several Whispers ({names}): save the one that is meant")
+    prefix = found[0].removesuffix(FIRST).replace(COMPILED, "")
     native: dict[str, Tensor] = {}
     for name, tensor in weights.items():
         plain = name.replace(COMPILED, "")

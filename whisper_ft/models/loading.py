@@ -204,9 +204,13 @@ def _read_file(name: str, path: Path) -> dict[str, Any]:
     if isinstance(content, dict) and {"dims", "model_state_dict"} <= set(content):
         return content
     try:
-        return to_checkpoint(find_state(content))
+        state = find_state(content)
     except ValueError:
         raise ValueError(f"{name}: {_describe_foreign_content(content, path)}") from None
+    try:
+        return to_checkpoint(state)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}: give one with a whole Whisper's weights") from None
 
 
 def _describe_foreign_content(content: Any, path: Path) -> str:

@@ -225,6 +225,8 @@ def _find_odd_dims(dims: ModelDimensions) -> str:
     is_fixed = dims.n_mels in (80, 128) and dims.n_audio_ctx == 1500 and dims.n_text_ctx <= 4096
     if is_fixed and dims.n_vocab > 51866:
         return f"its vocabulary has {dims.n_vocab} tokens, and Whisper's 51866 at most"
+    if is_fixed and (dims.n_vocab == 51866) != (dims.n_mels == 128):  # both are of large-v3
+        return f"no Whisper has {dims.n_mels} mels and {dims.n_vocab} tokens: tokens were added?"
     if not is_fixed or dims.n_vocab not in (51864, 51865, 51866):
         return f"no Whisper has these dims: {shown}"
     for width, n_heads in (

@@ -18,6 +18,15 @@ from whisper_ft.runtime.extras import describe_import_error
 
 FOLDER_FILES = ("model.safetensors", "pytorch_model.bin")  # with .index.json if divided
 STATE_KEYS = ("model_state_dict", "state_dict", "model", "module")  # of checkpoints
+CONFIG_DIMS = {  # in config.json: of ModelDimensions
+    "encoder_layers": "n_audio_layer",
+    "decoder_layers": "n_text_layer",
+    "encoder_attention_heads": "n_audio_head",
+    "decoder_attention_heads": "n_text_head",
+    "d_model": "n_audio_state",
+    "vocab_size": "n_vocab",
+    "num_mel_bins": "n_mels",
+}
 MAX_JSON = 10_000_000  # bytes of an index
 HUB_HELP = "hf download NAME --local-dir FOLDER` fetches it, and --model FOLDER reads it"
 
@@ -37,6 +46,7 @@ def read_folder(path: Path) -> tuple[dict[str, Any], int]:
     for file in files:
         weights |= read_tensors(file)
     checkpoint = to_checkpoint(weights)
+    _expect_config(path, checkpoint["dims"])
     checkpoint["alignment_heads"] = _alignment_heads(path, checkpoint["dims"])
     return checkpoint, sum(file.stat().st_size for file in files)
 
@@ -126,6 +136,19 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def _expect_config(path: Path, dims: Mapping[str, int]) -> None:
+    """Raise ValueError if a folder's config.json has other dimensions than its weights."""
+    if not (path / "config.json").is_file():
+        return
+    config = _read_json(path / "config.json")
+    for key, name in CONFIG_DIMS.items():
+        if key in config and config[key] != dims[name]:
+            raise ValueError(
+                f"{path / 'config.json'}: {key} is {config[key]}, but the weights have "
+                f"{dims[name]}: copy all files of the folder again"
+            )
+
+
 def _alignment_heads(path: Path, dims: Mapping[str, int]) -> str | None:
     """Return the alignment heads of a folder's generation_config.json, as whisper packs them."""
     file = path / "generation_config.json"
@@ -134,6 +157,8 @@ def _alignment_heads(path: Path, dims: Mapping[str, int]) -> str | None:
     heads = np.zeros((dims["n_text_layer"], dims["n_text_head"]), bool)
     try:
         for layer, head in _read_json(file).get("alignment_heads") or ():
+            if min(layer, head) < 0:
+                raise IndexError(f"{layer}, {head}")
             heads[layer, head] = True
     except (TypeError, ValueError, IndexError):
         raise ValueError(

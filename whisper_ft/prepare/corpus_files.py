@@ -6,11 +6,13 @@ import csv
 import re
 import sqlite3
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from whisper_ft.runtime.files import find_file_problem, text_encoding
 
+N_SEEN_LINES = 1000  # that tell whether values stand in quotes
 MAX_CSV_FIELD = 10_000_000  # characters; the csv module's own limit is 131,072
 
 
@@ -68,7 +70,9 @@ def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped | T
             delimiter = max(DELIMITERS, key=first_line.count)  # a comma, if none occurs
             if delimiter != ",":
                 yield Told(f"{path}:{n_skipped + 1}", f"columns are divided by {delimiter!r}")
-        quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
+        if delimiter == "\t" and not _is_quoted(path):
+            quoting = csv.QUOTE_NONE
         file.seek(0)
         for _ in range(n_skipped):
             file.readline()
@@ -78,6 +82,21 @@ def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped | T
         except csv.Error as error:
             place = f"{path}:{lines.line_num + n_skipped}"
             raise ValueError(f"{place}: {error}: is --delimiter right?") from None
+
+
+def _is_quoted(path: Path) -> bool:
+    """Return whether values of a TSV stand in quotes, as pandas and Excel write them.
+
+    Then a quote within is written twice. Common Voice writes quotes as they are.
+    """
+    with path.open(encoding=text_encoding(path), newline="") as file:
+        values = [v for line in islice(file, N_SEEN_LINES) for v in line.rstrip("\r\n").split("\t")]
+    quoted = [value for value in values if value.startswith('"') and len(value) > 1]
+    inner = [value[1:-1] for value in quoted if value.endswith('"')]
+    is_consistent = len(inner) == len(quoted) and not any(
+        '"' in value.replace('""', "") for value in inner
+    )
+    return is_consistent and any('""' in value for value in inner)
 
 
 def _records(path: Path, lines: Any, n_skipped: int) -> Iterator[TableRecord | Skipped]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from whisper_ft.prepare.corpus_files import Skipped, Told, read_lines, read_table
-from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions
+from whisper_ft.prepare.corpus_rows import EMPTY_VALUES, CorpusRow, CorpusRows, FormatOptions
 from whisper_ft.prepare.kaldi import read_kaldi
 from whisper_ft.prepare.other_manifests import read_jumon, read_yeyupiaoling
 from whisper_ft.prepare.saved_datasets import read_huggingface
@@ -181,7 +181,7 @@ def read_csv(source: Path, options: FormatOptions) -> CorpusRows:
         if not fields["audio"]:
             yield Skipped(record.place, "no audio")
             continue
-        if keywords := fields.get("keywords"):
+        if (keywords := fields.get("keywords")) and keywords not in EMPTY_VALUES:
             fields["keywords"] = [t.strip() for t in keywords.split(";") if t.strip()]
         fields["audio"] = source.parent / fields["audio"]
         fields |= {

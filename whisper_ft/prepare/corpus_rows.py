@@ -36,6 +36,8 @@ class CorpusRow:
     speaker: Any = None
 
 
+EMPTY_VALUES = ("", "nan", "NaN", "None", "null", "<NA>")  # as tables write a missing one
+
 CorpusRows: TypeAlias = Iterator["CorpusRow | Skipped | Told"]
 
 
@@ -81,17 +83,17 @@ def to_manifest_row(
     return ManifestRow(
         audio=audio,
         text=(row.text.lower() if lowercase else row.text).strip(),
-        prompt=row.prompt,
-        keywords=row.keywords,
+        prompt=None if _is_empty(row.prompt) else row.prompt,
+        keywords=None if _is_empty(row.keywords) else row.keywords,
         segments=row.segments,
         start=numbers.start,
         end=numbers.end,
         channel=numbers.channel,
         duration=numbers.duration,
-        language=language_code(str(row.language)) if row.language else language,
+        language=language if _is_empty(row.language) else language_code(str(row.language)),
         task=row.task,
-        recording=None if row.recording is None else str(row.recording),
-        speaker=None if row.speaker is None else str(row.speaker),
+        recording=None if _is_empty(row.recording) else str(row.recording),
+        speaker=None if _is_empty(row.speaker) else str(row.speaker),
     )
 
 
@@ -119,14 +121,21 @@ def _parse_numbers(row: CorpusRow) -> _Numbers | Skipped:
         except (ValueError, TypeError, OverflowError):
             return Skipped(row.place, f"{name}: {value!r}: not a number of seconds")
     try:
-        channel = None if _is_empty(row.channel) else int(row.channel)
+        channel = None if _is_empty(row.channel) else _parse_channel(row.channel)
     except (ValueError, TypeError, OverflowError):
         return Skipped(row.place, f"channel: {row.channel!r}: not a number")
     return _Numbers(times["start"], times["end"], times["duration"], channel)
 
 
+def _parse_channel(value: Any) -> int:
+    number = float(value)  # pandas writes 1.0 if a row has none
+    if not number.is_integer():
+        raise ValueError(value)
+    return int(number)
+
+
 def _is_empty(value: Any) -> bool:
-    return value in (None, "")
+    return value is None or value != value or str(value) in EMPTY_VALUES
 
 
 def _parse_seconds(value: Any) -> float:

@@ -12,7 +12,7 @@ from whisper_ft.text.terms import SPACELESS
 # Every pattern is bounded or excludes its own delimiters: a malicious file must not make it slow.
 BRACKETED = r"\[[^\]]{0,300}\]|【[^】]{0,300}】|［[^］]{0,300}］|〔[^〕]{0,300}〕"
 SOUND_NOTE = regex.compile(
-    rf"{BRACKETED}|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|（[^（）]*）|[♩♪♫♬]+"
+    rf"{BRACKETED}|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|（[^（）]*）|[～~]*[♩♪♫♬🎵🎶]+[～~]*"
     # number signs around a song's line, or alone; not those of "number # 1" and "# 1"
     r"|^[^\S\n]*#+(?=[^\S\n]+[^\d\s]|[^\S\n]*$)|(?<=\s)#+(?=[^\S\n]*$)",
     regex.M,
@@ -26,13 +26,18 @@ SOUND = regex.compile(
     r"|sirens?|guns?|gunshots?|shots?|explosions?|birds?|nois\w*|static|click\w*|bang\w*|crash\w*"
     r"|whistl\w*|water|slam\w*)\b"
     r"|[掌鼓拍]声|掌聲|笑|音[乐樂楽]|拍手|鼓掌|[歓欢歡]声|欢呼|歡呼|[叹嘆]|ため息|咳|哭|泣|噪音|雑音|ベル"
-    r"|박수|웃음|음악|한숨",
+    r"|足音|박수|웃음|음악|한숨"
+    r"|\b(?:risas?|rires?|risate|gelächter|lach\w*|applaus\w*|aplausos|musik|musique|música|musica"
+    r"|suspir\w*|soupir\w*|seufz\w*|tosse|смех\w*|смеётся|музыка|аплодисменты|вздыхает)\b"
+    r"|ضحك|تصفيق|موسيقى",
     regex.I,
 )
 UNTRANSCRIBED = regex.compile(
     r"\b(?:inaudible|unintelligible|indistinct\w*|crosstalk|foreign|speaks?|speaking|chatter\w*"
     r"|bleep\w*|expletives?|profanity|censored|redacted|swears?|swearing|curs(?:es|ing))\b"
-    r"|听不清|聽不清|聞き取れ|不明",
+    r"|\b(?:unverständlich|unklar|inintelligible|indistinct|ininteligible|incomprensib\w+|inaudível"
+    r"|неразборчиво|niezrozumiał\w*|niesłyszaln\w*|onverstaanbaar|spricht|parle\w*|habla\w*|parla\w*"
+    r"|fala\w*|говор\w+)\b|听不清|聽不清|聞き取れ|不明",
     regex.I,
 )
 # A word that was said and is not written: [ __ ], [...], ****, f**k.
@@ -40,16 +45,30 @@ MASKED = regex.compile(
     r"\[[\s_*.…–—-]*\]|(?<!\w)__+(?!\w)|(?<![\w*])\*{3,}(?![\w*])|[^\W\d_]\*{2,}(?!\s*\d)"
 )
 SPACELESS_CHARACTER = regex.compile(rf"[{SPACELESS}\u3000-\u303f\uff00-\uff60]")  # and marks
-DIALOGUE_DASH = regex.compile(r"^\s*(?:(?:-|–|—|>>+)\s*)+")
+DIALOGUE_DASH = regex.compile(r"^\s*(?:(?:[-–—](?!\d)|>>+)\s*)+")  # not that of -40
 SPEAKER = r"(?:speaker|spk)[ _-]?\w{1,3}"
 BRACKETED_LABEL = regex.compile(
     rf"^[^\S\n]*(?:(?:{BRACKETED})[^\S\n]*[:：]|\[{SPEAKER}\]|\({SPEAKER}\)[^\S\n]*:?)",
     regex.I | regex.M,
 )
 NUMBERED_LABEL = regex.compile(rf"^{SPEAKER}:\s+(?=\D)", regex.I)
-CAPITALS_LABEL = regex.compile(r"^[A-Z][A-Z0-9.'’-]*(?: [A-Z0-9.'’-]+){0,2}:\s+(?=\D)")
-MIN_LABELS = 3  # lines of a file that begin with a name in capitals, if names there are speakers
-MIN_LABEL_RATE = 0.02  # of its cues
+CAPITALS_LABEL = regex.compile(
+    r"^\p{Lu}[\p{Lu}\p{M}0-9.'’/-]*(?: [\p{Lu}\p{M}0-9.'’#/-]+){0,2}"
+    r"(?: \([^()]{1,20}\))? {0,2}[:：]\s+(?=\D)"
+)
+NAME = r"\p{Lu}[\p{L}\p{M}.'’-]*"
+NAME_LABEL = regex.compile(  # in any case, or in a script without case
+    rf"^(?:{NAME}(?: {NAME}){{0,2}}(?: \([^()]{{1,20}}\))? {{0,2}}[:：]\s+"
+    r"|[\p{Han}\p{Hiragana}\p{Katakana}]{1,8}[:：]\s*)(?=\S)"
+)
+MIN_LABELS = 3  # lines of a file that begin with a name, if names there are speakers
+MIN_CAPITALS_RATE = 0.02  # of its cues
+MIN_NAMES_RATE = 0.3
+CREDITS = regex.compile(
+    r"^\W*(?:(?:sub(?:title|titling)s?|captions?|captioning|transcripts?|synced|translated)"
+    r" (?:by|from)\b|.*\b(?:amara\.org|opensubtitles|www\.[\w.-]+))",
+    regex.I,
+)
 
 
 class CueText(NamedTuple):
@@ -71,22 +90,23 @@ class CueText(NamedTuple):
         )
 
 
-def names_speakers(texts: Iterable[str]) -> bool:
-    """Return whether a file's lines begin with the names of speakers in capitals: its habit.
+def find_speaker_label(texts: Sequence[str]) -> regex.Pattern[str] | None:
+    """Return how a file's lines begin with the names of speakers, if that is its habit.
 
-    In a file that has few such lines, as in "NASA: we have lift-off", they are words.
+    In a file that has few such lines, as in "NASA: we have lift-off", they are words: None.
     """
-    n_cues = n_labels = 0
-    for text in texts:
-        n_cues += 1
-        n_labels += any(
-            CAPITALS_LABEL.match(DIALOGUE_DASH.sub("", line)) for line in text.splitlines()
+    for label, rate in ((NAME_LABEL, MIN_NAMES_RATE), (CAPITALS_LABEL, MIN_CAPITALS_RATE)):
+        n_labels = sum(
+            any(label.match(DIALOGUE_DASH.sub("", line)) for line in text.splitlines())
+            for text in texts
         )
-    return n_labels >= max(MIN_LABELS, MIN_LABEL_RATE * n_cues)
+        if n_labels >= max(MIN_LABELS, rate * len(texts)):
+            return label
+    return None
 
 
-def split_cue_text(text: str, *, names_speakers: bool = True) -> CueText:
-    """Separate a cue's words from its sound notes; remove speaker labels."""
+def split_cue_text(text: str, label: regex.Pattern[str] | None = CAPITALS_LABEL) -> CueText:
+    """Separate a cue's words from its sound notes; remove labels of speakers of the given form."""
     if MASKED.search(text):
         return CueText(join_lines(text.splitlines()), is_masked=True)
     labels: list[str] = []
@@ -110,9 +130,7 @@ def split_cue_text(text: str, *, names_speakers: bool = True) -> CueText:
 
     words = SOUND_NOTE.sub(without_note, BRACKETED_LABEL.sub(without_label, text))
     lines = [_remove(DIALOGUE_DASH, line, labels) for line in words.splitlines()]
-    return CueText(
-        join_lines(_without_labels(lines, labels, names_speakers)), notes, labels, insertions
-    )
+    return CueText(join_lines(_without_labels(lines, labels, label)), notes, labels, insertions)
 
 
 def join_lines(lines: Iterable[str]) -> str:
@@ -124,13 +142,15 @@ def join_lines(lines: Iterable[str]) -> str:
     return joined
 
 
-def _without_labels(lines: list[str], labels: list[str], names_speakers: bool) -> list[str]:
+def _without_labels(
+    lines: list[str], labels: list[str], label: regex.Pattern[str] | None
+) -> list[str]:
     """Return lines without the names of speakers; what is removed is added to the labels."""
     lines = [_remove(NUMBERED_LABEL, line, labels) for line in lines]
-    if not names_speakers:
+    if label is None:
         return lines
     found: list[str] = []
-    unlabelled = [_remove(CAPITALS_LABEL, line, found) for line in lines]
+    unlabelled = [_remove(label, line, found) for line in lines]
     # in a text of capitals only, a word before a colon is not known to be a label
     if all(line.isupper() for line in unlabelled if line.strip()):
         return lines

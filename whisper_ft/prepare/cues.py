@@ -10,7 +10,13 @@ from pathlib import Path
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
 from whisper_ft.prepare.cue import Cue, Gap
-from whisper_ft.prepare.cue_text import CueText, join_lines, names_speakers, split_cue_text
+from whisper_ft.prepare.cue_text import (
+    CREDITS,
+    CueText,
+    find_speaker_label,
+    join_lines,
+    split_cue_text,
+)
 from whisper_ft.prepare.manifest_writer import Note
 from whisper_ft.prepare.raw_cues import read_raw_cues
 from whisper_ft.prepare.redrawn_cues import join_redrawn, remove_repeated_lines
@@ -73,16 +79,19 @@ def _keep_words(
     cues: Sequence[Cue], note: Note, *, keep_notes: bool
 ) -> tuple[list[Cue], list[Gap]]:
     """Reduce cues to their words; untranscribed speech is a gap. All that is removed is noted."""
-    with_names = names_speakers(cue.text for cue in cues)
+    label = find_speaker_label([cue.text for cue in cues])
     kept, gaps = [], []
     for cue in cues:
         if keep_notes:
             text = CueText(join_lines(cue.text.splitlines()))
         else:
-            text = split_cue_text(cue.text, names_speakers=with_names)
+            text = split_cue_text(cue.text, label)
         removed = " ".join((*text.labels, *text.sound_notes))
         if not cue.text.strip():
             note(cue.place, "empty: skipped")
+        elif CREDITS.search(cue.text) and not keep_notes:
+            note(cue.place, f"{cue.text!r}: credits, not speech: skipped with its audio")
+            gaps.append(Gap(cue.start, max(cue.start, cue.end)))
         elif text.has_untranscribed_speech:
             shown = text.words if text.is_masked else removed
             note(cue.place, f"{shown!r}: may be speech without its words: skipped with its audio")

@@ -167,6 +167,8 @@ def _split_arguments(
     others: list[str] = []
     rest = iter(arguments)
     for argument in rest:
+        if argument == "-i" and argument in flags:
+            raise ValueError("several files")
         if argument in values:
             flags[argument] = next(rest, "")
             if not values[argument].fullmatch(flags[argument]):

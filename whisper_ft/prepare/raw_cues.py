@@ -22,10 +22,15 @@ MISTYPED_TIMES = re.compile(rf"\s*{EXACT_TIME}[-–—=>→~\s]+{EXACT_TIME}(?:\
 CUE_NUMBER = re.compile("[0-9]{1,9}")
 LINE_BREAK = re.compile(r"<br\s*/?>", re.I)
 TAG = re.compile(
-    r"</?(?:[ibuscp]|em|strong|small|big|su[bp]|strike|del|ins|mark|center|font|v|lang|ruby|r[tp]"
-    r"|span|div)(?:[. ][^<>]*)?>|<[\d:.]+>",
+    r"</?(?:[ibusp]|em|strong|small|big|su[bp]|strike|del|ins|mark|center|font|ruby|r[tp]|span|div)"
+    r"""(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s<>]+))*\s*/?>"""
+    r"|<c(?:\.[^\s<>.]+)+>|</c>",
     re.I,
 )
+VTT_TAG = re.compile(  # classes, voices and languages, and the time of a word
+    r"</?(?:[biuc]|v|lang|ruby|rt)(?:\.[^\s<>.]+)*(?:[ \t][^<>]*)?>|<[\d:.]+>"
+)
+REFERENCE = re.compile(r"&(?:#\d+|#x[\da-f]+|\w+);", re.I)
 SUBSTATION_CODE = re.compile(r"\{\\[^{}]*\}")  # {\an8}; braces may be words
 MAX_CUE_CHARACTERS = 10_000  # half a minute of speech has a few hundred
 # Encodings of old subtitles, the most common first: the first one wins a tie.
@@ -67,7 +72,7 @@ def _read_timed_text(path: Path, text: str, *, is_vtt: bool) -> list[Cue]:
             )
             continue
         try:
-            cues.append(Cue(start, end, _remove_styling(body), place, body))
+            cues.append(Cue(start, end, _remove_styling(body, is_vtt=is_vtt), place, body))
         except ValueError:  # a character reference with thousands of digits
             problems.append(
                 f"{place}: contains a character reference such as &#65; whose number is too "
@@ -151,9 +156,13 @@ def _without_next_number(lines: list[str], own_number: str, *, is_last: bool) ->
     return kept[:-1] if right_above or (follows and is_paragraph) else kept
 
 
-def _remove_styling(text: str) -> str:
+def _remove_styling(text: str, *, is_vtt: bool) -> str:
     """Return a text without tags and without SubStation codes, which SRT files also have."""
-    return html.unescape(SUBSTATION_CODE.sub("", TAG.sub("", LINE_BREAK.sub("\n", text))))
+    text = TAG.sub("", LINE_BREAK.sub("\n", text))
+    if is_vtt:
+        text = VTT_TAG.sub("", text)
+    plain = SUBSTATION_CODE.sub("", text)
+    return REFERENCE.sub(lambda match: html.unescape(match[0]), plain)
 
 
 def _decode(path: Path, note: Note, encoding: str) -> str:

@@ -29,29 +29,43 @@ def join_redrawn(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]
     return joined, []
 
 
-def _groups(cues: Sequence[Cue], redraws: Callable[[Cue, Cue], bool]) -> list[list[Cue]]:
+def _groups(cues: Sequence[Cue], redraws: Callable[[Sequence[Cue], Cue], bool]) -> list[list[Cue]]:
     """Return the cues in order, each with those after it that redraw it."""
     groups: list[list[Cue]] = []
     for cue in cues:
-        if groups and redraws(groups[-1][-1], cue):
+        if groups and redraws(groups[-1], cue):
             groups[-1].append(cue)
         else:
             groups.append([cue])
     return groups
 
 
-def _highlights(previous: Cue, cue: Cue) -> bool:
-    """Return whether a cue shows the words of the one before it in another styling."""
+def _highlights(group: Sequence[Cue], cue: Cue) -> bool:
+    """Return whether a cue shows the words of the ones before it in another styling.
+
+    A highlight that goes back begins again: the words may have been said twice.
+    """
+    previous = group[-1]
+    places = [place for place in map(_highlight_place, group) if place is not None]
+    place = _highlight_place(cue)
     return (
         cue.start - previous.end <= MAX_REDRAW_PAUSE
         and bool(cue.text.strip())
         and cue.text.split() == previous.text.split()
-        and cue.markup != previous.markup
+        and cue.markup.split() != previous.markup.split()
+        and (place is None or not places or place > places[-1])
     )
 
 
-def _reveals(previous: Cue, cue: Cue) -> bool:
+def _highlight_place(cue: Cue) -> int | None:
+    """Return where the first styling of a cue stands; None without any."""
+    places = [place for mark in ("<", "{\\") if (place := cue.markup.find(mark)) >= 0]
+    return min(places, default=None)
+
+
+def _reveals(group: Sequence[Cue], cue: Cue) -> bool:
     """Return whether a cue shows the words of the one before it and, on the same line, more."""
+    previous = group[-1]
     shown, more = previous.text.strip(), cue.text.strip()
     return (
         cue.start - previous.end <= MAX_PAUSE

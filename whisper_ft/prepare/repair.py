@@ -15,24 +15,19 @@ def repair_manifest(manifest: Path, out: Path) -> PrepareResult:
     """Write the manifest `out`: the rows of `manifest`, their texts without damage.
 
     Every repair is noted, and what cannot be repaired. Rows stay in their order. Raises ValueError
-    for a manifest with problems, and for one that needs no repair.
+    for a manifest with problems.
     """
     read = read_manifest(manifest, language="")
     if read.problems:
         raise ValueError("\n".join(map(str, read.problems)))
     with ManifestWriter(out, manifest) as writer:
-        n_repaired = 0
         for row in read.rows:
             for field in ("text", "prompt"):
                 for damage in find_damage(getattr(row, field)):
                     done = "repaired" if damage.is_repairable else "stays: write what is said"
                     place = f"{row.place}: {field}"
                     writer.note(place, f"{damage.what}, such as {damage.example!a}: {done}")
-            repaired = _repair(row)
-            n_repaired += repaired != row
-            writer.add(ManifestRow.of(repaired), row.place)
-        if not n_repaired:
-            raise ValueError(f"{manifest}: no text needs a repair: use it as is")
+            writer.add(ManifestRow.of(_repair(row)), row.place)
     return writer.result()
 
 

@@ -14,7 +14,8 @@ from whisper_ft.prepare.corpus_files import Skipped
 from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions
 from whisper_ft.prepare.table_columns import TEXT_COLUMNS, match_columns, tell_unused
 
-SPLIT = re.compile(r"(.+?)-\d+-of-\d+$")  # of a Parquet file's name, such as train-00000-of-00002
+# A part's number in a Parquet file's name: train-00000-of-00002, with a hash behind it, or 0000.
+PART = re.compile(r"(?:-|^)\d+(?:-of-\d+)?(?:-[0-9a-f]+)?$")
 Converter = Callable[[Any], Any]
 
 
@@ -62,8 +63,7 @@ def _load(source: Path) -> _Records:
 
     files = [source] if source.suffix == ".parquet" else sorted(source.rglob("*.parquet"))
     if files and not (source / "dataset_info.json").exists():
-        splits = sorted({match[1] for file in files if (match := SPLIT.match(file.stem))})
-        _expect_one(source, splits)
+        _expect_one(source, sorted({_split(file, source) for file in files}))
         paths = list(map(str, files))
         dataset = load_dataset("parquet", data_files=paths, split="train", streaming=True)
         if dataset.features is None:
@@ -76,6 +76,12 @@ def _load(source: Path) -> _Records:
         if isinstance(feature, Audio):
             dataset = dataset.cast_column(name, Audio(decode=False))
     return _Records(dataset, dict(dataset.features))
+
+
+def _split(file: Path, source: Path) -> str:
+    """Return the folder and the name of a Parquet file, without the number of a part."""
+    folder = file.parent.relative_to(source) if source.is_dir() else Path()
+    return (folder / PART.sub("", file.stem)).as_posix()
 
 
 def _expect_one(source: Path, splits: list[str]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import soundfile
+from langcodes import tag_is_valid
 from whisper.audio import SAMPLE_RATE
 from whisper.tokenizer import get_tokenizer
 
@@ -22,8 +23,9 @@ from whisper_ft.runtime.problems import collect
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.languages import check_language, whisper_code
 
-NOT_LANGUAGES = ("forced", "sdh", "cc", "default")  # other words before the suffix of a file name
-MAX_WITHOUT_CUES = 60.0  # seconds after the last cue; more is not taken for silence
+# Other words before the suffix of a file name.
+NOT_LANGUAGES = ("forced", "sdh", "cc", "default", "bak", "old", "new", "final")
+MAX_WITHOUT_CUES = 60.0  # seconds between cues; more is not taken for silence
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _recording_rows(
     )
     for other in recording.unused:
         note(str(other), f"not used: {recording.subtitles.name} has the same captions")
-    usable = _without_long_end(usable, duration, recording.subtitles, note)
+    usable = _without_long_holes(usable, duration, recording.subtitles, note)
     language = options.language or whisper_code(usable.language) or _language_of_name(recording)
     if not language:
         note(
@@ -128,18 +130,19 @@ def _read_duration(recording: Recording) -> float:
     return info.duration
 
 
-def _without_long_end(
+def _without_long_holes(
     usable: UsableCues, duration: float, subtitles: Path, note: Note
 ) -> UsableCues:
-    """Add a gap after the last cue if so much follows that it may be speech without subtitles."""
-    if not usable.cues or duration - usable.cues[-1].end <= MAX_WITHOUT_CUES:
-        return usable
-    end = usable.cues[-1].end
-    note(
-        str(subtitles),
-        f"subtitles end at {end:.0f} s, the recording at {duration:.0f} s: the rest is skipped",
-    )
-    return replace(usable, gaps=[*usable.gaps, Gap(end, duration)])
+    """Add a gap where so much has no cue that it may be speech without subtitles."""
+    holes = []
+    end = 0.0
+    for start, next_end in [*((c.start, c.end) for c in usable.cues), (duration, duration)]:
+        if usable.cues and start - end > MAX_WITHOUT_CUES:
+            holes.append(Gap(end, start))
+            what = "to the end" if start == duration else f"to {start:.0f} s"
+            note(str(subtitles), f"no subtitles from {end:.0f} s {what}: skipped, may be speech")
+        end = max(end, next_end)
+    return replace(usable, gaps=sorted([*usable.gaps, *holes]))
 
 
 def _copy_audio(row: ManifestRow, path: Path) -> ManifestRow:
@@ -162,4 +165,6 @@ def _language_of_name(recording: Recording) -> str:
     tags = [tag for tag in tags if tag not in NOT_LANGUAGES]
     if tags[-1:] == ["hi"] and whisper_code("".join(tags[-2:-1])):  # hi: for the hearing impaired
         tags.pop()
-    return whisper_code("".join(tags[-1:]))
+    tag = "".join(tags[-1:])
+    # yt-dlp names a translation "zh-Hans-en": its text is not what is said
+    return whisper_code(tag) if tag_is_valid(tag) else ""

@@ -17,6 +17,8 @@ INVISIBLE = re.compile(
     "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
+# Marks such as dashes and quotes that were decoded as Latin-1; five bytes mean nothing there.
+WINDOWS = re.compile("[\x80\x82-\x8c\x8e\x91-\x9c\x9e\x9f]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 # Latin ligatures of PDFs, letters of Hebrew with points, and the forms of joined Arabic letters;
 # not whole phrases such as U+FDFA.
@@ -54,10 +56,15 @@ def find_damage(text: str) -> Iterator[Damage]:
 
 
 def repair_text(text: str) -> str:
-    """Return a text without the damage that can be repaired."""
-    for kind in KINDS:
-        text = kind.repair(text)
-    return " ".join(text.split())
+    """Return a text without the damage that can be repaired, also where it happened twice."""
+    while True:
+        repaired = text
+        for kind in KINDS:
+            repaired = kind.repair(repaired)
+        repaired = " ".join(repaired.split())
+        if repaired == text:
+            return text
+        text = repaired
 
 
 def _find_mojibake(text: str) -> list[str]:
@@ -66,6 +73,10 @@ def _find_mojibake(text: str) -> list[str]:
 
 def _repair_mojibake(text: str) -> str:
     return NOT_ASCII.sub(lambda match: _decode_again(match[0]), text)
+
+
+def _repair_windows(text: str) -> str:
+    return WINDOWS.sub(lambda match: match[0].encode("latin-1").decode("cp1252"), text)
 
 
 def _decode_again(characters: str) -> str:
@@ -99,6 +110,7 @@ def _repair_presentation(text: str) -> str:
 # In the order of their repair: what was decoded wrongly may hold all others.
 KINDS = (
     _Kind("wrongly decoded character", _find_mojibake, _repair_mojibake),
+    _Kind("Windows-1252 character", WINDOWS.findall, _repair_windows),
     _Kind("presentation form", PRESENTATION.findall, _repair_presentation),
     _Kind("decomposed letter", _find_decomposed, _compose),
     _Kind("invisible character", INVISIBLE.findall, partial(INVISIBLE.sub, "")),

@@ -10,6 +10,7 @@ from whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 
 # Codes for which Whisper uses an older one, or for which the language alone is not enough.
 WHISPER_CODES = {"nb": "no", "jv": "jw", "fil": "tl", "cmn": "zh", "zh-HK": "yue"}
+COUNTRIES = {"jp": "ja", "cn": "zh", "kr": "ko"}  # codes that are often taken for languages
 MAX_DISTANCE = 40  # of CLDR, from 0 to 134: its speakers often know the other language
 N_NEAREST = 3
 
@@ -26,12 +27,14 @@ def whisper_code(tag: str) -> str:
     Returns "" for a language that Whisper lacks. langcodes resolves the variants of ISO 639 and its
     retired codes.
     """
-    name = TO_LANGUAGE_CODE.get(tag.lower())
+    name = TO_LANGUAGE_CODE.get(tag.lower()) or COUNTRIES.get(tag.lower())
     try:
         standard_tag = standardize_tag(name or tag)
     except LanguageTagError:
         return ""
     code = WHISPER_CODES.get(standard_tag) or standard_tag.partition("-")[0]
+    if code not in LANGUAGES:  # such as Standard Arabic, of the macrolanguage Arabic
+        code = standardize_tag(code, macro=True).partition("-")[0]
     code = WHISPER_CODES.get(code, code)
     return code if code in LANGUAGES else ""
 
