@@ -213,10 +213,27 @@ def test_a_name_on_a_hub_gets_the_command_that_helps():
         load("someone/whisper-small-hi")
 
 
-def test_ggml_is_recognised(tmp_path):
-    (tmp_path / "ggml-small.bin").write_bytes(b"lmgg" + bytes(100))
-    with pytest.raises(ValueError, match=r"whisper\.cpp's ggml"):
-        load(str(tmp_path / "ggml-small.bin"))
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"lmgg" + bytes(100), r"whisper\.cpp's format: give the \.pt"),
+        (b"GGUF" + bytes(100), r"whisper\.cpp's format"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    ],
+)
+def test_files_that_are_no_weights_are_recognised(tmp_path, content, words):
+    (tmp_path / "model.bin.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        load(str(tmp_path / "model.bin.pt"))
+
+
+def test_a_trainers_folder_and_an_adapter_in_a_file_get_the_sentence_that_helps(tmp_path):
+    (tmp_path / "checkpoint-40").mkdir()
+    with pytest.raises(ValueError, match=r"a trainer's folder: give one inside, .*checkpoint-40"):
+        load(str(tmp_path))
+    torch.save({"decoder.blocks.0.attn.query.lora_A.weight": torch.ones(2)}, tmp_path / "a.pt")
+    with pytest.raises(ValueError, match="a LoRA adapter's weights: merge them"):
+        load(str(tmp_path / "a.pt"))
 
 
 def test_a_folder_opens_as_whisper_itself_would_after_conversion(tmp_path, model, foreign):

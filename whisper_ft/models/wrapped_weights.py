@@ -97,6 +97,8 @@ def find_state(content: Any) -> dict[str, Tensor]:
 
 def to_checkpoint(weights: Mapping[str, Tensor]) -> dict[str, Any]:
     """Return weights under any names as the content of a native checkpoint. Raises ValueError."""
+    if any("lora_" in name for name in weights):
+        raise ValueError("a LoRA adapter's weights: merge them into the model first")
     native = to_native_names(weights)
     return {"dims": vars(dims_from_shapes(native)), "model_state_dict": native}
 
@@ -111,8 +113,14 @@ def describe_foreign(name: str) -> str:
         )
     if (path / "model.bin").is_file():
         return "CTranslate2's format: give the folder or file that it was converted from"
-    if path.is_file() and path.open("rb").read(4) == b"lmgg":
-        return "whisper.cpp's ggml: give the .pt that it was converted from"
+    if path.is_file():
+        start = path.open("rb").read(40)
+        if start[:4] in (b"lmgg", b"GGUF"):
+            return "whisper.cpp's format: give the .pt that it was converted from"
+        if start.startswith(b"version https://git-lfs"):
+            return "a pointer of Git LFS, not the file: fetch it with `git lfs pull`"
+    if path.is_dir() and (inside := sorted(path.glob("checkpoint-*"))):
+        return f"a trainer's folder: give one inside, such as {inside[-1]}"
     parts = name.split("/")
     if not path.exists() and len(parts) == 2 and all(parts):
         official = parts[1].removeprefix("whisper-")

@@ -65,7 +65,12 @@ def _load(source: Path) -> _Records:
     if files and not (source / "dataset_info.json").exists():
         _expect_one(source, sorted({_split(file, source) for file in files}))
         paths = list(map(str, files))
-        dataset = load_dataset("parquet", data_files=paths, split="train", streaming=True)
+        try:
+            dataset = load_dataset("parquet", data_files=paths, split="train", streaming=True)
+        except (OSError, ValueError) as error:  # of pyarrow, for a damaged file
+            raise ValueError(
+                f"{source}: cannot be read as Parquet ({error}): copy it again"
+            ) from None
         if dataset.features is None:
             raise ValueError(f"{source}: its Parquet files hold no columns: give other files")
     else:
