@@ -182,6 +182,7 @@ def test_a_file_that_lasts_for_days_is_refused(tmp_path, monkeypatch):
         probe(write(tmp_path, "a.mp4"))
 
 
+@pytest.mark.slow
 def test_without_pyav_the_command_that_installs_it_is_told(tmp_path):
     path = write(tmp_path, "a.m4a")
     code = (
