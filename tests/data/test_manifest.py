@@ -160,7 +160,7 @@ def test_a_path_that_is_spelled_otherwise_on_disk_is_found_and_told(tmp_path, wr
     manifest = read_manifest(tmp_path / "m.jsonl")
     assert [row.audio for row in manifest.rows] == [tmp_path / on_disk] * 2
     (warning,) = manifest.warnings
-    assert warning.what == f"audio: {written!r} is read as {on_disk!r}, and others alike"
+    assert warning.what == f"audio: {written!r} is read as {on_disk!r}: correct it and its like"
 
 
 def test_a_path_that_may_mean_two_files_is_neither(tmp_path):
@@ -170,3 +170,14 @@ def test_a_path_that_may_mean_two_files_is_neither(tmp_path):
     (tmp_path / "m.jsonl").write_text(json.dumps({**GOOD, "audio": written}))
     (row,) = read_manifest(tmp_path / "m.jsonl").rows
     assert row.audio == tmp_path / written
+
+
+def test_folder_and_file_may_be_spelled_in_two_forms_and_no_name_stops_the_others(tmp_path):
+    write_tone(tmp_path / "Donne\u0301es/\u00e9t\u00e9.wav")
+    lines = [
+        json.dumps({**GOOD, "audio": name})
+        for name in ("Donn\u00e9es/e\u0301te\u0301.wav", "\u00e9" * 300, "a.wav")
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(lines))
+    first, *others = (row.audio for row in read_manifest(tmp_path / "m.jsonl").rows)
+    assert first.is_file() and others == [tmp_path / ("\u00e9" * 300), tmp_path / "a.wav"]

@@ -8,12 +8,19 @@ import whisper
 from safetensors.torch import save_file
 from whisper.model import ModelDimensions, Whisper
 
-from whisper_ft.models.formats import to_hugging_face_name, to_native_name
+from whisper_ft.models.formats import PARTS, to_native_name
 from whisper_ft.models.loading import load, load_dims
 
 ATTENTION = ("q_proj.weight", "q_proj.bias", "k_proj.weight", "v_proj.weight", "v_proj.bias",
              "out_proj.weight", "out_proj.bias")  # fmt: skip
 NORM = ("weight", "bias")
+
+
+def to_hugging_face_name(name):
+    """Return Hugging Face's name of a tensor, within `model.`, for OpenAI's."""
+    for native, foreign in PARTS:
+        name = name.replace(native, foreign)
+    return name
 
 
 def hugging_face_names():
@@ -109,6 +116,31 @@ def test_a_state_in_any_wrapper_is_read(tmp_path, model, prefix, hugging_face, w
     state |= {"loss.weight": torch.ones(3)} if prefix else {}
     torch.save(wrap(state), tmp_path / "a.ckpt")
     assert_same(tmp_path / "a.ckpt", model)
+
+
+@pytest.mark.parametrize("name", ["./bets.pt", "runs/bets.pt", "~/best.pt", "openai/clip.pt"])
+def test_a_mistyped_path_is_no_name_on_a_hub(name):
+    with pytest.raises(ValueError, match="neither a file nor an official name"):
+        load(name)
+
+
+def test_a_loss_beside_the_weights_and_an_encoder_compiled_alone_do_not_matter(tmp_path, model):
+    content = {"model_state_dict": model.state_dict(), "loss": torch.ones(1), "epoch": 3}
+    torch.save(content, tmp_path / "a.pt")
+    assert_same(tmp_path / "a.pt", model)
+    state = {
+        name.replace("encoder.", "encoder._orig_mod.", 1): v
+        for name, v in model.state_dict().items()
+    }
+    torch.save(state, tmp_path / "b.pt")
+    assert_same(tmp_path / "b.pt", model)
+
+
+def test_a_trainers_folder_with_weights_of_its_own_is_read(tmp_path, model, foreign):
+    torch.save(foreign, tmp_path / "pytorch_model.bin")
+    (tmp_path / "checkpoint-500").mkdir()
+    (tmp_path / "model.bin").touch()
+    assert_same(tmp_path, model)
 
 
 def test_parts_that_were_compiled_alone_are_read(tmp_path, model):
@@ -209,7 +241,9 @@ def test_a_vocabulary_of_another_model_is_refused(tmp_path, foreign):
 def test_a_name_on_a_hub_gets_the_command_that_helps():
     with pytest.raises(ValueError, match=r"OpenAI's weights are --model small\.en"):
         load("openai/whisper-small.en")
-    with pytest.raises(ValueError, match="`hf download NAME --local-dir FOLDER` fetches it"):
+    with pytest.raises(
+        ValueError, match="`hf download someone/whisper-small-hi --local-dir FOLDER` fetches it"
+    ):
         load("someone/whisper-small-hi")
 
 
@@ -229,6 +263,7 @@ def test_files_that_are_no_weights_are_recognised(tmp_path, content, words):
 
 def test_a_trainers_folder_and_an_adapter_in_a_file_get_the_sentence_that_helps(tmp_path):
     (tmp_path / "checkpoint-40").mkdir()
+    (tmp_path / "checkpoint-40/pytorch_model.bin").touch()
     with pytest.raises(ValueError, match=r"a trainer's folder: give one inside, .*checkpoint-40"):
         load(str(tmp_path))
     torch.save({"decoder.blocks.0.attn.query.lora_A.weight": torch.ones(2)}, tmp_path / "a.pt")

@@ -458,3 +458,5 @@ def test_a_tsv_of_pandas_has_quotes(tmp_path, prepare):
     write_tone(tmp_path / "a.wav")
     (tmp_path / "t.tsv").write_text('audio\ttext\na.wav\t"He said ""hi"""\na.wav\tFine.\n')
     assert [row["text"] for row in prepare("tsv", "t.tsv")[1]] == ['He said "hi"', "Fine."]
+    (tmp_path / "t.tsv").write_text('"audio"\t"text"\n"a.wav"\t"Fine."\n')
+    assert [row["text"] for row in prepare("tsv", "t.tsv")[1]] == ["Fine."]

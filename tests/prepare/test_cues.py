@@ -222,6 +222,8 @@ def test_a_line_that_is_said_twice_is_not_redrawn(tmp_path):
     found, _ = read(tmp_path, srt(*twice))
     assert spans(found)[0] == (1.0, 2.0, "Thank you.")
     assert len(found.cues) + len(found.gaps) == 2
+    found, _ = read(tmp_path, srt((9, 10, "<i>No.</i>"), (11.5, 12, "No.")))
+    assert [cue.text for cue in found.cues] == ["No.", "No."]
 
 
 def test_credits_are_no_speech(tmp_path):

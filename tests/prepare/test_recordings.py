@@ -49,12 +49,13 @@ def test_one_of_the_formats_that_whisper_writes_is_used_and_the_others_are_told(
     write_tone(tmp_path / "in/talk.wav", 40.0)
     segments = [{"start": 1.0, "end": 20.0, "text": " One."}, {"start": 21, "end": 33, "text": "2"}]
     result = {"text": " One. 2", "segments": segments, "language": "de"}
+    (tmp_path / "in/talk.info.json").write_text("{}")  # of yt-dlp
     for name in ("json", "srt", "vtt", "tsv", "txt"):
         get_writer(name, str(tmp_path / "in"))(result, "talk.wav")
     _, rows, said = prepare("subtitles", "in", out="made")
-    assert rows[0]["language"] == "de" and rows[0]["text"] == "One."
-    for name in ("talk.srt", "talk.vtt"):
-        assert f"in/{name}: not used: talk.json has the same captions" in said
+    assert rows[0]["text"] == "One."
+    for name in ("talk.json", "talk.vtt"):
+        assert f"in/{name}: not used, but talk.srt: give the file that you want alone" in said
 
 
 def test_original_captions_stand_back_and_other_languages_are_not_guessed(tmp_path, prepare):
@@ -63,7 +64,7 @@ def test_original_captions_stand_back_and_other_languages_are_not_guessed(tmp_pa
         (tmp_path / "in" / name).write_text(SRT)
     _, rows, said = prepare("subtitles", "in", out="made")
     assert rows[0]["language"] == "en"
-    assert "talk.en-orig.srt: not used: talk.en.srt has the same captions" in said
+    assert "talk.en-orig.srt: not used, but talk.en.srt: give the file that you want alone" in said
     (tmp_path / "in/talk.de.srt").write_text(SRT)
     status, _, said = prepare("subtitles", "in", out="made")
     assert status == 2 and "talk.wav: 3 subtitle files with its name: give one" in said

@@ -32,6 +32,7 @@ def test_texts_prompts_keywords_and_segments_are_repaired_and_told(tmp_path, pre
     ]
     assert "m.jsonl:1: text: 1 decomposed letter, such as 'e\\u0308': repaired" in said
     assert "m.jsonl:1: prompt: 1 wrongly decoded character, such as '\\xc3\\xa9': repaired" in said
+    assert "m.jsonl:1: keywords: 1 decomposed letter" in said
     assert "m.jsonl:2: text: a missing value written as text, such as 'None': stays" in said
 
 

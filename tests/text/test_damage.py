@@ -24,7 +24,9 @@ VIETNAMESE = "Tiếng Việt có dấu thanh"
         ("שלום\u200f", "1 invisible character", "שלום"),
         ("10\u00a0km", "1 odd space", "10 km"),
         ("x\x00y", "1 control character", "xy"),
-        ("It\x92s 1990\x961995", "2 Windows-1252 characters", "It’s 1990–1995"),
+        ("It\x92s 1990\x961995", "2 wrongly decoded characters", "It’s 1990–1995"),
+        ("РџСЂРёРІРµС‚", "1 wrongly decoded character", "Привет"),
+        ("caf√©", "1 wrongly decoded character", "café"),
         ("ÃƒÂ©tÃƒÂ©", "2 wrongly decoded characters", "été"),
     ],
 )
@@ -51,6 +53,7 @@ def test_what_is_lost_is_told_and_stays(text, what):
 @pytest.mark.parametrize(
     "text",
     [
+        *("„Spaß“, sagte er", "Spaß…", "« le café »", "“CAFÉ”", "blé…”"),
         *("", "plain", "naïve café – “ok” € ™", "Straße ÄÖÜ Ã", "None of us", VIETNAMESE),
         *("می\u200cخواهم", "क्\u200dष", "日本語の文", "ﷺ", "안녕하세요", "Ж", "e = mc²"),
     ],

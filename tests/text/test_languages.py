@@ -35,6 +35,7 @@ from whisper_ft.text.languages import check_language, nearest_languages, whisper
         ("zh-Hant-TW", "zh"),
         ("Castilian", "es"),
         ("", ""),
+        ("x-klingon", ""),
         ("part1", ""),
         ("hsb", ""),  # Upper Sorbian, which Whisper lacks
     ],

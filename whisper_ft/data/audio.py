@@ -34,7 +34,7 @@ def read_audio(
     """Read float32 samples [n_samples] in [-1, 1] at 16 kHz, without decoding the rest of a file.
 
     `start` and `end` are seconds in the file (None: its end); `channel` counts from 0, None mixes
-    all channels evenly. Raises ValueError with the reason and the remedy.
+    all channels evenly. Raises ValueError with the reason and the remedy, and OSError.
     """
     samples, rate = _read_stretch(path, start, end)
     if channel is not None and channel >= samples.shape[1]:

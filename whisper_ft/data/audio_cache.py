@@ -42,6 +42,8 @@ def probe_all(paths: Sequence[Path]) -> dict[Path, AudioInfo | str]:
 
 def probe_once(path: Path) -> AudioInfo:
     """Return what is known of a file; probe it if nothing is. Raises ValueError and OSError."""
+    if not path.is_file():
+        return probe(path)  # says why there is none
     return _probe_once(path, file_stamp(path))
 
 
@@ -88,12 +90,10 @@ def _load(cache: sqlite3.Connection, path: Path) -> AudioInfo | None:
         record = cache.execute(query, key).fetchone()
     if not record:
         return None
-    content = json.loads(record[0])
-    if track := content.pop("track"):
-        if marks := track.pop("marks"):
-            marks = Marks(*(array("q", numbers) for numbers in marks))
-        track = Track(**track, marks=marks)
-    return AudioInfo(**content, track=track, stamp=hash(key[1:]))
+    try:
+        return _from_json(record[0], hash(key[1:]))
+    except (AttributeError, KeyError, TypeError, ValueError):  # of another version
+        return None
 
 
 def _store(cache: sqlite3.Connection, infos: dict[Path, AudioInfo]) -> None:
@@ -103,6 +103,15 @@ def _store(cache: sqlite3.Connection, infos: dict[Path, AudioInfo]) -> None:
             [(*_file_key(path), _to_json(info)) for path, info in infos.items()],
         )
         cache.commit()
+
+
+def _from_json(text: str, stamp: int) -> AudioInfo:
+    content = json.loads(text)
+    if track := content.pop("track"):
+        if marks := track.pop("marks"):
+            marks = Marks(*(array("q", numbers) for numbers in marks))
+        track = Track(**track, marks=marks)
+    return AudioInfo(**content, track=track, stamp=stamp)
 
 
 def _to_json(info: AudioInfo) -> str:

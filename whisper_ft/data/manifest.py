@@ -54,7 +54,13 @@ def read_manifest(
         with path.open("rb") as file:
             manifest = _read(file, path, language, task)
         if (encoding := text_encoding(path)) != "utf-8-sig":
-            manifest.warnings.insert(0, Problem(str(path), f"is in {encoding.upper()}, not UTF-8"))
+            manifest.warnings.insert(
+                0,
+                Problem(
+                    str(path),
+                    f"is in {encoding.upper()}: save it as UTF-8, which other programs expect",
+                ),
+            )
     except OSError as error:
         what = f"cannot be read ({error.strerror}): give the path of a JSON Lines file"
         return _failed(path, what)
@@ -82,7 +88,7 @@ def _read(file: BinaryIO, path: Path, language: str, task: str) -> Manifest:
         if fields is not None:
             if found := _find_audio(path.parent, fields.audio):
                 if not n_found:
-                    what = f"audio: {fields.audio!r} is read as {found!r}, and others alike"
+                    what = f"audio: {fields.audio!r} is read as {found!r}: correct it and its like"
                     manifest.warnings.append(Problem(place, what))
                 n_found += 1
                 fields = fields._replace(audio=found)
@@ -98,10 +104,10 @@ def _read(file: BinaryIO, path: Path, language: str, task: str) -> Manifest:
 
 def _find_audio(folder: Path, name: str) -> str:
     """Return the name of the file that a row means, if it is not spelled as on disk; else ""."""
-    if (name.isascii() and "\\" not in name) or (folder / name).exists():
+    if (name.isascii() and "\\" not in name) or os.path.exists(folder / name):
         return ""
-    found = find_other_spelling(folder / name)
-    return str(found.relative_to(folder) if found and found.is_relative_to(folder) else found or "")
+    found = find_other_spelling(folder, name)
+    return "" if found is None else found
 
 
 def _failed(path: Path, what: str) -> Manifest:

@@ -37,9 +37,7 @@ class OggChain:
         files = [self._open(link) for link in range(len(links))]
         self.samplerate, self.channels = files[0].samplerate, files[0].channels
         if any((f.samplerate, f.channels) != (self.samplerate, self.channels) for f in files):
-            raise ValueError(
-                "changes its rate or channels in the middle: convert it, or split it there"
-            )
+            raise ValueError(CHANGES)
         self._starts = np.cumsum([0, *(file.frames for file in files)])  # samples
         self.frames = int(self._starts[-1])
         self._position = 0

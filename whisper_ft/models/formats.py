@@ -1,4 +1,4 @@
-"""Names of tensors, OpenAI's and Hugging Face's, both ways; dimensions from shapes."""
+"""Names of tensors, OpenAI's and Hugging Face's; dimensions from shapes."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def to_native_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     wrapped model are left out, such as `proj_out`, which is the token embedding again. Raises
     ValueError if there is no Whisper.
     """
-    found = [name for name in weights if f".{name}".endswith(f".{FIRST}")]
+    plain = {name.replace(COMPILED, ""): tensor for name, tensor in weights.items()}
+    found = [name for name in plain if f".{name}".endswith(f".{FIRST}")]
     if not found:
-        raise ValueError("no Whisper: it has no encoder.conv1.weight")
+        raise ValueError(f"no Whisper: it has no {FIRST}: give another file")
     if len(found) > 1:
         names = ", ".join(name.removesuffix(FIRST) or "no prefix" for name in found)
         raise ValueError(f"several Whispers ({names}): save the one that is meant")
-    prefix = found[0].removesuffix(FIRST).replace(COMPILED, "")
+    prefix = found[0].removesuffix(FIRST)
     native: dict[str, Tensor] = {}
-    for name, tensor in weights.items():
-        plain = name.replace(COMPILED, "")
-        own = plain.removeprefix(prefix)
-        if plain.startswith(prefix) and own.startswith(("encoder.", "decoder.")):
+    for name, tensor in plain.items():
+        own = name.removeprefix(prefix)
+        if name.startswith(prefix) and own.startswith(("encoder.", "decoder.")):
             native[to_native_name(own)] = tensor
     return native
 
@@ -62,13 +62,6 @@ def to_native_name(name: str) -> str:
     """Return OpenAI's name of a tensor with Hugging Face's name; others stay."""
     for native, foreign in PARTS:
         name = name.replace(foreign, native)
-    return name
-
-
-def to_hugging_face_name(name: str) -> str:
-    """Return Hugging Face's name of a tensor, within `model.`, for OpenAI's."""
-    for native, foreign in PARTS:
-        name = name.replace(native, foreign)
     return name
 
 
@@ -92,9 +85,9 @@ def dims_from_shapes(weights: Mapping[str, Tensor]) -> ModelDimensions:
             n_text_layer=_n_layers(weights, "decoder"),
         )
     except KeyError as error:
-        raise ValueError(f"no whole Whisper: it lacks {error.args[0]}") from None
+        raise ValueError(f"no whole Whisper: it lacks {error.args[0]}: give another file") from None
     except (ValueError, IndexError):
-        raise ValueError("no Whisper: its tensors have other shapes") from None
+        raise ValueError("no Whisper: its tensors have other shapes: give another file") from None
 
 
 def _n_layers(weights: Mapping[str, Tensor], part: str) -> int:

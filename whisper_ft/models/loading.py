@@ -210,7 +210,7 @@ def _read_file(name: str, path: Path) -> dict[str, Any]:
     try:
         return to_checkpoint(state)
     except ValueError as error:
-        raise ValueError(f"{name}: {error}: give one with a whole Whisper's weights") from None
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _describe_foreign_content(content: Any, path: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
+from whisper import available_models
 
 from whisper_ft.models.formats import dims_from_shapes, to_native_names
 from whisper_ft.models.safe_load import find_damage, load_plain
@@ -28,7 +29,7 @@ CONFIG_DIMS = {  # in config.json: of ModelDimensions
     "num_mel_bins": "n_mels",
 }
 MAX_JSON = 10_000_000  # bytes of an index
-HUB_HELP = "hf download NAME --local-dir FOLDER` fetches it, and --model FOLDER reads it"
+SUFFIXES = (".pt", ".pth", ".bin", ".ckpt", ".safetensors")  # of files, not of names on a hub
 
 
 def is_weights_folder(path: Path) -> bool:
@@ -87,7 +88,8 @@ def find_state(content: Any) -> dict[str, Tensor]:
 
     Raises ValueError if there are none.
     """
-    for state in (content, *(content.get(key) for key in STATE_KEYS if isinstance(content, dict))):
+    nested = [content.get(key) for key in STATE_KEYS] if isinstance(content, dict) else []
+    for state in (*nested, content):  # a checkpoint may have a tensor of its own, such as a loss
         if isinstance(state, dict):
             tensors = {k: v for k, v in dict.items(state) if isinstance(v, Tensor)}
             if tensors and all(isinstance(name, str) for name in tensors):
@@ -106,6 +108,23 @@ def to_checkpoint(weights: Mapping[str, Tensor]) -> dict[str, Any]:
 def describe_foreign(name: str) -> str:
     """Return what cannot be read and what helps; "" for what may be weights."""
     path = Path(name)
+    if path.is_dir():
+        return "" if is_weights_folder(path) else _describe_folder(path)
+    if path.is_file():
+        return _describe_file(path)
+    first, _, second = name.partition("/")
+    is_local = first in ("", ".", "..", "~") or Path(first).exists() or path.suffix in SUFFIXES
+    if is_local or not second or "/" in second:
+        return ""
+    if first == "openai" and (official := second.removeprefix("whisper-")) in available_models():
+        return f"a name on a hub: OpenAI's weights are --model {official}"
+    return (
+        f"a name on a hub, or no such folder: `hf download {name} --local-dir FOLDER` fetches it, "
+        "and --model FOLDER reads it"
+    )
+
+
+def _describe_folder(path: Path) -> str:
     if (path / "adapter_config.json").is_file():
         return (
             "a LoRA adapter, not a model: merge it first, with peft's merge_and_unload() and "
@@ -113,20 +132,23 @@ def describe_foreign(name: str) -> str:
         )
     if (path / "model.bin").is_file():
         return "CTranslate2's format: give the folder or file that it was converted from"
-    if path.is_file():
-        start = path.open("rb").read(40)
-        if start[:4] in (b"lmgg", b"GGUF"):
-            return "whisper.cpp's format: give the .pt that it was converted from"
-        if start.startswith(b"version https://git-lfs"):
-            return "a pointer of Git LFS, not the file: fetch it with `git lfs pull`"
-    if path.is_dir() and (inside := sorted(path.glob("checkpoint-*"))):
-        return f"a trainer's folder: give one inside, such as {inside[-1]}"
-    parts = name.split("/")
-    if not path.exists() and len(parts) == 2 and all(parts):
-        official = parts[1].removeprefix("whisper-")
-        if parts[0] == "openai":
-            return f"a name on a hub: OpenAI's weights are --model {official}"
-        return f"a name on a hub, not a folder: `{HUB_HELP}"
+    inside = [folder for folder in path.glob("checkpoint-*") if is_weights_folder(folder)]
+    if inside:
+        newest = max(inside, key=lambda folder: folder.stat().st_mtime)
+        return f"a trainer's folder: give one inside, such as {newest}"
+    return ""
+
+
+def _describe_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            start = file.read(40)
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): make it readable"
+    if start[:4] in (b"lmgg", b"GGUF"):
+        return "whisper.cpp's format: give the .pt that it was converted from"
+    if start.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS, not the file: fetch it with `git lfs pull`"
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import whisper
 
 from whisper_ft.data.audio import read_audio
-from whisper_ft.data.audio_info import probe
+from whisper_ft.data.audio_cache import probe_once
 from whisper_ft.data.row import Row
 from whisper_ft.data.segment_cache import SegmentCache, segment_key
 from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
@@ -72,7 +72,7 @@ def align_recording(
     by_character = is_unspaced(language, "transcribe")
     plain = _read_text(text, by_character=by_character)
     try:
-        duration = probe(audio).duration
+        duration = probe_once(audio).duration
     except ValueError as error:
         raise ValueError(f"{audio}: {error}") from None
     loaded = load(model, pick_device(device))

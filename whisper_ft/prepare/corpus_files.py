@@ -90,6 +90,9 @@ def _is_quoted(path: Path) -> bool:
     Then a quote within is written twice. Common Voice writes quotes as they are.
     """
     with path.open(encoding=text_encoding(path), newline="") as file:
+        names = file.readline().rstrip("\r\n").split("\t")
+        if all(len(name) > 2 and name[0] == name[-1] == '"' for name in names):
+            return True
         values = [v for line in islice(file, N_SEEN_LINES) for v in line.rstrip("\r\n").split("\t")]
     quoted = [value for value in values if value.startswith('"') and len(value) > 1]
     inner = [value[1:-1] for value in quoted if value.endswith('"')]

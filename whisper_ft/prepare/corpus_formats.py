@@ -209,11 +209,13 @@ CORPUS_FORMATS = {
     ),
     "commonvoice": CorpusFormat(
         read_commonvoice,
-        "a TSV of Common Voice (validated.tsv, train.tsv ...) beside its folder clips/.",
+        "a TSV of Common Voice (validated.tsv ...) beside its folder clips/, or audios/ of "
+        "spontaneous speech.",
     ),
     "kaldi": CorpusFormat(
         read_kaldi,
-        "a data folder of Kaldi: text and wav.scp, and optionally segments and utt2spk.",
+        "a data folder of Kaldi: text and wav.scp, and optionally segments, utt2spk, utt2lang and "
+        "reco2file_and_channel.",
         "Relative paths may be relative to that folder, to the two folders above it or to the "
         "current folder.",
     ),
@@ -233,6 +235,7 @@ CORPUS_FORMATS = {
     "tsv": TABLE_FORMAT,
     "huggingface": CorpusFormat(
         read_huggingface,
-        "a folder written by `Dataset.save_to_disk`; audio inside it is written to files.",
+        "a folder written by `Dataset.save_to_disk`, or Parquet files; audio inside is written to "
+        "files.",
     ),
 }

@@ -77,7 +77,7 @@ def to_manifest_row(
         return Skipped(row.place, f"{seconds:.2f} s: too short: correct its start, end or duration")
     if seconds is not None and seconds > MAX_SECONDS:
         return Skipped(row.place, f"{seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: split it")
-    audio = row.audio if _is_file(row.audio) else find_other_spelling(row.audio)
+    audio = row.audio if is_file(row.audio) else _other_spelling(row.audio)
     if audio is None:
         return Skipped(row.place, f"{row.audio}: no such file")
     return ManifestRow(
@@ -145,7 +145,16 @@ def _parse_seconds(value: Any) -> float:
     return rounded
 
 
-def _is_file(path: Path) -> bool:
+def _other_spelling(path: Path) -> Path | None:
+    parts = str(path)
+    if parts.isascii() and "\\" not in parts:
+        return None
+    found = find_other_spelling(Path(path.anchor or "."), str(path.relative_to(path.anchor)))
+    return None if found is None else Path(path.anchor) / found
+
+
+def is_file(path: Path) -> bool:
+    """Return whether a path is a file; False for one that no file can have."""
     try:
         return os.path.isfile(path)
     except ValueError:  # such as half of an emoji, which no file name contains

@@ -42,7 +42,7 @@ UNTRANSCRIBED = regex.compile(
 )
 # A word that was said and is not written: [ __ ], [...], ****, f**k.
 MASKED = regex.compile(
-    r"\[[\s_*.…–—-]*\]|(?<!\w)__+(?!\w)|(?<![\w*])\*{3,}(?![\w*])|[^\W\d_]\*{2,}(?!\s*\d)"
+    r"\[[\s_*.…–—-]*\]|(?<!\w)__+(?!\w)|(?<![\w*])\*{3,}(?![\w*])|[^\W\d_]\*{2,}[^\W\d_]|(?<![\w*])[^\W\d_]\*{2,}(?!\w)"
 )
 SPACELESS_CHARACTER = regex.compile(rf"[{SPACELESS}\u3000-\u303f\uff00-\uff60]")  # and marks
 DIALOGUE_DASH = regex.compile(r"^\s*(?:(?:[-–—](?!\d)|>>+)\s*)+")  # not that of -40
@@ -65,8 +65,8 @@ MIN_LABELS = 3  # lines of a file that begin with a name, if names there are spe
 MIN_CAPITALS_RATE = 0.02  # of its cues
 MIN_NAMES_RATE = 0.3
 CREDITS = regex.compile(
-    r"^\W*(?:(?:sub(?:title|titling)s?|captions?|captioning|transcripts?|synced|translated)"
-    r" (?:by|from)\b|.*\b(?:amara\.org|opensubtitles|www\.[\w.-]+))",
+    r"^\W*(?:(?:sub(?:title|titling)s?|captions?|captioning|synced)(?: and \w+)? by\b"
+    r"|.*\b(?:amara\.org|opensubtitles))",
     regex.I,
 )
 

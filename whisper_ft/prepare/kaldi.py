@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from whisper_ft.prepare.corpus_files import KeyValueFile, Skipped, read_lines
-from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions
+from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions, is_file
 
 CHANNELS = {"A": 0, "B": 1, "1": 0, "2": 1}  # of reco2file_and_channel
 
@@ -213,4 +213,4 @@ def _channel(wav: Wav, column: Sequence[str], side: str) -> int | None:
 
 
 def _find(path: str, roots: Sequence[Path], source: Path) -> Path:
-    return next((root / path for root in roots if (root / path).is_file()), source / path)
+    return next((root / path for root in roots if is_file(root / path)), source / path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from whisper_ft.prepare.corpus_files import Skipped, Told, read_lines
-from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions
+from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions, is_file
 from whisper_ft.prepare.table_columns import tell_unused
 from whisper_ft.text.tokens import Segment
 
@@ -94,7 +94,7 @@ def _find(source: Path, name: Any) -> Path:
     """Return the audio of a row: both tools' paths are relative to where they were started."""
     roots = (source.parent, *source.absolute().parents[1:3], Path())
     return next(
-        (root / str(name) for root in roots if (root / str(name)).is_file()),
+        (root / str(name) for root in roots if is_file(root / str(name))),
         source.parent / str(name),
     )
 

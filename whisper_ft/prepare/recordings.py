@@ -16,7 +16,7 @@ AUDIO_SUFFIXES = (
 )
 
 
-FORMATS = (".json", ".vtt", ".srt")  # the first has the exact times and the language
+FORMATS = (".srt", ".vtt", ".json")  # a person may have corrected the first, hardly the last
 ORIGINAL = "-orig"
 
 
@@ -111,6 +111,7 @@ def _list_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
             for path in inside
             if path.suffix.lower() in SUBTITLE_SUFFIXES
             and (path.suffix.lower() != ".json" or _find_owner(path, audio_files))
+            and not path.name.endswith(".info.json")  # of yt-dlp: no captions
         ]
     return audio_files, subtitle_files
 

@@ -53,6 +53,7 @@ def _highlights(group: Sequence[Cue], cue: Cue) -> bool:
         and bool(cue.text.strip())
         and cue.text.split() == previous.text.split()
         and cue.markup.split() != previous.markup.split()
+        and (cue.start - previous.end <= MAX_PAUSE or None not in (place, *places[-1:]))
         and (place is None or not places or place > places[-1])
     )
 

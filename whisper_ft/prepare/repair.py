@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +22,11 @@ def repair_manifest(manifest: Path, out: Path) -> PrepareResult:
     if read.problems:
         raise ValueError("\n".join(map(str, read.problems)))
     with ManifestWriter(out, manifest) as writer:
+        for warning in read.warnings:
+            writer.note(warning.place, warning.what)
         for row in read.rows:
-            for field in ("text", "prompt"):
-                for damage in find_damage(getattr(row, field)):
+            for field, text in _texts(row):
+                for damage in find_damage(text):
                     done = "repaired" if damage.is_repairable else "stays: write what is said"
                     place = f"{row.place}: {field}"
                     writer.note(place, f"{damage.what}, such as {damage.example!a}: {done}")
@@ -31,11 +34,18 @@ def repair_manifest(manifest: Path, out: Path) -> PrepareResult:
     return writer.result()
 
 
+def _texts(row: Row) -> Iterator[tuple[str, str]]:
+    """Yield the fields that hold text; those of segments are the text again."""
+    yield "text", row.text
+    yield "prompt", row.prompt
+    yield from (("keywords", term) for term in row.keywords)
+
+
 def _repair(row: Row) -> Row:
     return replace(
         row,
         text=repair_text(row.text),
         prompt=repair_text(row.prompt),
-        keywords=tuple(map(repair_text, row.keywords)),
+        keywords=tuple(filter(None, map(repair_text, row.keywords))),
         segments=tuple(s._replace(text=repair_text(s.text)) for s in row.segments),
     )

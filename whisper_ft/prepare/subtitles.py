@@ -13,7 +13,7 @@ from whisper.audio import SAMPLE_RATE
 from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import read_audio
-from whisper_ft.data.audio_info import probe
+from whisper_ft.data.audio_cache import probe_once
 from whisper_ft.prepare.cue import Gap
 from whisper_ft.prepare.cues import UsableCues, read_cues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
@@ -86,7 +86,10 @@ def _recording_rows(
         keep_notes=options.keep_notes,
     )
     for other in recording.unused:
-        note(str(other), f"not used: {recording.subtitles.name} has the same captions")
+        note(
+            str(other),
+            f"not used, but {recording.subtitles.name}: give the file that you want alone",
+        )
     usable = _without_long_holes(usable, duration, recording.subtitles, note)
     language = options.language or whisper_code(usable.language) or _language_of_name(recording)
     if not language:
@@ -119,7 +122,7 @@ def _recording_rows(
 def _read_duration(recording: Recording) -> float:
     """Return a recording's seconds; raise ValueError if it lacks the channel or is not audio."""
     try:
-        info = probe(recording.audio)
+        info = probe_once(recording.audio)
     except ValueError as error:
         raise ValueError(f"{recording.audio}: {error}") from None
     if recording.channel is not None and recording.channel >= info.n_channels:

@@ -168,18 +168,22 @@ def text_encoding(path: Path) -> str:
     return "utf-8-sig"
 
 
-def find_other_spelling(path: Path) -> Path | None:
-    """Return the file that a path means which does not exist as it is written; None if unknown.
+def find_other_spelling(folder: Path, name: str) -> str | None:
+    """Return the name of the file in a folder that a name means, spelled as on disk; else None.
 
-    Windows writes backslashes, and macOS letters in pieces (NFD), which other systems do not.
+    Windows writes backslashes, and macOS letters in pieces (NFD), which other systems do not. Each
+    part of a path may be spelled in its own way. None where two files may be meant.
     """
-    text = str(path)
-    if text.isascii() and "\\" not in text:
-        return None
-    spellings = [text, text.replace("\\", "/")] if os.sep == "/" else [text]
-    forms = {unicodedata.normalize(form, one) for one in spellings for form in ("NFC", "NFD")}
-    found = [Path(form) for form in sorted(forms) if os.path.isfile(form)]
-    return found[0] if len(found) == 1 else None
+    found = [""]
+    for part in (name.replace("\\", "/") if os.sep == "/" else name).split("/"):
+        forms = {part, *(unicodedata.normalize(form, part) for form in ("NFC", "NFD"))}
+        found = [
+            spelled
+            for before in found
+            for form in sorted(forms)
+            if os.path.exists(folder / (spelled := f"{before}/{form}" if before else form or "/"))
+        ]
+    return found[0] if len(found) == 1 and os.path.isfile(folder / found[0]) else None
 
 
 def partial_path(path: Path) -> Path:
@@ -203,7 +207,7 @@ def whisper_cache_folder() -> Path:
 
 
 def audio_cache_path() -> Path:
-    """Return the database that remembers the headers of checked audio files."""
+    """Return the database that remembers the lengths of audio files."""
     return _cache_root() / "whisper_ft" / "audio.sqlite"
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 import regex
+from ftfy import fix_encoding  # knows which texts are likely and which are not
 
 from whisper_ft.text.counts import format_count
 
@@ -17,12 +18,11 @@ INVISIBLE = re.compile(
     "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
 )
 ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
-# Marks such as dashes and quotes that were decoded as Latin-1; five bytes mean nothing there.
-WINDOWS = re.compile("[\x80\x82-\x8c\x8e\x91-\x9c\x9e\x9f]")
 CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 # Latin ligatures of PDFs, letters of Hebrew with points, and the forms of joined Arabic letters;
 # not whole phrases such as U+FDFA.
 PRESENTATION = re.compile("[\ufb00-\ufb06\ufb1d-\ufb4f\ufb50-\ufdef\ufe70-\ufefc]")
+SPACES = re.compile(" +")
 NOT_ASCII = re.compile("[^\x00-\x7f]+")
 REPLACEMENT = "\ufffd"
 PLACEHOLDERS = ("None", "nan", "NaN", "null", "NULL", "<NA>", "N/A", "#N/A", "undefined")
@@ -61,35 +61,17 @@ def repair_text(text: str) -> str:
         repaired = text
         for kind in KINDS:
             repaired = kind.repair(repaired)
-        repaired = " ".join(repaired.split())
+        repaired = SPACES.sub(" ", repaired).strip()
         if repaired == text:
             return text
         text = repaired
 
 
 def _find_mojibake(text: str) -> list[str]:
-    return [match[0] for match in NOT_ASCII.finditer(text) if _decode_again(match[0]) != match[0]]
-
-
-def _repair_mojibake(text: str) -> str:
-    return NOT_ASCII.sub(lambda match: _decode_again(match[0]), text)
-
-
-def _repair_windows(text: str) -> str:
-    return WINDOWS.sub(lambda match: match[0].encode("latin-1").decode("cp1252"), text)
-
-
-def _decode_again(characters: str) -> str:
-    """Return what UTF-8 was meant by characters of Windows-1252; themselves if they are none."""
-    try:
-        # Windows-1252 leaves five bytes undefined: they are written as control characters.
-        content = b"".join(
-            character.encode("latin-1" if "\x80" <= character <= "\x9f" else "cp1252")
-            for character in characters
-        )
-        return content.decode("utf-8")
-    except UnicodeError:
-        return characters
+    repaired = fix_encoding(text)
+    if repaired == text:
+        return []
+    return [run for run in NOT_ASCII.findall(text) if run not in repaired] or [text[:20]]
 
 
 def _find_decomposed(text: str) -> list[str]:
@@ -109,8 +91,7 @@ def _repair_presentation(text: str) -> str:
 
 # In the order of their repair: what was decoded wrongly may hold all others.
 KINDS = (
-    _Kind("wrongly decoded character", _find_mojibake, _repair_mojibake),
-    _Kind("Windows-1252 character", WINDOWS.findall, _repair_windows),
+    _Kind("wrongly decoded character", _find_mojibake, fix_encoding),
     _Kind("presentation form", PRESENTATION.findall, _repair_presentation),
     _Kind("decomposed letter", _find_decomposed, _compose),
     _Kind("invisible character", INVISIBLE.findall, partial(INVISIBLE.sub, "")),

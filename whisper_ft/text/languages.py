@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 
 from langcodes import standardize_tag, tag_distance
@@ -34,7 +35,8 @@ def whisper_code(tag: str) -> str:
         return ""
     code = WHISPER_CODES.get(standard_tag) or standard_tag.partition("-")[0]
     if code not in LANGUAGES:  # such as Standard Arabic, of the macrolanguage Arabic
-        code = standardize_tag(code, macro=True).partition("-")[0]
+        with suppress(LanguageTagError):
+            code = standardize_tag(code, macro=True).partition("-")[0]
     code = WHISPER_CODES.get(code, code)
     return code if code in LANGUAGES else ""
 

@@ -19,7 +19,7 @@ def relocate(
 ) -> tuple[RunConfig, dict[str, str], list[str]]:
     """Return a run with its manifests where `changes` has them, and each new path's old one.
 
-    The third value are the problems: other numbers of manifests, or another content.
+    The third value is the list of problems: other numbers of manifests, or another content.
     """
     moved: dict[str, str] = {}  # old path by new path
     problems: list[str] = []

@@ -20,6 +20,7 @@ from whisper_ft.data.found_keywords import AS_GIVEN
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import JoinedRows, audio_stamps, row_places, total_seconds
 from whisper_ft.models.download import fetch_weights
+from whisper_ft.models.wrapped_weights import weight_files
 from whisper_ft.runtime.environment import Environment, describe_environment
 from whisper_ft.runtime.files import Fingerprint, fingerprint
 from whisper_ft.training.checkpoint import RUN_FORMAT, format_problem, new_run
@@ -139,7 +140,7 @@ def make_run_config(
     read = [train, dev, *([others] if others else [])]
     return RunConfig(
         settings=config,
-        model=fingerprint(config.model) if os.path.exists(config.model) else None,
+        model=_model_fingerprint(config.model),
         manifests={path: fingerprint(path) for path in manifests},
         folders={path: fingerprint(path) for path in (config.noise, config.reverb) if path},
         usable_rows=describe_rows(train, dev, others),
@@ -172,7 +173,18 @@ def find_model_change(saved: RunConfig) -> str:
         return _find_download_problem(path)
     if not os.path.exists(path):
         return f"{path}: gone since the run began"
-    return "" if fingerprint(path) == known else f"{path}: changed since the run began"
+    return "" if _model_fingerprint(path) == known else f"{path}: changed since the run began"
+
+
+def _model_fingerprint(name: str) -> Fingerprint | None:
+    """Hash the weights of a file or of a folder; None for an official name."""
+    if name in whisper.available_models() or not os.path.exists(name):
+        return None
+    if not os.path.isdir(name):
+        return fingerprint(name)
+    digests = [fingerprint(path) for path in weight_files(Path(name))]
+    content = "\n".join(digest.sha256 for digest in digests).encode()
+    return Fingerprint(sum(d.size for d in digests), hashlib.sha256(content).hexdigest())
 
 
 def _find_download_problem(name: str) -> str:

@@ -15,7 +15,7 @@ from whisper.model import Whisper
 
 from whisper_ft.config.train import TASKS
 from whisper_ft.data.audio import log_mel, n_mel_frames, read_audio
-from whisper_ft.data.audio_info import probe
+from whisper_ft.data.audio_cache import probe_once
 from whisper_ft.models.decoding import DecodeRequest, decode, recordings_per_pass
 from whisper_ft.models.loading import LoadedModel, load, vocabulary_from_dims
 from whisper_ft.runtime.devices import pick_device, pick_dtype
@@ -122,7 +122,7 @@ def _are_short(paths: Sequence[Path]) -> list[bool]:
     is_short, problems = [], []
     for path in paths:
         try:
-            is_short.append(n_mel_frames(probe(path).duration) <= N_FRAMES)
+            is_short.append(n_mel_frames(probe_once(path).duration) <= N_FRAMES)
         except ValueError as error:
             problems.append(f"{path}: {error}")
     if problems:
