@@ -15,7 +15,7 @@ def test_versions_devices_free_space_and_caches_are_described(home):
     assert f"torch {torch.__version__}" in report and "openai-whisper 2" in report
     assert f", {os.cpu_count()} cores, 1 threads, " in report and "--amp auto is" in report
     assert "disk of the current folder: " in report and "disk of whisper's cache: " in report
-    assert "tiny.en.pt (2 MB)" in report and "audio headers: 0" in report
+    assert "tiny.en.pt (2 MB)" in report and "audio files: 0" in report
 
 
 def test_paths_are_in_it_only_if_asked_for(home):
@@ -38,7 +38,7 @@ def test_a_broken_cache_is_reported(home):
     database.parent.mkdir()
     database.write_bytes(b"not a database" * 100)
     report = "\n".join(describe_machine(paths=False))
-    assert "audio headers: the cache cannot be read" in report
+    assert "audio files: the cache cannot be read" in report
 
 
 @pytest.mark.parametrize("path", ["/Users/kathryn/x y.wav", r"C:\Users\kathryn\x", r"\\kathryn\x"])

@@ -89,10 +89,11 @@ def open_exactly(path: Path) -> soundfile.SoundFile | OggChain | None:
         file = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, TypeError, UnicodeEncodeError):  # TypeError: headerless .raw
         return None
-    if file.format == "OGG" and len(links := find_links(path, file_stamp(path))) > 1:
+    stamp = file_stamp(path)
+    if file.format == "OGG" and len(links := find_links(path, stamp)) > 1:
         file.close()
         try:
-            return OggChain(path, links)
+            return OggChain(path, links, stamp)
         except soundfile.LibsndfileError:  # streams side by side, or a link that was cut
             return None
     if file.format == "FLAC" and not _begins_at_zero(path):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from bisect import bisect_right
 from functools import lru_cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -23,8 +25,38 @@ def find_links(path: Path, _: int) -> tuple[int, ...]:
         return tuple(match.start() for match in FIRST_PAGE.finditer(content))
 
 
+class _Shape(NamedTuple):
+    """The samples of a chain."""
+
+    rate: int  # Hz
+    n_channels: int
+    starts: tuple[int, ...]  # the first sample of each link, and the one after the last
+
+
+@lru_cache(maxsize=1_000)
+def _measure(path: Path, links: tuple[int, ...], _: int) -> _Shape:
+    """Open each link once; the last argument is the file's stamp."""
+    kinds, starts = set(), [0]
+    for link in range(len(links)):
+        with _open(path, links, link) as file:
+            kinds.add((file.samplerate, file.channels))
+            starts.append(starts[-1] + file.frames)
+    if len(kinds) > 1:
+        raise ValueError(CHANGES)
+    ((rate, n_channels),) = kinds
+    return _Shape(rate, n_channels, tuple(starts))
+
+
+def _open(path: Path, links: tuple[int, ...], link: int) -> soundfile.SoundFile:
+    start, *rest = links[link : link + 2]
+    with path.open("rb") as file:
+        file.seek(start)
+        content = file.read(rest[0] - start if rest else -1)
+    return soundfile.SoundFile(io.BytesIO(content))
+
+
 class OggChain:
-    """Read a chain as soundfile reads one file.
+    """Read a chain as soundfile reads one file; only the links of a stretch are opened.
 
     Raises LibsndfileError for a link that cannot be read, ValueError for links of different
     rates or channels.
@@ -32,14 +64,11 @@ class OggChain:
 
     format = "OGG"
 
-    def __init__(self, path: Path, links: tuple[int, ...]) -> None:
+    def __init__(self, path: Path, links: tuple[int, ...], stamp: int) -> None:
         self._path, self._links = path, links
-        files = [self._open(link) for link in range(len(links))]
-        self.samplerate, self.channels = files[0].samplerate, files[0].channels
-        if any((f.samplerate, f.channels) != (self.samplerate, self.channels) for f in files):
-            raise ValueError(CHANGES)
-        self._starts = np.cumsum([0, *(file.frames for file in files)])  # samples
-        self.frames = int(self._starts[-1])
+        shape = _measure(path, links, stamp)
+        self.samplerate, self.channels = shape.rate, shape.n_channels
+        self._starts, self.frames = shape.starts, shape.starts[-1]
         self._position = 0
 
     def __enter__(self) -> OggChain:
@@ -57,17 +86,10 @@ class OggChain:
         chunks = []
         last = min(self._position + n_samples, self.frames)
         while self._position < last:
-            link = int(np.searchsorted(self._starts, self._position, side="right")) - 1
-            file = self._open(link)
-            file.seek(self._position - int(self._starts[link]))
-            end = min(last, int(self._starts[link + 1]))
-            chunks.append(file.read(end - self._position, dtype=dtype, always_2d=always_2d))
+            link = bisect_right(self._starts, self._position) - 1
+            end = min(last, self._starts[link + 1])
+            with _open(self._path, self._links, link) as file:
+                file.seek(self._position - self._starts[link])
+                chunks.append(file.read(end - self._position, dtype=dtype, always_2d=always_2d))
             self._position = end
         return np.concatenate(chunks)
-
-    def _open(self, link: int) -> soundfile.SoundFile:
-        start, *rest = self._links[link : link + 2]
-        with self._path.open("rb") as file:
-            file.seek(start)
-            content = file.read(rest[0] - start if rest else -1)
-        return soundfile.SoundFile(io.BytesIO(content))

@@ -90,12 +90,12 @@ def _describe_caches(paths: bool) -> Iterator[str]:
     files = sorted(folder.glob("*.pt")) if folder.is_dir() else []
     weights = [f"{file.name} ({file.stat().st_size / 1e6:.0f} MB)" for file in files]
     yield f"weights{f' in {folder}' * paths}: {', '.join(weights) or 'none'}"
-    database, n_headers = audio_cache_path(), 0
+    database, n_files = audio_cache_path(), 0
     if database.exists():
         try:
             with closing(sqlite3.connect(database)) as cache:
-                (n_headers,) = cache.execute("SELECT COUNT(*) FROM audio").fetchone()
+                (n_files,) = cache.execute("SELECT COUNT(*) FROM audio").fetchone()
         except sqlite3.Error as error:
-            yield f"audio headers: the cache cannot be read ({error}): delete it"
+            yield f"audio files: the cache cannot be read ({error}): delete it"
             return
-    yield f"audio headers{f' in {database}' * paths}: {n_headers}"
+    yield f"audio files{f' in {database}' * paths}: {n_files}"

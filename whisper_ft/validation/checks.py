@@ -49,8 +49,8 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
     languages: list[str] = []
     total_seconds = 0.0
     previous_is_usable = True  # otherwise the next row has no previous text
-    for index, row, header in progress_bar(
-        _with_headers(rows),
+    for index, row, info in progress_bar(
+        _with_audio(rows),
         f"checking {rows.table.path.name}",
         total=len(rows),
         unit=" rows",
@@ -58,17 +58,17 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
     ):
         follows = row.follows and previous_is_usable
         row = replace(row, follows=follows)
-        findings = check_row(row, header, vocabulary)
+        findings = check_row(row, info, vocabulary)
         problems += [Problem(row.place, message) for message in findings.problems]
         warnings += [Problem(row.place, message) for message in findings.warnings]
         previous_is_usable = not findings.problems
-        if previous_is_usable and isinstance(header, AudioInfo):
-            seconds = row_seconds(row, header)
+        if previous_is_usable and isinstance(info, AudioInfo):
+            seconds = row_seconds(row, info)
             good_rows.add_checked(
                 rows.numbers[index],
                 follows=follows,
                 duration=seconds,
-                stamp=header.stamp,
+                stamp=info.stamp,
             )
             languages.append(row.language)
             total_seconds += seconds
@@ -83,13 +83,13 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
     )
 
 
-def _with_headers(rows: Rows) -> Iterator[tuple[int, Row, AudioInfo | str]]:
-    """Yield (index, row, header of its audio file or the reason why there is none)."""
+def _with_audio(rows: Rows) -> Iterator[tuple[int, Row, AudioInfo | str]]:
+    """Yield (index, row, what is known of its audio file or the reason why it cannot be read)."""
     for first in range(0, len(rows), ROWS_PER_BATCH):
         batch = rows[first : first + ROWS_PER_BATCH]
-        headers = probe_all([row.audio for row in batch])
+        infos = probe_all([row.audio for row in batch])
         for index, row in enumerate(batch, start=first):
-            yield index, row, headers[row.audio]
+            yield index, row, infos[row.audio]
 
 
 def usable_manifests(

@@ -24,37 +24,37 @@ class RowFindings(NamedTuple):
     warnings: list[str]
 
 
-def check_row(row: Row, header: AudioInfo | str, vocabulary: Vocabulary | None) -> RowFindings:
-    """Check a row; `header` is that of its audio file or the reason why there is none.
+def check_row(row: Row, info: AudioInfo | str, vocabulary: Vocabulary | None) -> RowFindings:
+    """Check a row; `info` is what is known of its audio file, or the reason why it cannot be read.
 
     Without a vocabulary, language and tokens are not checked and there are no warnings.
     """
-    problems = _audio_problems(row, header) + _keyword_problems(row)
+    problems = _audio_problems(row, info) + _keyword_problems(row)
     if vocabulary is not None:
         problems += _language_problems(row, vocabulary)
-    if problems or isinstance(header, str) or vocabulary is None:
+    if problems or isinstance(info, str) or vocabulary is None:
         return RowFindings(problems, [])
     tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
-    segments = row.resolved_segments(row_seconds(row, header))
+    segments = row.resolved_segments(row_seconds(row, info))
     problems = _token_problems(row, segments, tokenizer, vocabulary.n_text_ctx)
     return RowFindings(problems, list(row_warnings(row, segments, tokenizer)))
 
 
-def row_seconds(row: Row, header: AudioInfo) -> float:
+def row_seconds(row: Row, info: AudioInfo) -> float:
     """Return the duration of a row's stretch of its file."""
-    end = header.duration if row.end is None else min(row.end, header.duration)
+    end = info.duration if row.end is None else min(row.end, info.duration)
     return end - row.start
 
 
-def _audio_problems(row: Row, header: AudioInfo | str) -> list[str]:
-    if isinstance(header, str):
-        reason, _, remedy = header.partition(": ")  # the remedy may end with a command
+def _audio_problems(row: Row, info: AudioInfo | str) -> list[str]:
+    if isinstance(info, str):
+        reason, _, remedy = info.partition(": ")  # the remedy may end with a command
         return [f"audio: {row.audio}: {reason}: remove the row, or {remedy}"]
-    if row.start >= header.duration:
-        return [f"start: {row.start}: {row.audio} ends at {header.duration:.3f} s: correct it"]
-    if row.end is not None and row.end > header.duration + CUT_SLACK:
-        return [f"end: {row.end}: {row.audio} ends at {header.duration:.3f} s: correct it"]
-    seconds = row_seconds(row, header)
+    if row.start >= info.duration:
+        return [f"start: {row.start}: {row.audio} ends at {info.duration:.3f} s: correct it"]
+    if row.end is not None and row.end > info.duration + CUT_SLACK:
+        return [f"end: {row.end}: {row.audio} ends at {info.duration:.3f} s: correct it"]
+    seconds = row_seconds(row, info)
     if n_mel_frames(seconds) < 1:
         return [
             f"audio: {row.audio}: {seconds} s: too short, less than 0.01 s: correct or remove the "
@@ -66,10 +66,10 @@ def _audio_problems(row: Row, header: AudioInfo | str) -> list[str]:
             f"audio: {row.audio}: {seconds:.2f} s: Whisper takes at most {MAX_SECONDS:.0f} s: "
             "split the row with start and end"
         )
-    if row.channel is not None and row.channel >= header.n_channels:
+    if row.channel is not None and row.channel >= info.n_channels:
         problems.append(
             f"channel: {row.channel}: {row.audio} has no such channel: give 0 to "
-            f"{header.n_channels - 1}"
+            f"{info.n_channels - 1}"
         )
     if row.duration is not None and abs(row.duration - seconds) > CUT_SLACK:
         problems.append(
