@@ -3,7 +3,7 @@
     python benchmarks/rows.py [--rows 10000 100000 1000000] [--prompt-rows 20000]
 
 Every number of rows has a process and files of its own: hard links to a few recordings of one
-second in a temporary folder, and an empty cache of audio headers. Processor time stands in
+second in a temporary folder, and an empty cache of audio files. Processor time stands in
 parentheses. The memory of a worker is what a forked process that accesses every row does not share.
 Prompts and tokens are drawn without audio, from a manifest in which every row, or one row in fifty,
 has keywords.
