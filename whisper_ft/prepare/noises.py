@@ -41,7 +41,7 @@ def _silence_path(out: Path) -> Path:
 
 
 def _read_noises(folder: Path, out: Path, note: Note) -> dict[Path, AudioInfo]:
-    """Return what is known of the audio files that are long enough; note files that are not audio."""
+    """Probe the audio files that are long enough; note files that are not audio."""
     infos = {}
     files = (path for path in folder.rglob("*") if path.is_file())
     # what this command writes there, in this call or an earlier one
