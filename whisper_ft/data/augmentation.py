@@ -19,7 +19,7 @@ from torch import Tensor
 from whisper.audio import FRAMES_PER_SECOND, SAMPLE_RATE
 
 from whisper_ft.data.audio import Samples, read_audio
-from whisper_ft.data.audio_info import probe
+from whisper_ft.data.audio_cache import probe_once
 from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.runtime.extras import install_command
 from whisper_ft.text.tokens import MAX_FIRST_TIMESTAMP, Segment
@@ -189,7 +189,7 @@ def audio_folder_problems(folder: str) -> list[str]:
     problems = []
     for path in paths:
         try:
-            probe(path)
+            probe_once(path)
         except ValueError as error:
             problems.append(f"{path}: {error}")
     return problems

@@ -10,7 +10,8 @@ import numpy as np
 import soundfile
 from whisper.audio import SAMPLE_RATE
 
-from whisper_ft.data.audio_info import AudioInfo, probe
+from whisper_ft.data.audio_cache import probe_once
+from whisper_ft.data.audio_info import AudioInfo
 from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
 
@@ -48,7 +49,7 @@ def _read_noises(folder: Path, out: Path, note: Note) -> dict[Path, AudioInfo]:
     own_files = (f"{out.name}.", _silence_path(out).name)
     for path in sorted(path for path in files if not f"{path.name}.".startswith(own_files)):
         try:
-            info = probe(path)
+            info = probe_once(path)
         except ValueError as error:
             note(str(path), str(error))
             continue
