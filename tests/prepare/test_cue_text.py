@@ -135,6 +135,8 @@ def test_words_in_brackets_within_a_sentence_are_kept_and_told(tmp_path):
         "what the [***] is that",
         "what the **** is that",
         "what the f**k is that",
+        "oh sh** no",
+        "d*** it",
         "what the [bleep] is that",
         "and then [...] it was over",
     ],

@@ -40,9 +40,10 @@ UNTRANSCRIBED = regex.compile(
     r"|fala\w*|говор\w+)\b|听不清|聽不清|聞き取れ|不明",
     regex.I,
 )
-# A word that was said and is not written: [ __ ], [...], ****, f**k.
+# A word that was said and is not written: [ __ ], [...], ****, f**k, sh**; not **bold**.
 MASKED = regex.compile(
-    r"\[[\s_*.…–—-]*\]|(?<!\w)__+(?!\w)|(?<![\w*])\*{3,}(?![\w*])|[^\W\d_]\*{2,}[^\W\d_]|(?<![\w*])[^\W\d_]\*{2,}(?!\w)"
+    r"\[[\s_*.…–—-]*\]|(?<!\w)__+(?!\w)|(?<![\w*])\*{3,}(?![\w*])|[^\W\d_]\*{2,}[^\W\d_]"
+    r"|(?<!\*{2}[^*\n]{0,60})[^\W\d_]\*{2,}(?![\w*]|\s*\d)"
 )
 SPACELESS_CHARACTER = regex.compile(rf"[{SPACELESS}\u3000-\u303f\uff00-\uff60]")  # and marks
 DIALOGUE_DASH = regex.compile(r"^\s*(?:(?:[-–—](?!\d)|>>+)\s*)+")  # not that of -40
