@@ -13,6 +13,7 @@ from whisper_ft.data.row import MAX_SECONDS
 from whisper_ft.prepare.corpus_files import Skipped, Told
 from whisper_ft.prepare.manifest_writer import ManifestRow
 from whisper_ft.runtime.files import find_other_spelling
+from whisper_ft.text.damage import PLACEHOLDERS
 from whisper_ft.text.tokens import Segment
 
 
@@ -36,7 +37,7 @@ class CorpusRow:
     speaker: Any = None
 
 
-EMPTY_VALUES = ("", "nan", "NaN", "None", "null", "<NA>")  # as tables write a missing one
+EMPTY_VALUES = ("", *PLACEHOLDERS)  # as tables write a missing one
 
 CorpusRows: TypeAlias = Iterator["CorpusRow | Skipped | Told"]
 
