@@ -253,3 +253,11 @@ def test_a_number_that_no_float_holds_is_refused(tmp_path):
     content = '{"segments": [{"start": 1' + "0" * 400 + ', "end": 2, "text": "x"}]}'
     with pytest.raises(ValueError, match="segment 1: not a piece of a transcript"):
         read(tmp_path, content, ".json")
+
+
+def test_times_that_count_frames_are_refused(tmp_path):
+    text = "1\n00:00:01:12 --> 00:00:03:20\nHello.\n"
+    with pytest.raises(ValueError, match=r"talk.srt:2: .*write start --> end as 00:01:02,500"):
+        read(tmp_path, text)
+    found, _ = read(tmp_path, text.replace(":12", ":120").replace(":20", ":200"))
+    assert spans(found) == [(1.12, 3.2, "Hello.")]

@@ -15,7 +15,8 @@ from whisper_ft.prepare.transcript_json import read_transcript
 from whisper_ft.runtime.files import find_file_problem
 
 SUBTITLE_SUFFIXES = (".srt", ".vtt", ".json")
-TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:[.,:]([0-9]{1,3}))?"
+# After a colon, two digits would count frames, whose length is not known.
+TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:(?:[.,]|:(?=[0-9]{3}))([0-9]{1,3}))?"
 TIMES = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s.*)?")
 EXACT_TIME = r"(?:[0-9]{1,4}:)?[0-9]{1,2}:[0-9]{1,2}[.,][0-9]{1,3}"  # nobody says one aloud
 MISTYPED_TIMES = re.compile(rf"\s*{EXACT_TIME}[-–—=>→~\s]+{EXACT_TIME}(?:\s.*)?")
