@@ -12,7 +12,7 @@ from whisper_ft.text.terms import SPACELESS
 # Every pattern is bounded or excludes its own delimiters: a malicious file must not make it slow.
 BRACKETED = r"\[[^\]]{0,300}\]|【[^】]{0,300}】|［[^］]{0,300}］|〔[^〕]{0,300}〕"
 SOUND_NOTE = regex.compile(
-    rf"{BRACKETED}|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|（[^（）]*）|[～~]*[♩♪♫♬🎵🎶]+[～~]*"
+    rf"{BRACKETED}|(?<!\S)\*[^*\d]+\*(?!\w)|\([^()]*\)|（[^（）]*）|[～~]{{0,3}}[♩♪♫♬🎵🎶]+[～~]{{0,3}}"
     # number signs around a song's line, or alone; not those of "number # 1" and "# 1"
     r"|^[^\S\n]*#+(?=[^\S\n]+[^\d\s]|[^\S\n]*$)|(?<=\s)#+(?=[^\S\n]*$)",
     regex.M,

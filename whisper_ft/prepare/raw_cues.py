@@ -24,7 +24,7 @@ CUE_NUMBER = re.compile("[0-9]{1,9}")
 LINE_BREAK = re.compile(r"<br\s*/?>", re.I)
 TAG = re.compile(
     r"</?(?:[ibusp]|em|strong|small|big|su[bp]|strike|del|ins|mark|center|font|ruby|r[tp]|span|div)"
-    r"""(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s<>]+))*\s*/?>"""
+    r"""(?:\s+[a-z-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s<>"'][^\s<>]*))*\s*/?>"""
     r"|<c(?:\.[^\s<>.]+)+>|</c>",
     re.I,
 )
