@@ -2,15 +2,9 @@
 
 import csv
 import json
-import re
-from datetime import timedelta
 
-import numpy as np
 import pytest
-import soundfile
 from helpers.audio import write_tone
-
-from whisper_ft.prepare.kaldi import parse_wav
 
 
 def test_librispeech_is_its_chapters_in_order(tmp_path, prepare):
@@ -88,71 +82,6 @@ def test_common_voices_question_is_not_what_was_said_before(tmp_path, prepare):
     assert rows[0]["prompt"] == "What do you eat?"
 
 
-@pytest.mark.parametrize(
-    ("entry", "path", "channel"),
-    [
-        ("a b.wav", "a b.wav", None),
-        ("flac -c -d -s a.flac |", "a.flac", None),
-        ("flac -cds 'a b.flac'|", "a b.flac", None),
-        ("sph2pipe -f wav -p -c 2 /data/a.sph |", "/data/a.sph", 1),
-        ("/opt/bin/sph2pipe -f wav a.sph |", "a.sph", None),
-        ("sox a.mp3 -t wav - |", "a.mp3", None),
-        ("sox -t wav a.wav -r 16000 -b 16 -t wav - rate 16k |", "a.wav", None),
-        ("cat a.wav |", "a.wav", None),
-        ("ffmpeg -v 8 -i a.mp3 -f wav -ar 16000 -|", "a.mp3", None),
-        ("sph2pipe -f wav -c 1 a.sph | sox -t wav - -r 16k -t wav - |", "a.sph", 0),
-    ],
-)
-def test_a_command_that_copies_a_file_stands_for_it(entry, path, channel):
-    wav = parse_wav(entry)
-    assert (wav.path, wav.channel) == (path, channel)
-
-
-@pytest.mark.parametrize(
-    ("entry", "why"),
-    [
-        ("sox a.wav -t wav - speed 1.1 |", "speed 1.1 changes the sound"),
-        ("sox a.wav -t wav - remix 1 |", "remix 1 changes the sound"),
-        ("sox -v 0.9 a.wav -t wav - |", "-v may change the sound"),
-        ("sox a.wav b.wav |", "its output is not -"),
-        ("sox a.wav -t wav - trim 5 10 |", "trim 5 10 changes the sound"),
-        ("flac -c -d -s --skip=10 a.flac |", "--skip=10 may change the sound"),
-        ("flac -c -d -s a.flac | wav-reverberate --shift-output=true - - |", "is not known"),
-        ("sph2pipe -f wav -t 5:10 a.sph |", "-t may change the sound"),
-        ("ffmpeg -ss 5 -i a.mp3 -f wav - |", "-ss may change the sound"),
-        ("ffmpeg -i a.mp3 -af volume=2 -f wav - |", "-af may change the sound"),
-        ("rm -rf / |", "rm is not known"),
-        ("cat a.wav; rm a.wav |", "3 files"),
-        ("cat $(touch ran) |", "2 files"),
-        ("cat 'a.wav |", "No closing quotation"),
-        ("cat a.wav | cat b.wav |", "cat has no single file"),
-        ("|", "no program"),
-    ],
-)
-def test_a_command_that_changes_the_sound_is_refused(entry, why):
-    with pytest.raises(ValueError, match=f"that is not run .*{re.escape(why)}.*write its output"):
-        parse_wav(entry)
-
-
-def test_kaldis_channels_are_the_parties_of_a_call(tmp_path, prepare):
-    data = tmp_path / "data"
-    data.mkdir()
-    soundfile.write(data / "call.wav", np.zeros((9 * 16000, 2)), 16000)
-    (data / "wav.scp").write_text(
-        "call call.wav\ncall-B call.wav\npiped sph2pipe -f wav -c 2 call.wav |\n"
-    )
-    (data / "segments").write_text(
-        "u1 call 0 2 0\nu2 call 1 3 1\nu3 call-B 3 4\nu4 piped 4 5\nu5 call 5 6 -1\n"
-    )
-    (data / "reco2file_and_channel").write_text("call-B call B\npiped call A\n")
-    (data / "utt2lang").write_text("u1 eng\n")
-    (data / "text").write_text("".join(f"u{i} word {i}\n" for i in range(1, 6)))
-    _, rows, _ = prepare("kaldi", "data")
-    assert [row.get("channel") for row in rows] == [0, 1, 1, 1, None]
-    assert [row["recording"] for row in rows] == ["call 0", "call 1", "call-B 1", "piped 1", "call"]
-    assert rows[0]["language"] == "en"
-
-
 def test_common_voice_has_speakers_and_languages(tmp_path, prepare):
     lines = ["client_id\tpath\tsentence\tlocale"]
     for i, locale in enumerate(("de", "zh-CN", "zh-HK", "nb-NO", "sv-SE")):
@@ -163,41 +92,6 @@ def test_common_voice_has_speakers_and_languages(tmp_path, prepare):
     assert [row["language"] for row in rows] == ["de", "zh", "yue", "no", "sv"]
     assert rows[0]["text"] == 'Say "hi' and rows[0]["speaker"] == "abc0"
     assert rows[0]["audio"] == "cv/clips/0.wav"
-
-
-def test_kaldi_with_segments_is_stretches_of_recordings(tmp_path, prepare):
-    data = tmp_path / "data"
-    write_tone(data / "talk.wav", 50.0)
-    (data / "wav.scp").write_text("talk talk.wav\npiped sox x.sph -t wav - speed 2 |\n")
-    (data / "segments").write_text(
-        "u1 talk 0.0 4.5\nu2 talk 5 9\nu3 piped 0 1\nu4 talk 10 45\nu6 talk 46 x\n"
-    )
-    (data / "utt2spk").write_text("u1 ann\nu2\tbob\n")
-    (data / "text").write_text("u1 hello there\nu2\tyes\nu3 no\nu4 long\nu5 gone\nu6 odd\n")
-    _, rows, said = prepare("kaldi", "data")
-    assert rows == [
-        {"audio": "data/talk.wav", "text": "hello there", "speaker": "ann", "recording": "talk",
-         "start": 0.0, "end": 4.5},
-        {"audio": "data/talk.wav", "text": "yes", "speaker": "bob", "recording": "talk",
-         "start": 5.0, "end": 9.0},
-    ]  # fmt: skip
-    for words in (
-        "text:3: u3: its audio is a command that is not run (sox x.sph -t wav - speed 2 |: speed 2 "
-        "changes the sound): write its output to a file",
-        "text:4: 35.00 s: a row may last 30 s",
-        "text:5: u5: not in data/segments",
-        "text:6: end: 'x': not a number of seconds",
-    ):
-        assert words in said
-
-
-def test_kaldi_without_segments_is_a_file_an_utterance(tmp_path, prepare):
-    write_tone(tmp_path / "data/u1.wav")
-    (tmp_path / "data/wav.scp").write_text(f"u1 {tmp_path / 'data/u1.wav'}\n")
-    (tmp_path / "data/text").write_text("u1 hello\nu2 gone\n")
-    _, rows, said = prepare("kaldi", "data")
-    assert rows == [{"audio": "data/u1.wav", "text": "hello"}]
-    assert "u2: not in data/wav.scp" in said
 
 
 def test_nemo_has_stretches_languages_and_tasks(tmp_path, prepare):
@@ -288,35 +182,6 @@ def test_a_table_names_its_columns_as_the_manifest_or_by_columns(tmp_path, prepa
     assert "give --columns audio=... text=..." in said
 
 
-def test_a_dataset_saved_to_disk_gives_its_files_or_its_bytes(tmp_path, prepare):
-    from datasets import Audio, Dataset
-
-    write_tone(tmp_path / "a.wav")
-    write_tone(tmp_path / "b.wav", hertz=300)
-    held = [
-        {"path": str(tmp_path / "a.wav"), "bytes": None},
-        {"path": "inside.wav", "bytes": (tmp_path / "b.wav").read_bytes()},
-    ]
-    dataset = Dataset.from_dict(
-        {"audio": held, "sentence": ["One.", "Two."], "speaker": ["x", "y"]}
-    )
-    dataset = dataset.cast_column("audio", Audio(decode=False))
-    dataset.save_to_disk(str(tmp_path / "saved"))
-    _, rows, _ = prepare("huggingface", "saved", "--language", "en")
-    assert (
-        rows[0]["audio"] == "out.audio/0000001.wav"
-        and rows[0]["text"] == "One."
-        and rows[1]["speaker"] == "y"
-    )
-    assert rows[1]["audio"] == "out.audio/0000002.wav"
-    assert (tmp_path / rows[1]["audio"]).read_bytes() == (tmp_path / "b.wav").read_bytes()
-    status, _, said = prepare("huggingface", "saved", "--columns", "text=words")
-    assert (
-        status == 2
-        and "no words among its columns audio, sentence, speaker: give --columns text=..." in said
-    )
-
-
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -341,109 +206,10 @@ def test_a_table_as_spreadsheets_write_it_is_read(tmp_path, prepare, content, to
     assert told is None or told in said
 
 
-def test_every_type_of_a_datasets_column_is_converted_or_refused(tmp_path, prepare):
-    from datasets import ClassLabel, Dataset, Features, List, Translation, Value
-
-    audio = {"array": [0.1] * 16000, "sampling_rate": 16000}
-    names = ClassLabel(names=["ann", "bob"])
-    features = Features(
-        {
-            "audio": {"array": List(Value("float32")), "sampling_rate": Value("int64")},
-            "text": Value("large_string"),
-            "speaker": names,
-            "keywords": List(Value("string")),
-            "start": Value("duration[ms]"),
-            "title": Translation(["de", "en"]),
-        }
-    )
-    row = {
-        "audio": audio,
-        "text": "Hi, Ann.",
-        "speaker": 1,
-        "keywords": ["Ann"],
-        "start": timedelta(seconds=0.25),
-        "title": {"de": "a", "en": "b"},
-    }
-    Dataset.from_list([row], features=features).save_to_disk(str(tmp_path / "saved"))
-    _, rows, said = prepare("huggingface", "saved")
-    assert rows == [
-        {
-            "audio": "out.audio/0000001.flac",
-            "text": "Hi, Ann.",
-            "speaker": "bob",
-            "keywords": ["Ann"],
-            "start": 0.25,
-        }
-    ]
-    assert "columns that are not used: title" in said
-    status, _, said = prepare("huggingface", "saved", "--columns", "text=title")
-    assert status == 2
-    assert "column title: its type Translation cannot be the field text" in said
-
-
-def test_parquet_files_are_a_dataset(tmp_path, prepare):
-    from datasets import Audio, Dataset
-
-    write_tone(tmp_path / "a.wav")
-    content = (tmp_path / "a.wav").read_bytes()
-    table = {"audio": [{"path": None, "bytes": content}] * 2, "sentence": ["One.", None]}
-    dataset = Dataset.from_dict(table).cast_column("audio", Audio(decode=False))
-    (tmp_path / "hub/data").mkdir(parents=True)
-    dataset.to_parquet(str(tmp_path / "hub/data/train-00000-of-00001.parquet"))
-    for source in ("hub", "hub/data", "hub/data/train-00000-of-00001.parquet"):
-        _, rows, said = prepare("huggingface", source)
-        assert rows == [{"audio": "out.audio/0000001.wav", "text": "One."}]
-        assert "row 2: text: missing: add a transcript" in said
-    dataset.to_parquet(str(tmp_path / "hub/data/test-00000-of-00001.parquet"))
-    status, _, said = prepare("huggingface", "hub")
-    assert status == 2
-    assert "hub: contains the splits data/test, data/train: give the folder of one" in said
-
-
-@pytest.mark.parametrize(
-    ("names", "splits"),
-    [
-        (("data/train-00000-of-00001-ab12.parquet", "data/test-00000-of-00001-ff0a.parquet"),
-         "data/test, data/train"),
-        (("default/train/0000.parquet", "default/test/0000.parquet"),
-         "default/test, default/train"),
-        (("train.parquet", "test.parquet"), "test, train"),
-        (("en/train-00000-of-00001.parquet", "de/train-00000-of-00001.parquet"),
-         "de/train, en/train"),
-        (("train-00000-of-00002.parquet", "train-00001-of-00002.parquet"), ""),
-    ],
-)  # fmt: skip
-def test_splits_of_parquet_files_are_not_mixed(tmp_path, prepare, names, splits):
-    from datasets import Audio, Dataset
-
-    write_tone(tmp_path / "a.wav")
-    table = {"audio": [{"path": None, "bytes": (tmp_path / "a.wav").read_bytes()}], "text": ["A."]}
-    dataset = Dataset.from_dict(table).cast_column("audio", Audio(decode=False))
-    for name in names:
-        (tmp_path / "hub" / name).parent.mkdir(parents=True, exist_ok=True)
-        dataset.to_parquet(str(tmp_path / "hub" / name))
-    status, rows, said = prepare("huggingface", "hub")
-    assert (status, len(rows)) == ((2, 0) if splits else (0, 2))
-    assert not splits or f"hub: contains the splits {splits}: give the folder of one" in said
-
-
 def test_a_tsv_has_no_quotes(tmp_path, prepare):
     write_tone(tmp_path / "a.wav")
     (tmp_path / "t.tsv").write_text('audio\ttext\na.wav\t"Hello\na.wav\tworld"\n')
     assert [row["text"] for row in prepare("tsv", "t.tsv")[1]] == ['"Hello', 'world"']
-
-
-@pytest.mark.parametrize("folder", ["recipe", "recipe/data", "recipe/data/train", "."])
-def test_kaldis_paths_are_relative_to_the_recipe_or_wherever_they_are_found(
-    tmp_path, prepare, folder
-):
-    write_tone(tmp_path / folder / "wav/a.wav")
-    data = tmp_path / "recipe/data/train"
-    data.mkdir(parents=True, exist_ok=True)
-    (data / "wav.scp").write_text("a wav/a.wav\n")
-    (data / "text").write_text("a hello there\n")
-    _, rows, _ = prepare("kaldi", "recipe/data/train")
-    assert (tmp_path / rows[0]["audio"]).resolve() == (tmp_path / folder / "wav/a.wav").resolve()
 
 
 def test_a_source_of_another_format_is_refused_with_a_description_of_it(tmp_path, prepare):

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from whisper_ft.prepare.corpus_files import Skipped, Told, read_lines
 from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions, is_file
@@ -18,15 +18,18 @@ JUMON_KEYS = ("audio_path", "text", "language", "prompt")
 YEYUPIAOLING_KEYS = ("audio", "sentence", "sentences", "language", "duration")
 
 
+class _Line(NamedTuple):
+    place: str  # file:line
+    record: dict[str, Any]
+
+
 def read_jumon(source: Path, options: FormatOptions) -> CorpusRows:
     """Read a JSON Lines of jumon/whisper-finetuning; times are tokens in its texts."""
-    for place, record in _records(source, JUMON_KEYS):
-        if isinstance(record, str):
-            yield Skipped(place, record)
+    for line in _lines(source, JUMON_KEYS):
+        if isinstance(line, Skipped | Told):
+            yield line
             continue
-        if isinstance(record, Told):
-            yield record
-            continue
+        place, record = line
         segments = _split_at_times(str(record.get("text") or ""))
         yield CorpusRow(
             place=place,
@@ -40,13 +43,11 @@ def read_jumon(source: Path, options: FormatOptions) -> CorpusRows:
 
 def read_yeyupiaoling(source: Path, options: FormatOptions) -> CorpusRows:
     """Read a JSON Lines of yeyupiaoling/Whisper-Finetune; `sentences` are the segments."""
-    for place, record in _records(source, YEYUPIAOLING_KEYS):
-        if isinstance(record, str):
-            yield Skipped(place, record)
+    for line in _lines(source, YEYUPIAOLING_KEYS):
+        if isinstance(line, Skipped | Told):
+            yield line
             continue
-        if isinstance(record, Told):
-            yield record
-            continue
+        place, record = line
         audio = record.get("audio") or {}
         try:
             segments = [
@@ -69,25 +70,23 @@ def read_yeyupiaoling(source: Path, options: FormatOptions) -> CorpusRows:
         )
 
 
-def _records(
-    source: Path, used: tuple[str, ...]
-) -> Iterator[tuple[str, dict[str, Any] | Told | str]]:
-    """Yield (place, record, or what is told, or why there is no record) for each line."""
+def _lines(source: Path, used: tuple[str, ...]) -> Iterator[_Line | Skipped | Told]:
+    """Yield each line's record, or why there is none; first what is not used."""
     is_first = True
     for number, line in read_lines(source):
         place = f"{source}:{number}"
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield place, f"not JSON ({error})"
+            yield Skipped(place, f"not JSON ({error})")
             continue
         if not isinstance(record, dict) or used[0] not in record:
-            yield place, f"no {used[0]}: is it a manifest of that tool?"
+            yield Skipped(place, f"no {used[0]}: is it a manifest of that tool?")
             continue
         if is_first:
-            yield from ((told.place, told) for told in tell_unused(source, record, used))
+            yield from tell_unused(source, record, used)
             is_first = False
-        yield place, record
+        yield _Line(place, record)
 
 
 def _find(source: Path, name: Any) -> Path:
