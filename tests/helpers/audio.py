@@ -16,3 +16,10 @@ def write_tone(path: Path, seconds: float = 1.0, **options) -> None:
     """Write a tone to a file at 16 kHz; make its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, tone(seconds, **options), 16000)
+
+
+def write_damaged(path: Path) -> None:
+    """Write a FLAC of 20 s whose middle is overwritten with zeros: its header is sound."""
+    write_tone(path, 20.0)
+    content = path.read_bytes()
+    path.write_bytes(content[:20_000] + bytes(9_000) + content[29_000:])

@@ -243,7 +243,7 @@ def test_a_run_resumes_only_with_keywords_from_the_same_source(argv, tmp_path):
     with pytest.raises(ValueError, match=r"by manifest and glossary \w+ when the run began"):
         resumed(tmp_path / "run")
     terms.unlink()
-    with pytest.raises(ValueError, match=r"--glossary: .*terms.txt: no such file"):
+    with pytest.raises(ValueError, match=r"terms.txt: gone since the run began: .* --glossary NEW"):
         resumed(tmp_path / "run")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.audio import write_tone
+from helpers.audio import write_damaged, write_tone
 from helpers.manifests import write_manifest
 from helpers.runs import assert_same_run, plan_of
 
@@ -50,9 +50,7 @@ def test_rows_in_which_none_are_found_are_named(flags, tmp_path, logged):
 
 def test_rows_whose_audio_turns_out_unreadable_are_told_before_the_first_step(flags, tmp_path):
     sound = tmp_path / "damaged.flac"
-    write_tone(sound, 20.0)
-    content = sound.read_bytes()
-    sound.write_bytes(content[:20_000] + bytes(9_000) + content[29_000:])
+    write_damaged(sound)
     rows = [{"audio": sound.name, "text": TEXT, "keywords": ["two"]}]
     manifest = write_manifest(tmp_path / "long.jsonl", rows)
     with pytest.raises(SetupError, match=f"{manifest}:1: .*libsndfile cannot read it"):

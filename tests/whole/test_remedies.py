@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from helpers.audio import tone, write_tone
+from helpers.audio import tone, write_damaged, write_tone
 from helpers.models import random_whisper
 from helpers.runs import EXACT
 
@@ -195,7 +195,17 @@ def trained(tmp_path_factory):
 
 TRAINING = (
     *("--resume", "--model", "--interpolate", "--longform-minutes", "--dev", "--segments"),
-    *("--eval-rows", "--learn", "--json", "--samples", "--keywords", "--seed", "--conditions"),
+    *(
+        "--eval-rows",
+        "--learn",
+        "--json",
+        "--relocate",
+        "--skip-bad-rows",
+        "--samples",
+        "--keywords",
+        "--seed",
+        "--conditions",
+    ),
     *("evaluate", "check"),
 )
 
@@ -242,6 +252,30 @@ def test_what_a_run_advises_works(trained, here, run):
     moved = [item for flag in advice for item in (flag, here / f"there/{flag[2:]}.jsonl")]
     status, said = run("train", "--resume", here / "moved", *moved)
     assert status == 0, said
+    # audio that moved, and a file of it that is damaged in its middle
+    (here / "sound").mkdir()
+    for path in (here / "there").glob("*.wav"):
+        shutil.move(path, here / "sound")
+    status, said = run("train", "--resume", here / "moved")
+    assert status == 2 and f"--resume {here / 'moved'} --relocate OLD NEW" in said, said
+    status, said = run(
+        "train", "--resume", here / "moved", "--relocate", here / "there", here / "sound"
+    )
+    assert status == 0, said
+
+
+@pytest.mark.slow
+def test_the_advice_on_audio_that_is_damaged_in_its_middle_works(trained, here, run):
+    folder, argv = trained
+    row = {"audio": "damaged.flac", "text": "Call Ann now."}
+    manifest({"audio": "a.wav", "text": "Call Bob now.", "keywords": ["Bob"]}, row)(here)
+    flags = [here / "m.jsonl" if flag == folder / "train.jsonl" else flag for flag in argv]
+    write_damaged(here / "damaged.flac")
+    status, said = run(*flags, "--out", here / "run", "--segments", "off")
+    advice = re.search(r"--resume (\S+) (--\S+)", said)
+    assert status == 1 and advice and advice[2] == "--skip-bad-rows", said
+    status, said = run("train", "--resume", advice[1], advice[2])
+    assert status == 0 and "another row stands in for it" in said, said
 
 
 @pytest.mark.slow

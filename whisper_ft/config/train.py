@@ -99,7 +99,17 @@ class TrainConfig(PromptSettings, EvaluationSettings):
         group="data",
     )
     skip_bad_rows: bool = option(
-        False, "Leave out rows with problems, list them, and train on the rest.", group="data"
+        False,
+        "Leave out rows with problems, list them, and train on the rest. Another row stands in for "
+        "one whose audio turns out to be damaged when it is read.",
+        group="data",
+    )
+    relocate: tuple[str, ...] = option(
+        (),
+        "Read audio of the folder OLD, as manifests name it, from the folder NEW. Several pairs "
+        "may be given.",
+        metavar="OLD NEW",
+        group="data",
     )
     pack: str = option(
         "off",
@@ -249,8 +259,9 @@ class TrainConfig(PromptSettings, EvaluationSettings):
     resume: str = option(
         "",
         "Resume this run. Only --workers, --device, --save-every, --feature-cache, "
-        "--feature-cache-gb, --interpolate and --longform-minutes may be changed. --train, --dev "
-        "and --others may name manifests that have moved, with the same content.",
+        "--feature-cache-gb, --interpolate, --longform-minutes, --skip-bad-rows and --relocate may "
+        "be changed. --train, --dev, --others, --noise, --reverb and --glossary may name what has "
+        "moved, with the same content.",
         metavar="FOLDER",
         group="run",
     )
@@ -352,6 +363,7 @@ class TrainConfig(PromptSettings, EvaluationSettings):
             others=tuple(map(os.path.abspath, self.others)),
             glossary=os.path.abspath(self.glossary) if self.glossary else "",
             noise=os.path.abspath(self.noise) if self.noise else "",
+            relocate=tuple(map(os.path.abspath, self.relocate)),
             feature_cache=os.path.abspath(self.feature_cache) if self.feature_cache else "",
             reverb=os.path.abspath(self.reverb) if self.reverb else "",
             out=os.fspath(self.out) or str(Path("runs") / Path(model).name.removesuffix(".pt")),

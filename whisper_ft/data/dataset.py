@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -42,6 +42,7 @@ from whisper_ft.text.tokens import IGNORE, Segment, build_example, encode_prompt
 # 0.6 only if its text is unlikely too; if it is likely, the text must be empty. A quarter leaves
 # 0.75 to no_speech.
 BLANK_RATE = 0.25
+MAX_STAND_INS = 10  # rows tried in place of one that cannot be read: more is no damaged row
 
 
 class TokenizedText(NamedTuple):
@@ -61,6 +62,7 @@ class Example(NamedTuple):
     place: str  # of the row, for messages
     n_fallbacks: int  # drawn changes of the audio or the text that did not fit
     features: Tensor | None = None  # float16 [n_audio_ctx, n_audio_state], see feature_cache.py
+    unreadable: tuple[str, ...] = ()  # errors of rows that this one stands in for
 
     @property
     def tokens(self) -> list[int]:
@@ -108,7 +110,8 @@ def row_error(place: str, error: Exception) -> RowError:
 class Examples(Dataset[Example | RowError]):
     """Training examples by `ExampleIndex`.
 
-    An example depends on its index alone, so workers and resumed runs make the same ones.
+    An example depends on its index alone, so workers and resumed runs make the same ones. With
+    `stand_ins` another row is drawn in place of one whose audio cannot be read.
     """
 
     rows: Sequence[Row]
@@ -123,15 +126,30 @@ class Examples(Dataset[Example | RowError]):
     perturbation: Perturbation = NO_PERTURBATION
     target_weights: TargetWeights | None = None  # None: all targets weigh the same
     feature_paths: Mapping[FeatureKey, Path] | None = None  # of a frozen encoder's output
+    stand_ins: bool = False
 
     def __getitem__(self, index: ExampleIndex) -> Example | RowError:
         """Return an example or, as a value that crosses processes, the error of its row."""
-        try:
-            return self._build(index)
-        except RowError as error:
-            return error
-        except Exception as error:
-            return row_error(self.rows[index.row].place, error)
+        errors: list[RowError] = []
+        for candidate in (index, *self._draw_stand_ins(index)):
+            try:
+                return self._build(candidate)._replace(unreadable=tuple(map(str, errors)))
+            except RowError as error:
+                errors.append(error)
+            except Exception as error:
+                return row_error(self.rows[candidate.row].place, error)
+        return errors[0]
+
+    def _draw_stand_ins(self, index: ExampleIndex) -> Iterator[ExampleIndex]:
+        """Draw rows, of those that the run reads, to try in place of one that is unreadable."""
+        if not self.stand_ins:
+            return
+        read: Sequence[int] = range(len(self.rows))
+        if self.feature_paths is not None:
+            read = list(dict.fromkeys(row for row, _ in self.feature_paths))
+        rng = self._rng("stand-in", index)
+        for _ in range(MAX_STAND_INS):
+            yield index._replace(row=rng.choice(read))
 
     def _build(self, index: ExampleIndex) -> Example:
         row = self.rows[index.row]
@@ -141,7 +159,9 @@ class Examples(Dataset[Example | RowError]):
         if self.feature_paths is None:
             mel, segments, n_fallbacks = self._read_mel(index, drawn.timestamps)
         else:
-            features, seconds = read_features(self.feature_paths[index.row, drawn.timestamps])
+            features, seconds = _read_row_features(
+                row, self.feature_paths[index.row, drawn.timestamps]
+            )
             segments = row.resolved_segments(seconds)
         both = (drawn, self.draw_contrast(index, drawn))
         texts = tuple(self.tokenize(index, text, segments) for text in both if text)
@@ -287,6 +307,14 @@ def read_row_audio(row: Row, *, timestamps: bool) -> tuple[Samples, tuple[Segmen
     if segments[-1].end is None and not timestamps:
         samples = samples[: round(segments[-1].start * SAMPLE_RATE)]
     return samples, segments
+
+
+def _read_row_features(row: Row, path: Path) -> tuple[Tensor, float]:
+    """Return `read_features` of a row. Raises RowError for a file that is missing or damaged."""
+    try:
+        return read_features(path)
+    except (OSError, ValueError) as error:
+        raise RowError(f"{row.place}: {error}") from None
 
 
 def _read_part(row: Row) -> Samples:

@@ -44,6 +44,7 @@ class Batch:
     targets: Tensor  # int64 [B, T], padded with -100
     places: tuple[str, ...]  # of the rows
     n_fallbacks: int = 0
+    unreadable: tuple[str, ...] = ()  # errors of rows in whose place others stand
     features: Tensor | None = None  # float16 [R, n_audio_ctx, n_audio_state]
     text_rows: Tensor | None = None  # int64 [B], the row of each text; None: text i is of row i
     weights: Tensor | None = None  # float32 [B, T], of targets in the cross-entropy; None: 1
@@ -106,6 +107,7 @@ def collate(examples: Sequence[Example | RowError]) -> Batch | RowError:
         targets=targets,
         places=tuple(example.place for example in whole),
         n_fallbacks=sum(example.n_fallbacks for example in whole),
+        unreadable=tuple(error for example in whole for error in example.unreadable),
         features=torch.stack(features) if features else None,
         text_rows=torch.tensor([row for row, _ in texts]) if len(texts) > len(whole) else None,
         weights=_pad_each([some.loss for some in weights]),

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from tqdm import tqdm
 
 from whisper_ft.data.found_keywords import AS_GIVEN, AS_WRITTEN, KeywordRules, add_keywords
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.data.row import Problem
 from whisper_ft.data.row_parsing import MAX_LINE, parse_line
 from whisper_ft.data.rows import Rows, RowTable
@@ -20,6 +21,7 @@ from whisper_ft.runtime.files import find_other_spelling, text_encoding
 from whisper_ft.runtime.progress import progress_bar
 
 BOM = b"\xef\xbb\xbf"  # of UTF-8
+IN_PLACE = MovedFolders()
 BAR_BYTES = 10_000_000  # size of a manifest that shows a progress bar
 
 
@@ -31,6 +33,7 @@ class Manifest:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     keyword_source: str = AS_GIVEN  # by what the rows' keywords were found
+    moved: set[Path] = field(default_factory=set)  # folders of its audio that have moved
 
 
 def read_manifest(
@@ -39,11 +42,13 @@ def read_manifest(
     language: str = "en",
     task: str = "transcribe",
     keywords: KeywordRules = AS_WRITTEN,
+    moved: MovedFolders = IN_PLACE,
 ) -> Manifest:
     """Read a manifest; `language` and `task` are used for rows that name none.
 
     `keywords`, such as `data.found_keywords.read_keyword_rules("auto", "terms.txt")`, adds those
-    that the manifest does not give. By default, rows are as the file has them.
+    that the manifest does not give. Audio of folders that have `moved` is read from their new
+    place. By default, rows are as the file has them.
     A row with a problem is not among the rows. Problems are returned, not raised, so that those of
     all files can be shown at once.
     """
@@ -52,7 +57,7 @@ def read_manifest(
         if path.exists() and not path.is_file():  # /dev/zero has no end
             raise OSError(errno.EINVAL, "not a regular file")
         with path.open("rb") as file:
-            manifest = _read(file, path, language, task)
+            manifest = _read(file, path, language, task, moved)
         if (encoding := text_encoding(path)) != "utf-8-sig":
             manifest.warnings.insert(
                 0,
@@ -68,7 +73,7 @@ def read_manifest(
     return manifest
 
 
-def _read(file: BinaryIO, path: Path, language: str, task: str) -> Manifest:
+def _read(file: BinaryIO, path: Path, language: str, task: str, moved: MovedFolders) -> Manifest:
     manifest = Manifest(Rows(RowTable(path)))
     unknown: set[str] = set()
     first_line, n_read, n_found = b"", 0, 0
@@ -86,6 +91,9 @@ def _read(file: BinaryIO, path: Path, language: str, task: str) -> Manifest:
         unknown |= parsed.unknown
         fields = parsed.fields
         if fields is not None:
+            if place_now := moved.find(path.parent / fields.audio):
+                manifest.moved.add(place_now[0])
+                fields = fields._replace(audio=str(place_now[1]))
             if found := _find_audio(path.parent, fields.audio):
                 if not n_found:
                     what = f"audio: {fields.audio!r} is read as {found!r}: correct it and its like"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import soundfile
 from whisper.audio import SAMPLE_RATE
 
 from whisper_ft.data.dataset import RowError, read_row_audio
-from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.manifest import IN_PLACE, read_manifest
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.data.row import Row
 from whisper_ft.evaluation.highlighting import Piece, pieces
 from whisper_ft.evaluation.samples import CONDITIONS, Sample
@@ -82,11 +85,15 @@ def _n_harmed(n_errors: dict[str, int]) -> int:
 
 def _manifest_rows(run: RunFolder) -> dict[str, Row]:
     """Return the rows, by place, of the dev manifests that have not changed since the run."""
+    settings, moved = run.settings, IN_PLACE
+    with suppress(ValueError):  # moved again: their audio is gone
+        moved = MovedFolders.of(settings.relocate)
+    read = partial(read_manifest, language=settings.language, task=settings.task, moved=moved)
     return {
         row.place: row
-        for path in run.settings.dev
+        for path in settings.dev
         if Path(path).is_file() and fingerprint(path) == run.fingerprints.get(path)
-        for row in read_manifest(path, language=run.settings.language, task=run.settings.task).rows
+        for row in read(path).rows
     }
 
 

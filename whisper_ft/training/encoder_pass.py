@@ -41,8 +41,8 @@ def encode_rows(
 ) -> None:
     """Write the encoder output that is missing, until `stop()`; what is written stays.
 
-    Raises RowError for unreadable audio, WorkerError for a worker process that died, and
-    FeatureWriteError.
+    Raises RowError for unreadable audio, unless other rows stand in for it, WorkerError for a
+    worker process that died, and FeatureWriteError.
     """
     assert examples.feature_paths is not None
     wanted = {path: key for key, path in examples.feature_paths.items() if path in missing}
@@ -59,10 +59,12 @@ def encode_rows(
             if stop():
                 return
             batch = next_batch(batches)
+            readable = [row_mel for row_mel in batch if not isinstance(row_mel, RowError)]
             for row_mel in batch:
-                if isinstance(row_mel, RowError):
+                if isinstance(row_mel, RowError) and not examples.stand_ins:
                     raise row_mel
-            _encode_batch(model, batch, amp_dtype)
+            if readable:
+                _encode_batch(model, readable, amp_dtype)
             bar.update(len(batch))
 
 

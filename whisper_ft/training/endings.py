@@ -79,10 +79,13 @@ def _failure_message(run: Run, error: Exception, command: str) -> str | None:
     """Return what happened and what to do, None for an unexpected error."""
     step, resume = run.progress.step, _resume(run, command)
     if isinstance(error, RowError | WorkerError):
-        return (
+        message = (
             f"Stopped after step {step}, which is saved: {error}\n"
             f"Fix this, then resume with:\n  {resume}"
         )
+        if isinstance(error, RowError) and not run.plan.config.skip_bad_rows:
+            message += f"\nor let other rows stand in for such rows:\n  {resume} --skip-bad-rows"
+        return message
     if isinstance(error, FeatureWriteError):
         return (
             f"--feature-cache: {run.plan.config.feature_cache}: {error}: free disk space, then "

@@ -29,6 +29,7 @@ class StepLog:
     skipped: bool  # by fp16's gradient scaler, after an overflow
     step_seconds: float
     data_seconds: float  # that the step waited for its batches
+    n_unreadable: int = 0  # rows whose audio could not be read, in whose place others were
 
     def to_json(self) -> dict[str, Any]:
         """Return the line as JSON has it."""
@@ -36,8 +37,8 @@ class StepLog:
 
     @classmethod
     def from_json(cls, line: dict[str, Any]) -> StepLog:
-        """Read what `to_json` returned. Raises KeyError or TypeError for anything else."""
-        return cls(**{name: line[name] for name in cls.__dataclass_fields__})
+        """Read what `to_json` returned. Raises TypeError for anything else."""
+        return cls(**{name: line[name] for name in cls.__dataclass_fields__ if name in line})
 
 
 def evaluation_of(folder: Path, step: int) -> LoggedEvaluation | None:

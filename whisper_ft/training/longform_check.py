@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from whisper.model import Whisper
 
@@ -30,6 +31,7 @@ from whisper_ft.text.counts import format_count
 from whisper_ft.training.checkpoint import BEST
 from whisper_ft.training.log import METRICS, longform_of
 from whisper_ft.training.plan import Plan
+from whisper_ft.training.readable_rows import draw_readable
 from whisper_ft.training.run_config import find_model_change, read_run_config
 from whisper_ft.training.state import Progress
 
@@ -40,10 +42,16 @@ NO_RECORDINGS = PromptedRows([], [], [])
 def recordings_to_check(config: TrainConfig, dev_rows: Sequence[Row]) -> PromptedRows:
     """Return the recordings of the check, at most `--longform-minutes` of them, and their prompts.
 
-    They are joined dev rows; without rows of one recording or speaker there are none.
+    They are joined dev rows; without rows of one recording or speaker there are none. Raises
+    ValueError for audio that cannot be read.
     """
     if not config.longform_minutes:
         return NO_RECORDINGS
+    draw = partial(_draw_recordings, config)
+    return draw_readable(dev_rows, draw, skip_bad_rows=config.skip_bad_rows)
+
+
+def _draw_recordings(config: TrainConfig, dev_rows: Sequence[Row]) -> PromptedRows:
     seconds = 60 * config.longform_minutes
     joined = longform_recordings(dev_rows, max_seconds=seconds)
     long = [recording for recording in joined if (recording.duration or 0.0) > MAX_SECONDS]

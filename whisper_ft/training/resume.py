@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from whisper_ft.config.options import flag, type_problems
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.models.loading import load, vocabulary_from_dims
 from whisper_ft.runtime.files import fingerprint, partial_path, read_json_lines, write_json
+from whisper_ft.text.counts import format_count
 from whisper_ft.training.checkpoint import (
     BEST,
     LAST,
@@ -26,7 +27,7 @@ from whisper_ft.training.checkpoint import (
 from whisper_ft.training.interpolation import interpolation_due
 from whisper_ft.training.log import METRICS
 from whisper_ft.training.plan import Plan, SetupError
-from whisper_ft.training.relocation import MANIFESTS, original_place, relocate
+from whisper_ft.training.relocation import INPUTS, named_paths, original_place, relocate
 from whisper_ft.training.rows import RunRows, read_rows
 from whisper_ft.training.run_config import (
     CONFIG,
@@ -53,7 +54,7 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
     raise_problems(type_problems(changes))
     folder = Path(changes.resume)
     began = find_run(folder)
-    saved, moved, move_problems = relocate(began, changes, given)
+    saved, moved, move_problems = relocate(began, changes.resolved(), given)
     config = changed_settings(saved.settings, changes, given)
     raise_problems(
         config.problems(),
@@ -68,7 +69,7 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         loaded = load(config.model) if state_path is None else load_state_model(state_path)
         rows = read_rows(config, vocabulary_from_dims(loaded.model.dims))
         resolved = resolve_settings(config)
-        raise_problems(rows.problems, resolved.problems)
+        raise_problems(missing_audio_hint(folder, rows.problems), rows.problems, resolved.problems)
         purpose = purpose_of_stock(config, rows)
         is_lost = bool(purpose and find_model_change(saved))
         stock = None if is_lost else load(config.model).model if purpose else loaded.model
@@ -85,9 +86,8 @@ def resume_plan(changes: TrainConfig, given: Collection[str]) -> Plan:
         unmoved = dataclasses.replace(now, usable_rows=rows_before)
         check_unchanged(folder, saved, unmoved, strict=changes.strict_resume)
         if moved:
-            relocated = dataclasses.replace(saved, usable_rows=now.usable_rows)
-            write_json(folder / CONFIG, relocated.to_json())
-            LOGGER.info(f"manifests have moved, with the same content: {', '.join(moved)}")
+            LOGGER.info(f"these have moved, with the same content: {', '.join(moved)}")
+        keep_changes(folder, began, dataclasses.replace(saved, usable_rows=now.usable_rows), config)
         if interpolation_due(plan):
             purpose = f"At the end its weights are mixed into {BEST}"
             check_first_model(saved, purpose, "add --interpolate off")
@@ -136,15 +136,35 @@ def changed_flag_problems(folder: Path, given: Collection[str]) -> list[str]:
     """Return a problem for each setting that may not change."""
     return [
         f"{flag(name)}: a resumed run keeps its settings: leave it out, or {new_run(folder)}"
-        for name in sorted(set(given) - {*MAY_CHANGE, *RESUME_FLAGS, *MANIFESTS})
+        for name in sorted(set(given) - {*MAY_CHANGE, *RESUME_FLAGS, *INPUTS})
     ]
 
 
+def missing_audio_hint(folder: Path, problems: Sequence[str]) -> list[str]:
+    """Return what to do where audio of a run is missing and may have moved."""
+    n_missing = sum(": no such file: " in problem for problem in problems)
+    if not n_missing:
+        return []
+    return [
+        f"--resume: {folder}: the audio of {format_count(n_missing, 'row')} is missing: if its "
+        f"folder has moved, name both: --resume {folder} --relocate OLD NEW"
+    ]
+
+
+def keep_changes(folder: Path, began: RunConfig, saved: RunConfig, config: TrainConfig) -> None:
+    """Write to `config.json` what later commands on the run must know of its rows."""
+    settings = dataclasses.replace(
+        saved.settings, relocate=config.relocate, skip_bad_rows=config.skip_bad_rows
+    )
+    if settings != began.settings:
+        write_json(folder / CONFIG, dataclasses.replace(saved, settings=settings).to_json())
+
+
 def changed_file_problems(folder: Path, saved: RunConfig) -> list[str]:
-    """Return a problem for each manifest or folder of sounds that changed since the run began."""
+    """Return a problem for each input that is gone or changed since the run began."""
     problems = []
-    for name in MANIFESTS:
-        paths = getattr(saved.settings, name)
+    for name in INPUTS:
+        paths = named_paths(saved.settings, name)
         places = " ".join("NEW" if not Path(path).exists() else path for path in paths)
         problems += [
             f"{path}: gone since the run began: restore it, or name its new place: --resume "

@@ -6,13 +6,16 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import torch
 from whisper.model import Whisper
 
 from whisper_ft.config.train import TrainConfig
-from whisper_ft.data.found_keywords import AS_WRITTEN, join_sources, read_keyword_rules
-from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.found_keywords import AS_GIVEN, AS_WRITTEN, join_sources, read_keyword_rules
+from whisper_ft.data.manifest import IN_PLACE, read_manifest
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.data.packing import format_packing, pack_rows
 from whisper_ft.data.row import Row
 from whisper_ft.data.rows import JoinedRows
@@ -23,6 +26,7 @@ from whisper_ft.models.loading import Vocabulary
 from whisper_ft.runtime.problems import collect
 from whisper_ft.text.counts import format_count
 from whisper_ft.training.halves import MIN_ROWS
+from whisper_ft.training.readable_rows import draw_readable
 from whisper_ft.training.segments import add_segments
 from whisper_ft.validation.checks import CheckedManifest, check_manifest, log_keywords
 from whisper_ft.validation.duplicates import describe_shared_rows
@@ -64,9 +68,12 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
     and the rows left out are logged.
     """
     problems: list[str] = []
-    rules = AS_WRITTEN
+    rules, moved = AS_WRITTEN, IN_PLACE
     with collect(problems):
         rules = read_keyword_rules(config.keywords, config.glossary)
+    with collect(problems):
+        moved = MovedFolders.of(config.relocate)
+    used: set[Path] = set()  # of the moved folders
     checked: dict[str, list[CheckedManifest]] = {"train": [], "dev": [], "others": []}
     for split, paths in (
         ("train", config.train),
@@ -75,8 +82,9 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
     ):
         for path in paths:
             manifest = read_manifest(
-                path, language=config.language, task=config.task, keywords=rules
+                path, language=config.language, task=config.task, keywords=rules, moved=moved
             )
+            used |= manifest.moved
             found = check_manifest(manifest, vocabulary)
             checked[split].append(found)
             _log_warnings(found)
@@ -85,6 +93,7 @@ def read_rows(config: TrainConfig, vocabulary: Vocabulary | None) -> RunRows:
                 _log_skipped(path, found)
             else:
                 problems += map(str, found.problems)
+    problems += moved.unused(used)
     dev = JoinedRows([manifest.rows for manifest in checked["dev"]])
     if shared := describe_shared_rows(dev, [manifest.rows for manifest in checked["train"]]):
         LOGGER.warning(shared)
@@ -129,7 +138,7 @@ def order_training_rows(
     for manifest in checked:
         rows = manifest.rows
         if config.segments == "auto" and stock is not None:
-            rows = add_segments(rows, stock, amp_dtype)
+            rows = add_segments(rows, stock, amp_dtype, skip_bad_rows=config.skip_bad_rows)
         if config.pack == "off":
             manifests.append(rows)
             languages.append(manifest.languages)
@@ -182,13 +191,23 @@ def other_rows(
 def _prompted_rows(
     config: TrainConfig, checked: Sequence[CheckedManifest], glossary: Sequence[str]
 ) -> PromptedRows:
-    return evaluation_rows(
-        [row for manifest in checked for row in manifest.rows],
+    source = join_sources(manifest.keyword_source for manifest in checked)
+    rows = [row for manifest in checked for row in manifest.rows]
+    return _draw(config, rows, glossary, source)
+
+
+def _draw(
+    config: TrainConfig, rows: Sequence[Row], glossary: Sequence[str], keyword_source: str
+) -> PromptedRows:
+    """Draw rows to evaluate. Raises ValueError for audio that cannot be read."""
+    draw = partial(
+        evaluation_rows,
         seed=config.seed,
         n_rows=config.eval_rows,
         glossary=glossary,
-        keyword_source=join_sources(manifest.keyword_source for manifest in checked),
+        keyword_source=keyword_source,
     )
+    return draw_readable(rows, draw, skip_bad_rows=config.skip_bad_rows)
 
 
 def sample_training_rows(
@@ -208,6 +227,4 @@ def sample_training_rows(
             drawn[index] = row
         if len(drawn) == n_wanted:
             break
-    return evaluation_rows(
-        list(drawn.values()), seed=config.seed, n_rows=config.eval_rows, glossary=glossary
-    )
+    return _draw(config, list(drawn.values()), glossary, AS_GIVEN)

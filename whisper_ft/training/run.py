@@ -60,6 +60,7 @@ class Run:
         self.progress = Progress()
         self.saved: Progress | None = None  # as the newest state has it
         self.evaluated: Scores | None = None  # of the last evaluation of this process
+        self.unreadable: set[str] = set()  # rows left out, as they were logged
         if plan.state_path is not None:
             self._restore(plan.state_path)
         self._drop_later_lines()
@@ -163,9 +164,19 @@ class Run:
             skipped=done.skipped,
             step_seconds=time.perf_counter() - start,
             data_seconds=data_seconds,
+            n_unreadable=self._log_unreadable(batches),
         )
         append_json_lines(self.plan.folder / METRICS, [log.to_json()])
         return log
+
+    def _log_unreadable(self, batches: Sequence[Batch]) -> int:
+        """Log rows that others stand in for, each once; return how many are in these batches."""
+        errors = [error for batch in batches for error in batch.unreadable]
+        for error in dict.fromkeys(errors):
+            if error not in self.unreadable:
+                LOGGER.warning(f"left out, another row stands in for it: {error}")
+        self.unreadable.update(errors)
+        return len(errors)
 
     def _train_step(self, batches: Sequence[Batch]) -> StepResult:
         """Take a step; where memory runs out, take the same in smaller batches from here on."""

@@ -29,7 +29,7 @@ CONFIG = "config.json"
 # Settings that a resumed run may change: with any other one changed it would be another run.
 MAY_CHANGE = (
     *("workers", "device", "save_every", "feature_cache", "feature_cache_gb"),
-    *("interpolate", "longform_minutes"),
+    *("interpolate", "longform_minutes", "skip_bad_rows", "relocate"),
 )
 # Packages whose version may change a float.
 EXACT_PACKAGES = (*("torch", "whisper_ft", "openai-whisper", "numpy", "soxr", "soundfile", "av"),)

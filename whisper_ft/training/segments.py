@@ -27,12 +27,17 @@ MAX_NAMED = 5  # rows without segments in a warning
 
 
 def add_segments(
-    rows: Sequence[Row], stock: Whisper, amp_dtype: torch.dtype | None
+    rows: Sequence[Row],
+    stock: Whisper,
+    amp_dtype: torch.dtype | None,
+    *,
+    skip_bad_rows: bool = False,
 ) -> Sequence[Row]:
     """Return the rows with segments where they have none, found once and remembered.
 
     Short rows stay as they are, and so do rows whose text the model cannot write. `amp_dtype` is
-    the precision of the run. Raises SetupError with the rows whose audio cannot be read.
+    the precision of the run. Raises SetupError with the rows whose audio cannot be read; with
+    `skip_bad_rows` these are only logged.
     """
     wanted = [i for i, row in enumerate(rows) if lacks_segments(row)]
     if not wanted:
@@ -51,8 +56,10 @@ def add_segments(
         found |= {indices[i]: segments for i, segments in some.segments.items()}
         problems += some.problems
         unreadable += some.unreadable
-    if unreadable:
-        raise SetupError([f"{problem.place}: {problem.what}" for problem in unreadable])
+    if unreadable and not skip_bad_rows:
+        raise SetupError(list(map(str, unreadable)))
+    for problem in unreadable:
+        LOGGER.info(f"left out: {problem}")
     n_segments = format_count(sum(map(len, found.values())), "segment")
     LOGGER.info(
         f"{format_count(len(found), 'row')} divided into {n_segments}, those that the model before "
