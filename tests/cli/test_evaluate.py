@@ -3,6 +3,11 @@
 import json
 import os
 
+import pytest
+from helpers.audio import write_damaged
+
+MODULES = {"evaluate": "evaluator", "longform": "longform"}
+
 
 def test_evaluate_refuses_before_it_writes_or_loads_anything(run, tmp_path, corpus):
     corpus[0].write_text('{"audio": "gone.wav", "text": 1}\n')
@@ -48,3 +53,20 @@ def test_a_count_of_one_is_singular(run, corpus, model_path):
     status, said = run(*argv)
     assert status == 2 and "--interpolate: 1 checkpoint: give exactly two" in said
     assert "--name: 2 different values for 1 checkpoint: give each its own" in said
+
+
+@pytest.mark.parametrize("command", ["evaluate", "longform"])
+def test_audio_that_is_damaged_in_its_middle_is_named_before_any_decoding(
+    command, run, tmp_path, corpus, model_path, monkeypatch
+):
+    monkeypatch.setattr(f"whisper_ft.evaluation.{MODULES[command]}.load", None)  # not called
+    write_damaged(tmp_path / "damaged.flac")
+    with corpus[0].open("a") as file:
+        for end in (19.0, 20.0):
+            row = {"audio": "damaged.flac", "text": "One.", "recording": "r", "end": end}
+            file.write(json.dumps(row) + "\n")
+    status, said = run(command, model_path, corpus[0])
+    n_rows = len(corpus[0].read_text().splitlines())
+    assert status == 2
+    for line in (n_rows - 1, n_rows):
+        assert f"{corpus[0]}:{line}: {tmp_path / 'damaged.flac'}: libsndfile cannot" in said

@@ -47,3 +47,10 @@ def test_a_manifest_with_problems_is_not_repaired(tmp_path, prepare):
     (tmp_path / "m.jsonl").write_text("{}\n")
     status, _, said = prepare("repair", "m.jsonl")
     assert status == 2 and "m.jsonl:1: audio: missing" in said
+
+
+def test_spaces_that_nobody_says_are_told_too(tmp_path, prepare):
+    write(tmp_path, {"text": " One  two."})
+    _, rows, said = prepare("repair", "m.jsonl")
+    assert rows[0]["text"] == "One two."
+    assert "m.jsonl:1: text: spaces at an end or in a row: now none or one" in said

@@ -18,6 +18,7 @@ from whisper_ft.config.options import out_of_bounds, type_problems
 from whisper_ft.data.found_keywords import AS_WRITTEN, join_sources, read_keyword_rules
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all
+from whisper_ft.evaluation.readable_rows import check_readable
 from whisper_ft.evaluation.results import EvaluationResult, EvaluationSettings
 from whisper_ft.evaluation.samples import short_path
 from whisper_ft.models.averaging import average
@@ -46,8 +47,8 @@ def evaluate(
     `samples`, `differing`) have no effect, because nothing is printed or written:
     `EvaluationResult.samples` holds the outputs.
     Raises ValueError with all that is wrong with options, checkpoints and manifests, TypeError for
-    an unknown option or for what is not a path, and `data.dataset.RowError` for audio that cannot
-    be read.
+    an unknown option or for what is not a path, and `data.dataset.RowError` for audio that was
+    changed meanwhile.
     """
     inputs = (
         *_as_paths("checkpoints", checkpoints, "paths or official names"),
@@ -145,21 +146,23 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
         problems=problems,
     )
     dtype = pick_dtype(config.dtype, device)
-    domains = {", ".join(manifests): [usable[path] for path in manifests]}
-    domains |= {path: [usable[path]] for path in config.others}
+    checked_by_domain = {", ".join(manifests): [usable[path] for path in manifests]}
+    checked_by_domain |= {path: [usable[path]] for path in config.others}
+    domains = {
+        domain: evaluation_rows(
+            [row for checked in several for row in checked.rows],
+            seed=config.seed,
+            n_rows=config.rows,
+            glossary=rules.glossary.terms,
+            keyword_source=join_sources(checked.keyword_source for checked in several),
+        )
+        for domain, several in checked_by_domain.items()
+    }
+    check_readable(domains.values())
     return EvaluationPlan(
         checkpoints=checkpoints,
         names=config.name or checkpoints,
-        domains={
-            domain: evaluation_rows(
-                [row for checked in several for row in checked.rows],
-                seed=config.seed,
-                n_rows=config.rows,
-                glossary=rules.glossary.terms,
-                keyword_source=join_sources(checked.keyword_source for checked in several),
-            )
-            for domain, several in domains.items()
-        },
+        domains=domains,
         weights=config.interpolate,
         device=device,
         dtype=dtype,

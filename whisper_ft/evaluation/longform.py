@@ -68,7 +68,7 @@ def longform(
     such as `conditions`, `device` or `language`; `json` and `samples` have no effect, because
     nothing is printed or written.
     Raises ValueError with all that is wrong with options, checkpoint and manifests, TypeError for
-    an unknown option, and `data.dataset.RowError` for audio that cannot be read.
+    an unknown option, and `data.dataset.RowError` for audio that was changed meanwhile.
     """
     config = LongformConfig(
         checkpoint=str(checkpoint), manifests=tuple(map(str, manifests)), **options

@@ -16,6 +16,7 @@ from whisper_ft.data.found_keywords import AS_WRITTEN, join_sources, read_keywor
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import describe_recordings, longform_recordings
+from whisper_ft.evaluation.readable_rows import check_readable
 from whisper_ft.models.loading import try_load_vocabulary
 from whisper_ft.runtime.devices import pick_device
 from whisper_ft.runtime.problems import collect
@@ -68,6 +69,7 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
     recordings = longform_recordings(all_rows)
     LOGGER.info(describe_recordings(all_rows, recordings))
     prompted = prompt_recordings(recordings, seed=config.seed)
+    check_readable([prompted])
     return LongformPlan(
         checkpoint=config.checkpoint,
         name=config.name or config.checkpoint,

@@ -26,10 +26,13 @@ def repair_manifest(manifest: Path, out: Path) -> PrepareResult:
             writer.note(warning.place, warning.what)
         for row in read.rows:
             for field, text in _texts(row):
-                for damage in find_damage(text):
+                place = f"{row.place}: {field}"
+                damages = [*find_damage(text)]
+                for damage in damages:
                     done = "repaired" if damage.is_repairable else "stays: write what is said"
-                    place = f"{row.place}: {field}"
                     writer.note(place, f"{damage.what}, such as {damage.example!a}: {done}")
+                if not damages and repair_text(text) != text:
+                    writer.note(place, "spaces at an end or in a row: now none or one")
             writer.add(ManifestRow.of(_repair(row)), row.place)
     return writer.result()
 

@@ -23,6 +23,7 @@ from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import longform_recordings
 from whisper_ft.evaluation.longform_scores import score_longform
 from whisper_ft.evaluation.longform_tables import format_longform
+from whisper_ft.evaluation.readable_rows import draw_readable
 from whisper_ft.models.loading import load
 from whisper_ft.runtime.files import append_json_lines
 from whisper_ft.runtime.progress import progress_bar
@@ -31,7 +32,6 @@ from whisper_ft.text.counts import format_count
 from whisper_ft.training.checkpoint import BEST
 from whisper_ft.training.log import METRICS, longform_of
 from whisper_ft.training.plan import Plan
-from whisper_ft.training.readable_rows import draw_readable
 from whisper_ft.training.run_config import find_model_change, read_run_config
 from whisper_ft.training.state import Progress
 

@@ -22,11 +22,11 @@ from whisper_ft.data.rows import JoinedRows
 from whisper_ft.data.sampler import Sampler, language_groups
 from whisper_ft.evaluation.best_score import find_undefined
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
+from whisper_ft.evaluation.readable_rows import draw_readable
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.runtime.problems import collect
 from whisper_ft.text.counts import format_count
 from whisper_ft.training.halves import MIN_ROWS
-from whisper_ft.training.readable_rows import draw_readable
 from whisper_ft.training.segments import add_segments
 from whisper_ft.validation.checks import CheckedManifest, check_manifest, log_keywords
 from whisper_ft.validation.duplicates import describe_shared_rows
