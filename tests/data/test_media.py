@@ -248,3 +248,31 @@ def test_a_chain_whose_second_link_was_cut_is_read_as_far_as_it_goes(tmp_path):
     content = (tmp_path / "a").read_bytes()
     (tmp_path / "chain.ogg").write_bytes(content + content[:60])
     assert probe(tmp_path / "chain.ogg").duration == pytest.approx(2.0, abs=0.05)
+
+
+@pytest.mark.parametrize("filler", [b"\0", b"\xff"])
+def test_stretches_beside_a_damaged_part_are_exact_and_one_over_it_is_refused(tmp_path, filler):
+    path = write(tmp_path, "a.m4a")
+    whole, content = read_audio(path), path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + 3000 * filler + content[middle + 3000 :])
+    for start, end in ((0.5, 3.0), (9.5, 12.0)):
+        there = whole[round(start * 16000) : round(end * 16000)]
+        assert np.abs(read_audio(path, start, end) - there).max() < 1e-3
+    for stretch in ((), (3.0, 9.0)):
+        with pytest.raises(
+            ValueError, match=r"0\.\d+ s of it cannot be decoded: the file is damag"
+        ):
+            read_audio(path, *stretch)
+
+
+def test_a_moment_that_cannot_be_decoded_is_silence(tmp_path):
+    path = write(tmp_path, "a.m4a")
+    whole, content = read_audio(path), path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(20) + content[middle + 20 :])
+    samples = read_audio(path)
+    assert len(samples) == len(whole)
+    different = np.flatnonzero(np.abs(samples - whole) > 1e-3)
+    assert 0 < len(different) < 4 * 1024
+    assert not samples[different[len(different) // 2]]

@@ -50,7 +50,7 @@ def count_samples(path: Path) -> Track:
     Raises ValueError, with the remedy, if there is no audio, or less than its header promises.
     """
     with _open(path) as (container, stream):
-        frame = next(_frames(container, stream), None)
+        _, frame = next(_frames(container, stream), (0.0, None))
         if frame is None:
             raise ValueError("holds no samples: restore it")
         track = Track(
@@ -60,7 +60,7 @@ def count_samples(path: Path) -> Track:
         n_samples, marks = _count_packets(path, container, stream, track)
     if n_samples is None:
         with _open(path) as (container, stream):
-            n_samples = sum(frame.samples for frame in _frames(container, stream))
+            n_samples = sum(frame.samples for _, frame in _frames(container, stream))
     track = track._replace(n_samples=n_samples, marks=marks)
     if marks:  # files may have been joined: each frame has a rate of its own
         for _ in _frames_from(path, n_samples, track):
@@ -73,20 +73,42 @@ def count_samples(path: Path) -> Track:
 def decode(path: Path, first: int, last: int, track: Track) -> NDArray[np.float32]:
     """Return the samples [n_samples, n_channels] from the first to before the last.
 
-    Fewer are returned if the file ends before. Raises ValueError, with the remedy.
+    Fewer are returned if the file ends before. Packets that cannot be decoded are silence. Raises
+    ValueError, with the remedy, also if that is more than a moment.
     """
     queue = av.AudioFifo()
-    before = 0  # samples of the queue that precede the first
+    pieces: list[NDArray[np.float32]] = []  # those before a packet that cannot be decoded
+    begin = end = first  # of what the pieces and the queue hold
+    n_lost = 0
     for position, frame in _frames_from(path, first, track):
         if position >= last:
             break
-        if position + frame.samples > first:
-            before = before if queue.samples else max(0, first - position)
-            frame.pts = None  # the queue would compare them
-            queue.write(frame)
-    if (whole := queue.read()) is None:
+        if position + frame.samples <= first:
+            continue
+        if not (pieces or queue.samples):
+            begin = end = min(first, position)
+        if lost := position - end:
+            pieces += [*_read(queue), np.zeros((lost, track.n_channels), np.float32)]
+            n_lost += lost
+        frame.pts = None  # the queue would compare them
+        queue.write(frame)
+        end = position + frame.samples
+    if n_lost > MAX_MISSING_SECONDS * track.sample_rate:
+        raise ValueError(
+            f"{n_lost / track.sample_rate:.2f} s of it cannot be decoded: the file is damaged, "
+            "restore it"
+        )
+    pieces += _read(queue)
+    if not pieces:
         return np.zeros((0, track.n_channels), np.float32)
-    return _to_array(whole)[before : before + last - first]
+    whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+    return whole[first - begin : last - begin]
+
+
+def _read(queue: av.AudioFifo) -> list[NDArray[np.float32]]:
+    """Empty a queue into one array, or none if it is empty."""
+    frame = queue.read()
+    return [] if frame is None else [_to_array(frame)]
 
 
 def _count_packets(
@@ -164,29 +186,35 @@ def _frames_from(path: Path, first: int, track: Track) -> Iterator[tuple[int, Au
             seconds = track.start + early / rate
             container.seek(int(seconds / (stream.time_base or 1)), stream=stream)
         position = None
-        for frame in _frames(container, stream):
+        for lost, frame in _frames(container, stream):
             if (frame.sample_rate, frame.layout.nb_channels) != (rate, track.n_channels):
                 raise ValueError(CHANGES)
             if position is None:
                 position = origin + round(_seconds(frame) * rate)
+            else:
+                position += round(lost * rate)
             yield position, frame
             position += frame.samples
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """Decode frames, which must be alike; packets that are damaged are left out."""
-    first = None
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[tuple[float, AudioFrame]]:
+    """Decode frames, which must be alike, each after the seconds of packets that are damaged."""
+    first, lost = None, 0.0
     for packet in container.demux(stream):
         try:
             frames = packet.decode()
-        except av.InvalidDataError:
+        except (av.EOFError, MemoryError):
+            raise
+        except av.FFmpegError:  # each codec has its own errors for damage
+            lost += float((packet.duration or 0) * (packet.time_base or 0))
             continue
         for frame in frames:
             kind = (frame.sample_rate, frame.layout.name, frame.format.name)
             first = first or kind
             if kind != first:
                 raise ValueError(CHANGES)
-            yield frame
+            yield lost, frame
+            lost = 0.0
 
 
 @contextmanager
