@@ -180,3 +180,73 @@ def test_styling_goes_in_silence(tmp_path):
     vtt = f"WEBVTT\n\n00:00.000 --> 00:02.000\n{text}\n"
     found, notes = read(tmp_path, vtt, ".vtt")
     assert spans(found) == [(0.0, 2.0, "Et and x y & z")] and not notes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Untertitelung des ZDF, 2020",
+        "Untertitel im Auftrag des ZDF für funk, 2017",
+        "Sous-titrage Société Radio-Canada",
+        "Sous-titrage ST' 501",
+        "Subtítulos realizados por la comunidad de Amara.org",
+        "Sottotitoli e revisione a cura di QTSS",
+        "Субтитры сделал DimaTorzok",
+        "Редактор субтитров А.Семкин Корректор А.Егорова",
+        "字幕由 XX字幕组 提供",
+        "字幕志愿者 李宗盛",
+        "Legendas pela comunidade",
+        "Napisy stworzone przez społeczność",
+        "Ondertiteling: Jan Smit",
+        "Altyazı M.K.",
+        "Titulky vytvořil JohnyX.",
+        "Teksting av Nicolai Winther",
+        "한글자막 by 김",
+        "Translated by Bob",
+        "Transcribed by: John Smith",
+        "www.addic7ed.com",
+        "Synced & corrected by someone",
+        "https://example.org/subs",
+    ],
+)
+def test_credits_in_any_language_are_no_speech(tmp_path, text):
+    found, notes = read(tmp_path, srt((0, 2, "One."), (3, 5, text)))
+    assert [cue.text for cue in found.cues] == ["One."] and found.gaps == [(3.0, 5.0)]
+    assert notes[0][1].endswith("credits, not speech: skipped with its audio")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Untertitel sind heute aus.",
+        "Sous-titres ou version doublée ?",
+        "Subtítulos y doblaje son caros.",
+        "Субтитры были плохие.",
+        "Translated by hand, it took a year.",
+        "Captions by their nature are short, and so whoever writes them has to leave a lot out.",
+        "字幕很小",
+        "Legendary work.",
+        "Teksten av sangen er fin.",
+    ],
+)
+def test_what_is_said_of_subtitles_stays(tmp_path, text):
+    found, notes = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, text)] and not notes
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("In [1998] he came back", "In 1998 he came back"),
+        ("it costs [5] dollars", "it costs 5 dollars"),
+        ("The array[0] is", "The array[0] is"),
+    ],
+)
+def test_numbers_in_brackets_are_no_sounds(tmp_path, text, words):
+    found, _ = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, words)]
+
+
+def test_a_dash_after_a_mark_of_direction_is_a_dash(tmp_path):
+    found, notes = read(tmp_path, srt((0, 2, "\u202b- مرحبا"), (2, 4, "&lrm;- Yes")))
+    assert [cue.text for cue in found.cues] == ["مرحبا", "Yes"] and len(notes) == 2

@@ -232,3 +232,29 @@ def test_credits_are_no_speech(tmp_path):
     )
     assert [cue.text for cue in found.cues] == ["Hello."] and found.gaps == [(4.0, 6.0)]
     assert "credits, not speech" in notes[0][1]
+
+
+ROLLED = (
+    "so today we",
+    "so today we are going to",
+    "are going to look at",
+    "look at this thing",
+    "this thing right here",
+)
+
+
+def test_roll_up_captions_of_one_line_say_each_word_once(tmp_path):
+    cues = [(1 + 2 * i, 3 + 2 * i, text) for i, text in enumerate(ROLLED)]
+    found, notes = read(tmp_path, srt(*cues))
+    texts = ["so today we", "are going to", "look at", "this thing", "right here"]
+    assert [cue.text for cue in found.cues] == texts
+    assert [note for _, note in notes][1] == (
+        "'are going to': removed: the end of the cue before it, shown again"
+    )
+
+
+def test_words_that_are_said_twice_here_and_there_stay(tmp_path):
+    texts = ("we have to", "have to go", "now or never", "never say never", "again and again")
+    cues = [(1 + 2 * i, 3 + 2 * i, text) for i, text in enumerate(texts)]
+    found, notes = read(tmp_path, srt(*cues))
+    assert [cue.text for cue in found.cues] == list(texts) and not notes

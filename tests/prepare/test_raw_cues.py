@@ -261,3 +261,74 @@ def test_times_that_count_frames_are_refused(tmp_path):
         read(tmp_path, text)
     found, _ = read(tmp_path, text.replace(":12", ":120").replace(":20", ":200"))
     assert spans(found) == [(1.12, 3.2, "Hello.")]
+
+
+def test_a_line_of_one_space_ends_no_cue_of_webvtt(tmp_path):
+    vtt = "WEBVTT\n\n00:01.000 --> 00:03.000\nline one\n \nline two\n\n"
+    found, notes = read(tmp_path, vtt, ".vtt")
+    assert spans(found) == [(1.0, 3.0, "line one line two")] and not notes
+    found, _ = read(tmp_path, vtt.replace("line two", "NOTE a remark"), ".vtt")
+    assert spans(found) == [(1.0, 3.0, "line one")]
+
+
+def test_segments_of_a_stream_in_one_file_have_headers(tmp_path):
+    segment = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:0\n"
+    vtt = f"{segment}\n00:01.000 --> 00:03.000\nHello.\n{segment}\n00:03.000 --> 00:04.000\nBye.\n"
+    found, notes = read(tmp_path, vtt, ".vtt")
+    assert spans(found) == [(1.0, 3.0, "Hello."), (3.0, 4.0, "Bye.")] and not notes
+
+
+@pytest.mark.parametrize("settings", ["", " X1:100 X2:200 Y1:50 Y2:80", " align:start position:0%"])
+def test_a_text_on_the_line_of_the_times_is_read(tmp_path, settings):
+    text = f"1\n00:00:01,000 --> 00:00:03,000{settings}\nHello.\n\n"
+    text += "2\n00:00:03,000 --> 00:00:04,000 all of you\n"
+    found, notes = read(tmp_path, text)
+    assert spans(found) == [(1.0, 3.0, "Hello."), (3.0, 4.0, "all of you")] and not notes
+
+
+def test_an_arrow_between_words_is_text(tmp_path):
+    found, notes = read(tmp_path, srt((1, 3, "go from A --> B")))
+    assert spans(found) == [(1.0, 3.0, "go from A --> B")] and not notes
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "reading"),
+    [
+        ("<ruby>漢字<rt>かんじ</rt></ruby>を読む", "漢字を読む", "かんじ"),
+        ("<ruby>東京<rp>(</rp><rt>とうきょう</rt><rp>)</rp></ruby>へ", "東京へ", "(とうきょう)"),
+        ("<ruby>東京<rt>とうきょう</ruby>へ", "東京へ", "とうきょう"),
+    ],
+)
+def test_readings_are_not_said_twice(tmp_path, text, words, reading):
+    for suffix, content in (
+        (".srt", srt((0, 2, text))),
+        (".vtt", f"WEBVTT\n\n00:00.000 --> 00:02.000\n{text}"),
+    ):
+        found, notes = read(tmp_path, content, suffix)
+        assert spans(found) == [(0.0, 2.0, words)]
+        assert [note for _, note in notes] == [
+            f"{reading!r}: removed: shows how the characters before it are read"
+        ]
+
+
+def test_codes_of_substation_beside_others_are_spaces_and_drawings_are_none(tmp_path):
+    text = r"{\an7}\h\h\hHELLO THERE\Nmy friend"
+    drawing = r"{\an7\p1}m 0 0 l 100 0 100 100{\p0}Hello."
+    found, notes = read(tmp_path, srt((0, 2, text), (2, 4, drawing)))
+    assert [cue.text for cue in found.cues] == ["HELLO THERE my friend", "Hello."] and not notes
+
+
+def test_a_stray_byte_in_utf_8_costs_its_cue_and_not_the_encoding(tmp_path):
+    content = srt((0, 2, "Schöne Grüße."), (2, 4, "Ja @ nein."), (4, 6, "Öfter für euch, später."))
+    found, notes = read(tmp_path, content.encode().replace(b"@", b"\x97"))
+    assert [cue.text for cue in found.cues] == ["Schöne Grüße.", "Öfter für euch, später."]
+    assert found.gaps == [(2.0, 4.0)]
+    assert notes[0][1] == "1 character that cannot be decoded in UTF-8, the first in line 7"
+    assert notes[1] == ("6", "'Ja \ufffd nein.': a character is lost: skipped with its audio")
+
+
+def test_parts_of_characters_in_the_tokens_of_a_transcript_do_not_matter(tmp_path):
+    piece = {"offsets": {"from": 0, "to": 2000}, "text": "大家好", "tokens": [{"text": "@"}]}
+    content = json.dumps({"transcription": [piece]}, ensure_ascii=False).encode()
+    found, notes = read(tmp_path, content.replace(b"@", b"\xe5\xa4"), ".json")
+    assert spans(found) == [(0.0, 2.0, "大家好")] and not notes

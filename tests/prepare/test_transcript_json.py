@@ -78,7 +78,7 @@ def test_chunks_that_are_words_are_joined_to_cues(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"text": "Hello there."}, "no transcript with times: request verbose_json"),
+        ({"text": "Hello there."}, "no transcript with times: of OpenAI.s API, request"),
         ({"a": 1}, "no transcript with times: give one of whisper, WhisperX"),
         (3, "no transcript with times"),
         ([3], "segment 1: not a piece of a transcript"),
@@ -90,3 +90,94 @@ def test_chunks_that_are_words_are_joined_to_cues(tmp_path):
 def test_what_is_no_transcript_is_refused_in_words(tmp_path, content, words):
     with pytest.raises(ValueError, match=words):
         read(tmp_path, json.dumps(content), ".json")
+
+
+@pytest.mark.parametrize(
+    ("texts", "seconds"),
+    [
+        (
+            [
+                "大家好",
+                "我是李明",
+                "今天天气",
+                "很好我们",
+                "去公园",
+                "看看花",
+                "然后吃饭",
+                "回家休息",
+                "明天再见",
+                "谢谢大家",
+            ],
+            2.5,
+        ),
+        (["สวัสดีครับ"] * 10, 2.0),
+    ],
+)
+def test_sentences_of_scripts_without_spaces_are_no_words(tmp_path, texts, seconds):
+    chunks = [
+        {"timestamp": [3.0 * i, 3.0 * i + seconds], "text": text} for i, text in enumerate(texts)
+    ]
+    found, notes = read(tmp_path, json.dumps({"chunks": chunks}), ".json")
+    assert [cue.text for cue in found.cues] == texts and not notes
+
+
+def test_words_of_scripts_without_spaces_are_joined_without_any(tmp_path):
+    words = [
+        "今日",
+        "は",
+        "とても",
+        "良い",
+        "天気",
+        "です",
+        "ね",
+        "。",
+        "散歩",
+        "に",
+        "行き",
+        "ましょう",
+        "。",
+    ]
+    chunks = [{"timestamp": [0.5 * i, 0.5 * i + 0.5], "text": w} for i, w in enumerate(words)]
+    found, notes = read(tmp_path, json.dumps({"chunks": chunks}), ".json")
+    assert spans(found) == [
+        (0.0, 4.0, "今日はとても良い天気ですね。"),
+        (4.0, 6.5, "散歩に行きましょう。"),
+    ]
+    assert not notes
+
+
+def test_tokens_of_whisper_cpp_are_joined_to_words(tmp_path):
+    tokens = [
+        " And",
+        " so",
+        ",",
+        " my",
+        " fel",
+        "low",
+        " Am",
+        "eric",
+        "ans",
+        ",",
+        " as",
+        "k",
+        " not",
+        ".",
+    ]
+    pieces = [
+        {"offsets": {"from": 200 * i, "to": 200 * i + 200}, "text": token}
+        for i, token in enumerate(tokens)
+    ]
+    found, _ = read(tmp_path, json.dumps({"transcription": pieces}), ".json")
+    assert spans(found) == [(0.0, 2.8, "And so, my fellow Americans, ask not.")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"params": {"translate": True}, "result": {"language": "de"}, "transcription": CPP},
+        {"task": "translate", "language": "german", "segments": SEGMENTS},
+    ],
+)
+def test_a_translation_is_one(tmp_path, content):
+    found, _ = read(tmp_path, json.dumps(content), ".json")
+    assert found.task == "translate" and found.language in ("de", "german")

@@ -17,6 +17,14 @@ class Cue:
     markup: str = ""  # the text with its styling, if that may tell a redrawn cue
 
 
+class RawCues(NamedTuple):
+    """The cues of a file as written, and what it says of all of them."""
+
+    cues: list[Cue]
+    language: str = ""  # of the speech
+    task: str = ""  # translate: the text is English, whatever the language; "": not said
+
+
 class Gap(NamedTuple):
     """A stretch of untranscribed speech: someone speaks, and no usable cue has the words."""
 

@@ -46,7 +46,8 @@ MASKED = regex.compile(
     r"|(?<!\*{2}[^*\n]{0,60})[^\W\d_]\*{2,}(?![\w*]|\s*\d)"
 )
 SPACELESS_CHARACTER = regex.compile(rf"[{SPACELESS}\u3000-\u303f\uff00-\uff60]")  # and marks
-DIALOGUE_DASH = regex.compile(r"^\s*(?:(?:[-–—](?!\d)|>>+)\s*)+")  # not that of -40
+DIRECTION = "\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks of right and left
+DIALOGUE_DASH = regex.compile(rf"^[\s{DIRECTION}]*(?:(?:[-–—](?!\d)|>>+)\s*)+")  # not of -40
 SPEAKER = r"(?:speaker|spk)[ _-]?\w{1,3}"
 BRACKETED_LABEL = regex.compile(
     rf"^[^\S\n]*(?:(?:{BRACKETED})[^\S\n]*[:：]|\[{SPEAKER}\]|\({SPEAKER}\)[^\S\n]*:?)",
@@ -65,11 +66,32 @@ NAME_LABEL = regex.compile(  # in any case, or in a script without case
 MIN_LABELS = 3  # lines of a file that begin with a name, if names there are speakers
 MIN_CAPITALS_RATE = 0.02  # of its cues
 MIN_NAMES_RATE = 0.3
+# The beginnings of lines that name who made the captions: no speech, in any language. Whisper
+# learned to write many of them over silence.
 CREDITS = regex.compile(
-    r"^\W*(?:(?:sub(?:title|titling)s?|captions?|captioning|synced)(?: and \w+)? by\b"
-    r"|.*\b(?:amara\.org|opensubtitles))",
+    r"^\W*(?:(?:sub(?:title|titling)s?|captions?|captioning|synced)(?: (?:and|&) \w+)? by\b"
+    r"|.*\b(?:amara\.org|opensubtitles|addic7ed|subscene)"
+    r"|(?:https?://|www\.)\S+\W*$"
+    r"|untertitel(?:ung)?\b\s*(?::|des\b|der\b|von\b|durch\b|im auftrag\b)"
+    r"|sous-?titr(?:age|es?)\b\s*(?::|réalisés?\b|faits?\b|par\b|société\b|st['’]|fr\b)"
+    r"|subt[ií]tul(?:os|ado|ación)\b\s*(?::|(?:realizad|cread)[oa]s? por\b|por\b)"
+    r"|legend(?:as?|ado|agem)\b\s*(?::|pela\b|pelo\b|por\b)"
+    r"|sottotitol(?:i|ati)\b\s*(?::|creati\b|e revisione\b|a cura\b)"
+    r"|ondertitel(?:d|s|ing)\b\s*(?::|door\b|ingediend\b)"
+    r"|(?:undertexte?r?|textning|teksting|tekster)\b\s*(?::|av\b|af\b|från\b)"
+    r"|(?:napisy|tłumaczenie)\b\s*(?::|stworzone\b)|titulky\b\s*(?::|vytvořil)"
+    r"|altyazı\b\s*(?::|m\.\s?k)|υπότιτλοι\b\s*(?::|από\b|authorwave)"
+    r"|субтитр(?:ы|ов)\b\s*(?::|(?:с|под|пред|до)?(?:делал|оздавал|огнал|оставил|бавил)\w*)"
+    r"|редактор субтитров\b|корректор\s+\p{Lu}\."
+    r"|(?:字幕|翻[译譯訳]|校[对對]|[时時][间間][轴軸])\s*(?:由|[:：]|by\b|制作|製作|作成|提供|志[愿願]者?)"
+    r"|(?:한글\s*)?자막\s*(?::|by\b|제공|제작)|الترجمة\s*:|ترجمة\s*:)",
     regex.I,
 )
+ENGLISH_CREDITS = regex.compile(  # with a name; "translated by hand" may be said
+    r"^\W*(?:Translat(?:ed|ion)|Transcri(?:bed|ption)|Synced|Timed|Corrected|Edited|Ripped)"
+    r"(?: (?:and|&) \w+)? by:? *(?:\p{Lu}|https?:|www\.)"
+)
+MAX_CREDIT_WORDS = 12  # of a line; more is a sentence
 
 
 class CueText(NamedTuple):
@@ -106,6 +128,13 @@ def find_speaker_label(texts: Sequence[str]) -> regex.Pattern[str] | None:
     return None
 
 
+def is_credit(text: str) -> bool:
+    """Return whether a cue names who made the captions, and says nothing else."""
+    if len(text.split()) > MAX_CREDIT_WORDS:
+        return False
+    return bool(CREDITS.search(text) or ENGLISH_CREDITS.search(text))
+
+
 def split_cue_text(text: str, label: regex.Pattern[str] | None = CAPITALS_LABEL) -> CueText:
     """Separate a cue's words from its sound notes; remove labels of speakers of the given form."""
     if MASKED.search(text):
@@ -121,7 +150,7 @@ def split_cue_text(text: str, label: regex.Pattern[str] | None = CAPITALS_LABEL)
         return ""
 
     def without_note(match: regex.Match[str]) -> str:
-        if not _is_sound_note(match[0]):
+        if not _is_sound_note(match[0]) or _is_index(match):
             return match[0]
         if _is_insertion(match):
             insertions.append(match[0])
@@ -138,7 +167,7 @@ def join_lines(lines: Iterable[str]) -> str:
     """Join lines by a space, or by none between two characters of a script without spaces."""
     joined = ""
     for line in (" ".join(line.split()) for line in lines):
-        unspaced = joined and line and _is_unspaced(joined[-1]) and _is_unspaced(line[0])
+        unspaced = joined and line and is_unspaced(joined[-1]) and is_unspaced(line[0])
         joined += line if unspaced or not (joined and line) else f" {line}"
     return joined
 
@@ -171,16 +200,21 @@ def _is_sound_note(candidate: str) -> bool:
     """Return whether a bracketed stretch is not spoken; parentheses and asterisks may be speech."""
     if candidate[0] not in "(*（":
         return True
-    is_unspaced = any(map(_is_unspaced, candidate[1:-1]))
     is_short = (
         len(candidate) - 2 <= MAX_NOTE_CHARACTERS
-        if is_unspaced
+        if any(map(is_unspaced, candidate[1:-1]))
         else len(candidate.split()) <= MAX_NOTE_WORDS
     )
     is_shouted = candidate.isupper() and candidate[0] == "("
     return bool(
         (is_short and SOUND.search(candidate)) or UNTRANSCRIBED.search(candidate) or is_shouted
     )
+
+
+def _is_index(match: regex.Match[str]) -> bool:
+    """Return whether brackets follow a letter and hold a number, as in "the array[0]"."""
+    before = match.string[max(0, match.start() - 1) : match.start()]
+    return match[0][0] == "[" and before.isalnum() and match[0][1:-1].strip().isdigit()
 
 
 def _is_insertion(match: regex.Match[str]) -> bool:
@@ -192,7 +226,7 @@ def _is_insertion(match: regex.Match[str]) -> bool:
     content = match[0][1:-1].strip()
     if match[0][0] != "[" or content.isupper() or len(content.split()) > MAX_NOTE_WORDS:
         return False
-    if SOUND.search(content) or UNTRANSCRIBED.search(content) or not content[:1].isalpha():
+    if SOUND.search(content) or UNTRANSCRIBED.search(content) or not content[:1].isalnum():
         return False
     before = match.string[: match.start()].rpartition("\n")[2].strip()
     after = match.string[match.end() :].partition("\n")[0].strip()
@@ -201,5 +235,6 @@ def _is_insertion(match: regex.Match[str]) -> bool:
     return not before and content[0].isupper() and after[:1].islower()
 
 
-def _is_unspaced(character: str) -> bool:
+def is_unspaced(character: str) -> bool:
+    """Return whether a character is of a script without spaces, or a mark in one."""
     return bool(SPACELESS_CHARACTER.match(character))

@@ -11,17 +11,22 @@ from pathlib import Path
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
 from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.cue_text import (
-    CREDITS,
     CueText,
     find_speaker_label,
+    is_credit,
     join_lines,
     split_cue_text,
 )
 from whisper_ft.prepare.manifest_writer import Note
 from whisper_ft.prepare.raw_cues import read_raw_cues
-from whisper_ft.prepare.redrawn_cues import join_redrawn, remove_repeated_lines
+from whisper_ft.prepare.redrawn_cues import (
+    join_redrawn,
+    remove_repeated_lines,
+    remove_repeated_words,
+)
 
 CHARACTERS_PER_SECOND = 15.0  # of speech, for a cue that has no duration
+LOST = "\ufffd"  # in place of a character that could not be decoded
 MAX_TRIMMED = 1.0  # seconds of a cue after the recording's end, which may be the reader's margin
 
 
@@ -32,6 +37,7 @@ class UsableCues:
     cues: Sequence[Cue]
     gaps: Sequence[Gap] = ()
     language: str = ""  # from whisper's JSON
+    task: str = ""  # the same
 
 
 Stage = Callable[[Sequence[Cue], Note], tuple[list[Cue], list[Gap]]]
@@ -46,8 +52,8 @@ def read_cues(
     changed or skipped is reported through `note(place, message)`. Raises ValueError for a file that
     cannot be read.
     """
-    raw_cues, language = read_raw_cues(path, note, encoding)
-    cues = _sort_by_start(raw_cues, note)
+    raw = read_raw_cues(path, note, encoding)
+    cues = _sort_by_start(raw.cues, note)
     stages: list[Stage] = [
         partial(_keep_words, keep_notes=keep_notes),
         partial(_trim_to_recording, duration=duration),
@@ -56,13 +62,14 @@ def read_cues(
         _resolve_overlaps,
     ]
     if path.suffix.lower() != ".json":  # whisper's segments never roll up
-        stages[:0] = [join_redrawn, remove_repeated_lines]
+        stages[:0] = [join_redrawn, remove_repeated_lines, remove_repeated_words]
     gaps: list[Gap] = []
     for stage in stages:
         cues, new_gaps = stage(cues, note)
         gaps += new_gaps
     cues, gaps = _skip_in_gaps(cues, gaps, note)
-    return UsableCues(cues, sorted(Gap(start, min(end, duration)) for start, end in gaps), language)
+    all_gaps = sorted(Gap(start, min(end, duration)) for start, end in gaps)
+    return UsableCues(cues, all_gaps, raw.language, raw.task)
 
 
 def _sort_by_start(cues: Sequence[Cue], note: Note) -> list[Cue]:
@@ -89,7 +96,10 @@ def _keep_words(
         removed = " ".join((*text.labels, *text.sound_notes))
         if not cue.text.strip():
             note(cue.place, "empty: skipped")
-        elif CREDITS.search(cue.text) and not keep_notes:
+        elif LOST in cue.text:
+            note(cue.place, f"{text.words!r}: a character is lost: skipped with its audio")
+            gaps.append(Gap(cue.start, max(cue.start, cue.end)))
+        elif is_credit(cue.text) and not keep_notes:
             note(cue.place, f"{cue.text!r}: credits, not speech: skipped with its audio")
             gaps.append(Gap(cue.start, max(cue.start, cue.end)))
         elif text.has_untranscribed_speech:

@@ -9,15 +9,18 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
-from whisper_ft.prepare.cue import Cue
+from whisper_ft.prepare.cue import Cue, RawCues
 from whisper_ft.prepare.manifest_writer import Note
 from whisper_ft.prepare.transcript_json import read_transcript
 from whisper_ft.runtime.files import find_file_problem
+from whisper_ft.text.counts import format_count
 
 SUBTITLE_SUFFIXES = (".srt", ".vtt", ".json")
 # After a colon, two digits would count frames, whose length is not known.
 TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:(?:[.,]|:(?=[0-9]{3}))([0-9]{1,3}))?"
-TIMES = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s.*)?")
+TIMES = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s+(.*))?")
+MAY_BE_TIMES = re.compile(r"[0-9]\s*-->|-->\s*[0-9]")  # other arrows are words
+SETTINGS = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*:\S*\s*)*")  # align:start, or X1:100 in SRT
 EXACT_TIME = r"(?:[0-9]{1,4}:)?[0-9]{1,2}:[0-9]{1,2}[.,][0-9]{1,3}"  # nobody says one aloud
 MISTYPED_TIMES = re.compile(rf"\s*{EXACT_TIME}[-–—=>→~\s]+{EXACT_TIME}(?:\s.*)?")
 CUE_NUMBER = re.compile("[0-9]{1,9}")
@@ -31,8 +34,13 @@ TAG = re.compile(
 VTT_TAG = re.compile(  # classes, voices and languages, and the time of a word
     r"</?(?:[biuc]|v|lang|ruby|rt)(?:\.[^\s<>.]+)*(?:[ \t][^<>]*)?>|<[\d:.]+>"
 )
+READING = re.compile(r"<(r[tp])(?:[.\s][^<>]*)?>([^<]*)(?:</\1>)?", re.I)  # of Japanese, in ruby
+NEW_BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)\b")
 REFERENCE = re.compile(r"&(?:#\d+|#x[\da-f]+|\w+);", re.I)
 SUBSTATION_CODE = re.compile(r"\{\\[^{}]*\}")  # {\an8}; braces may be words
+SUBSTATION_DRAWING = re.compile(r"\{\\[^{}]*p[1-9][^{}]*\}[mnlbspc\d\s.-]*(?=\{|$)")
+SUBSTATION_SPACE = re.compile(r"(?:\\[hNn])+")  # hard spaces and line breaks
+MAX_DAMAGED = 0.3  # of the characters beyond ASCII, in a UTF-8 file with stray bytes
 MAX_CUE_CHARACTERS = 10_000  # half a minute of speech has a few hundred
 # Encodings of old subtitles, the most common first: the first one wins a tie.
 LEGACY_ENCODINGS = (
@@ -41,8 +49,8 @@ LEGACY_ENCODINGS = (
 )
 
 
-def read_raw_cues(path: Path, note: Note, encoding: str = "") -> tuple[list[Cue], str]:
-    """Return the cues of a subtitle file in file order, and the language if a JSON has one.
+def read_raw_cues(path: Path, note: Note, encoding: str = "") -> RawCues:
+    """Return the cues of a subtitle file in file order, and what a JSON says of all of them.
 
     Styling is removed. A guessed encoding is reported through `note(place, message)`. Raises
     ValueError for a file of another format, naming every line that cannot be read.
@@ -53,10 +61,10 @@ def read_raw_cues(path: Path, note: Note, encoding: str = "") -> tuple[list[Cue]
     text = _decode(path, note, encoding)
     if suffix == ".json":
         return read_transcript(path, text)
-    return _read_timed_text(path, text, is_vtt=suffix == ".vtt"), ""
+    return RawCues(_read_timed_text(path, text, note, is_vtt=suffix == ".vtt"))
 
 
-def _read_timed_text(path: Path, text: str, *, is_vtt: bool) -> list[Cue]:
+def _read_timed_text(path: Path, text: str, note: Note, *, is_vtt: bool) -> list[Cue]:
     """Read SRT or WebVTT."""
     lines = text.split("\n")
     starts = _cue_starts(path, lines)
@@ -64,14 +72,16 @@ def _read_timed_text(path: Path, text: str, *, is_vtt: bool) -> list[Cue]:
     for line_index, next_index in pairwise([*starts, None]):
         assert line_index is not None
         place = f"{path}:{line_index + 1}"
-        start, end = _parse_times(lines[line_index])
-        body = _cue_body(lines, line_index, next_index, is_vtt)
+        start, end, same_line = _parse_times(lines[line_index])
+        body = "\n".join([*same_line, _cue_body(lines, line_index, next_index, is_vtt)])
         if len(body) > MAX_CUE_CHARACTERS:
             problems.append(
                 f"{place}: a cue of {len(body)} characters: is this a subtitle file? "
                 f"A cue may have {MAX_CUE_CHARACTERS}"
             )
             continue
+        if readings := "".join(match[2] for match in READING.finditer(body)):
+            note(place, f"{readings!r}: removed: shows how the characters before it are read")
         try:
             cues.append(Cue(start, end, _remove_styling(body, is_vtt=is_vtt), place, body))
         except ValueError:  # a character reference with thousands of digits
@@ -89,7 +99,8 @@ def _cue_starts(path: Path, lines: list[str]) -> list[int]:
     unreadable = [
         index
         for index, line in enumerate(lines)
-        if (not TIMES.fullmatch(line) if "-->" in line else MISTYPED_TIMES.fullmatch(line))
+        if (MAY_BE_TIMES.search(line) or MISTYPED_TIMES.fullmatch(line))
+        and not TIMES.fullmatch(line)
     ]
     if unreadable:
         remedy = "write start --> end as 00:01:02,500 --> 00:01:04,000"
@@ -98,7 +109,7 @@ def _cue_starts(path: Path, lines: list[str]) -> list[int]:
                 f"{path}:{index + 1}: {lines[index][:60]!r}: {remedy}" for index in unreadable
             )
         )
-    starts = [index for index, line in enumerate(lines) if "-->" in line]
+    starts = [index for index, line in enumerate(lines) if TIMES.fullmatch(line)]
     if not starts:
         file_format = path.suffix[1:].upper()
         raise ValueError(f"{path}: contains no cue (start --> end): is it {file_format}?")
@@ -120,25 +131,29 @@ def _last_line_above(lines: list[str], end: int) -> str:
     return next((lines[i].strip() for i in range(end - 1, -1, -1) if lines[i].strip()), "")
 
 
-def _parse_times(line: str) -> tuple[float, float]:
+def _parse_times(line: str) -> tuple[float, float, list[str]]:
+    """Return the start and the end of a cue, and its text as far as it stands on the same line."""
     match = TIMES.fullmatch(line)
     assert match is not None
-    parts = match.groups()
+    *parts, rest = match.groups()
     start, end = (
         int(h or 0) * 3600 + int(m) * 60 + int(s) + float(f"0.{f or 0}")
         for h, m, s, f in (parts[:4], parts[4:])
     )
-    return start, end
+    return start, end, [] if not rest or SETTINGS.fullmatch(rest) else [rest]
 
 
 def _up_to_blank_line(lines: list[str]) -> list[str]:
     """Return a WebVTT cue's lines: notes, styles and cue names come after an empty line.
 
-    Roll-up captions begin with a line that holds one space.
+    A line of one space ends nothing, unless a note or a style follows it. A segment of a stream
+    begins with a header of its own.
     """
-    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
-    ends = (i for i, line in enumerate(lines) if not line or (i > first and not line.strip()))
-    return lines[: next(ends, len(lines))]
+    for i, line in enumerate(lines):
+        follows_space = i and not lines[i - 1].strip()
+        if not line or line.startswith("WEBVTT") or (follows_space and NEW_BLOCK.match(line)):
+            return lines[:i]
+    return lines
 
 
 def _without_next_number(lines: list[str], own_number: str, *, is_last: bool) -> list[str]:
@@ -159,10 +174,12 @@ def _without_next_number(lines: list[str], own_number: str, *, is_last: bool) ->
 
 def _remove_styling(text: str, *, is_vtt: bool) -> str:
     """Return a text without tags and without SubStation codes, which SRT files also have."""
-    text = TAG.sub("", LINE_BREAK.sub("\n", text))
+    text = TAG.sub("", READING.sub("", LINE_BREAK.sub("\n", text)))
     if is_vtt:
         text = VTT_TAG.sub("", text)
-    plain = SUBSTATION_CODE.sub("", text)
+    plain = SUBSTATION_CODE.sub("", SUBSTATION_DRAWING.sub("", text))
+    if plain != text:  # else a backslash may be one of a path
+        plain = SUBSTATION_SPACE.sub(" ", plain)
     return REFERENCE.sub(lambda match: html.unescape(match[0]), plain)
 
 
@@ -175,18 +192,44 @@ def _decode(path: Path, note: Note, encoding: str) -> str:
     try:
         text = data.decode(encoding or unicode_encoding)
     except (UnicodeDecodeError, LookupError) as error:
-        # some editors put a UTF-8 mark before text in another encoding
-        unmarked = data.removeprefix(b"\xef\xbb\xbf")
-        guesses = [] if encoding else list(from_bytes(unmarked, cp_isolation=[*LEGACY_ENCODINGS]))
-        if not guesses:
+        text = "" if encoding else _decode_damaged(path, data, note) or _guess(path, data, note)
+        if not text:
             raise ValueError(f"{path}: cannot be read as text ({error}): give --encoding") from None
-        best = guesses[0]
-        ties = [g for g in guesses if (g.chaos, g.coherence) == (best.chaos, best.coherence)]
-        best = min(ties, key=lambda guess: LEGACY_ENCODINGS.index(guess.encoding))
-        text = str(best)
-        example = next((word for word in text.split() if not word.isascii()), "")
-        note(
-            str(path),
-            f"not UTF-8: read as {best.encoding} ({example!r}): give --encoding if that is wrong",
-        )
     return re.sub(r"\r+\n|\r", "\n", text.removeprefix("\ufeff"))
+
+
+def _decode_damaged(path: Path, data: bytes, note: Note) -> str:
+    """Return a text in UTF-8 with a few stray bytes, each as U+FFFD; "" for another encoding.
+
+    JSON has no other encoding. whisper.cpp parts characters there, in the tokens of a segment.
+    """
+    text = data.decode("utf-8-sig", errors="replace")
+    n_lost = text.count("\ufffd")
+    n_others = sum(not character.isascii() for character in text) - n_lost
+    is_json = path.suffix.lower() == ".json"
+    if n_lost > MAX_DAMAGED * n_others and not is_json:
+        return ""
+    if not is_json:
+        line = text[: text.index("\ufffd")].count("\n") + 1
+        what = format_count(n_lost, "character")
+        note(str(path), f"{what} that cannot be decoded in UTF-8, the first in line {line}")
+    return text
+
+
+def _guess(path: Path, data: bytes, note: Note) -> str:
+    """Return a text in a guessed encoding, told; "" if none fits."""
+    # some editors put a UTF-8 mark before text in another encoding
+    unmarked = data.removeprefix(b"\xef\xbb\xbf")
+    guesses = list(from_bytes(unmarked, cp_isolation=[*LEGACY_ENCODINGS]))
+    if not guesses:
+        return ""
+    best = guesses[0]
+    ties = [g for g in guesses if (g.chaos, g.coherence) == (best.chaos, best.coherence)]
+    best = min(ties, key=lambda guess: LEGACY_ENCODINGS.index(guess.encoding))
+    text = str(best)
+    example = next((word for word in text.split() if not word.isascii()), "")
+    note(
+        str(path),
+        f"not UTF-8: read as {best.encoding} ({example!r}): give --encoding if that is wrong",
+    )
+    return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.manifest_writer import Note
@@ -12,6 +13,9 @@ from whisper_ft.text.counts import format_count
 FLASH = 0.5  # seconds, of a caption between two states of roll-up captions
 MAX_PAUSE = 0.1  # seconds between cues that repeat each other's lines
 MAX_REDRAW_PAUSE = 2.0  # seconds between cues that differ in their styling alone
+MIN_ROLLED = 3  # cues that begin with words of the one before them, where that is the habit
+MIN_ROLLED_RATE = 0.5  # of a file's cues
+MIN_REPEATED = 2  # words; one word may be said twice
 MIN_REVEALED = 3  # cues of which each adds words to the one before it
 
 
@@ -119,3 +123,28 @@ def _n_repeated(previous_lines: Sequence[str], lines: Sequence[str]) -> int:
     """Return how many lines at the start of a cue are the last lines of the one before it."""
     longest = min(len(lines), len(previous_lines))
     return next((n for n in range(longest, 0, -1) if previous_lines[-n:] == lines[:n]), 0)
+
+
+def remove_repeated_words(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], list[Gap]]:
+    """Keep each word of roll-up captions once if cues begin with the end of the one before them.
+
+    Such captions had two lines and were written as one. In a file where few cues do so, words were
+    said twice. The gaps are always none.
+    """
+    repeated = [0]
+    for previous, cue in pairwise(cues):
+        is_adjacent = cue.start - previous.end <= MAX_PAUSE
+        n_words = _n_repeated(previous.text.split(), cue.text.split()) if is_adjacent else 0
+        is_whole = n_words == len(previous.text.split())
+        repeated.append(n_words if n_words >= MIN_REPEATED or is_whole else 0)
+    if sum(map(bool, repeated)) < max(MIN_ROLLED, MIN_ROLLED_RATE * (len(cues) - 1)):
+        return [*cues], []
+    kept = []
+    for cue, n_words in zip(cues, repeated, strict=False):
+        words = cue.text.split()
+        if n_words:
+            shown = " ".join(words[:n_words])
+            note(cue.place, f"{shown!r}: removed: the end of the cue before it, shown again")
+            cue = replace(cue, text=" ".join(words[n_words:]))
+        kept.append(cue)
+    return kept, []

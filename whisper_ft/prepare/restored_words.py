@@ -11,6 +11,7 @@ import regex
 from whisper_ft.text.alignment import APOSTROPHES, Block, Word
 
 SENTENCE_ENDS = frozenset(".?!。？！।؟…")
+UNSPACED_ENDS = frozenset("。！？｡")  # the next word follows without a space
 DASHES = "-‐‑–—/"
 # Their point ends no sentence where the reference writes them out, as in "mister".
 ABBREVIATIONS = frozenset(
@@ -154,7 +155,8 @@ def _keep_sentence_end(restored: list[RestoredWord], dropped: Word) -> None:
 
 def ends_sentence(word: Word) -> bool:
     """Return whether a sentence ends after a word, as far as its punctuation tells."""
-    return any(character in SENTENCE_ENDS for character in word.suffix) and not word.joined
+    ends = UNSPACED_ENDS if word.joined else SENTENCE_ENDS  # not in 3.b
+    return any(character in ends for character in word.suffix)
 
 
 def _is_first(words: Sequence[Word], i: int) -> bool:

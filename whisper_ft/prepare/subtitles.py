@@ -109,6 +109,7 @@ def _recording_rows(
             end=window.end,
             channel=recording.channel,
             language=language,
+            task=usable.task or None,
             # windows on the two sides of a gap must not be each other's previous text
             recording=f"{recording.name}#{window.section + 1}"
             if window.section

@@ -38,7 +38,7 @@ def _ends_cue(timed: TimedWord, following: TimedWord, seconds: float) -> bool:
     pause = following.start - timed.end
     if pause >= LONG_PAUSE:
         return True
-    if timed.word.joined and timed.word.suffix:  # within well-known
+    if timed.word.joined and timed.word.suffix and timed.word.suffix.isascii():  # in well-known
         return False
     if ends_sentence(timed.word):
         return seconds >= SHORT

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from whisper_ft.prepare.cue import Cue
+from whisper_ft.prepare.cue import Cue, RawCues
+from whisper_ft.prepare.cue_text import is_unspaced
 from whisper_ft.prepare.timed_cues import cut_cues
-from whisper_ft.prepare.timed_words import split_heard
+from whisper_ft.prepare.timed_words import TimedWord, split_heard
 from whisper_ft.text.tokens import Segment
 
 KINDS = (
     "whisper, WhisperX, OpenAI's API (verbose_json), faster-whisper (its segments as a list), "
     "whisper.cpp or a pipeline of transformers (chunks)"
 )
-MIN_WORDS = 10  # chunks of one word each that are the words of a transcript
+MIN_WORDS = 10  # pieces of one word each that are the words of a transcript
+MAX_WORD_SECONDS = 1.0  # in the middle of them; a sentence without spaces lasts longer
+NO_SEGMENTS = (
+    "of OpenAI's API, request verbose_json with segments; of another program, export SRT or VTT"
+)
 
 
 class _Item(NamedTuple):
@@ -28,8 +34,16 @@ class _Item(NamedTuple):
     text: Any
 
 
-def read_transcript(path: Path, text: str) -> tuple[list[Cue], str]:
-    """Return the cues of a transcript, and its language if it has one.
+class _Piece(NamedTuple):
+    """A piece of a transcript whose values are of the right types."""
+
+    start: float  # seconds
+    end: float
+    text: str
+
+
+def read_transcript(path: Path, text: str) -> RawCues:
+    """Return the cues of a transcript, and its language and task if it has them.
 
     Places number the pieces from 1. Raises ValueError for another content, naming every piece that
     cannot be read.
@@ -40,20 +54,22 @@ def read_transcript(path: Path, text: str) -> tuple[list[Cue], str]:
         raise ValueError(f"{path}: not JSON ({error}): give a transcript of {KINDS}") from None
     reader, items = _find_items(content)
     if reader is None:
-        remedy = "request verbose_json" if _is_plain_answer(content) else f"give one of {KINDS}"
+        remedy = NO_SEGMENTS if _is_plain_answer(content) else f"give one of {KINDS}"
         raise ValueError(f"{path}: no transcript with times: {remedy}")
-    cues, problems = [], []
+    pieces, cues, problems = list[_Piece](), [], []
     for number, item in enumerate(items, start=1):
         place = f"{path}:segment {number}"
         try:
-            cues.append(_to_cue(reader(item), place))
+            piece = _check(reader(item))
+            pieces.append(piece)
+            cues.append(Cue(piece.start, piece.end, piece.text.strip(), place))
         except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
             problems.append(f"{place}: not a piece of a transcript ({error}): correct it")
     if problems:
         raise ValueError("\n".join(problems))
-    if reader is _read_chunk and _are_words(cues):
-        cues = list(_join_words(cues, str(path)))
-    return cues, _language(content)
+    if reader in (_read_chunk, _read_cpp) and _are_words(pieces):
+        cues = list(cut_cues(_timed_words(pieces), str(path)))
+    return RawCues(cues, _language(content), _task(content))
 
 
 def _find_items(content: Any) -> tuple[Callable[[Any], _Item] | None, Sequence[Any]]:
@@ -93,23 +109,45 @@ def _read_chunk(item: Any) -> _Item:
     return _Item(start, start if end is None else end, item["text"])
 
 
-def _to_cue(item: _Item, place: str) -> Cue:
+def _check(item: _Item) -> _Piece:
     start, end = float(item.start), float(item.end)
     if not (0 <= start < math.inf and 0 <= end < math.inf):
         raise ValueError(f"from {start} to {end} s")
     if not isinstance(item.text, str):
         raise ValueError(f"text {item.text!r}")
-    return Cue(start, end, item.text.strip(), place)
+    return _Piece(start, end, item.text)
 
 
-def _are_words(cues: Sequence[Cue]) -> bool:
-    """Return whether chunks are words, as `return_timestamps="word"` makes them."""
-    return len(cues) >= MIN_WORDS and all(len(cue.text.split()) <= 1 for cue in cues)
+def _are_words(pieces: Sequence[_Piece]) -> bool:
+    """Return whether pieces are words or parts of words.
+
+    `return_timestamps="word"` of transformers makes them, and `-ml 1` of whisper.cpp.
+    """
+    words = [piece for piece in pieces if piece.text.strip()]
+    if len(words) < MIN_WORDS or any(len(word.text.split()) > 1 for word in words):
+        return False
+    seconds = statistics.median(word.end - word.start for word in words)
+    return seconds < MAX_WORD_SECONDS
 
 
-def _join_words(cues: Sequence[Cue], place: str) -> Iterator[Cue]:
-    words = [Segment(cue.start, cue.end, cue.text) for cue in cues if cue.text]
-    return cut_cues(split_heard(words, by_character=False), place)
+def _timed_words(pieces: Sequence[_Piece]) -> list[TimedWord]:
+    """Return the words of pieces; one without a space before it may continue a word."""
+    has_spaces = any(piece.text[:1].isspace() for piece in pieces)
+    words: list[_Piece] = []
+    for piece in pieces:
+        text = piece.text
+        continues = has_spaces and not text[:1].isspace()
+        if words and (continues or not any(map(str.isalnum, text))):
+            words[-1] = words[-1]._replace(end=piece.end, text=words[-1].text + text.rstrip())
+        elif text.strip():
+            words.append(piece._replace(text=text.strip()))
+    timed: list[TimedWord] = []
+    for before, word in zip([None, *words], words, strict=False):
+        parts = split_heard([Segment(*word)], by_character=is_unspaced(word.text[:1]))
+        if before and timed and is_unspaced(before.text[-1:]) and is_unspaced(word.text[:1]):
+            timed[-1] = timed[-1]._replace(word=timed[-1].word._replace(joined=True))
+        timed += parts
+    return timed
 
 
 def _is_plain_answer(content: Any) -> bool:
@@ -125,3 +163,12 @@ def _language(content: Any) -> str:
         result.get("language") if isinstance(result, dict) else ""
     )
     return language if isinstance(language, str) else ""
+
+
+def _task(content: Any) -> str:
+    """Return "translate" if the text is a translation, as whisper.cpp and OpenAI's API say."""
+    if not isinstance(content, dict):
+        return ""
+    params = content.get("params")
+    is_translated = isinstance(params, dict) and params.get("translate") is True
+    return "translate" if is_translated or content.get("task") == "translate" else ""
