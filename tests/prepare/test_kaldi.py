@@ -36,6 +36,7 @@ def test_a_command_that_copies_a_file_stands_for_it(entry, path, channel):
         ("sox a.wav -t wav - speed 1.1 |", "speed 1.1 changes the sound"),
         ("sox a.wav -t wav - remix 1 |", "remix 1 changes the sound"),
         ("sox -v 0.9 a.wav -t wav - |", "-v may change the sound"),
+        ("sox -r 8000 a.wav -t wav - |", "-r before a file is read as its rate"),
         ("sox a.wav b.wav |", "its output is not -"),
         ("sox a.wav -t wav - trim 5 10 |", "trim 5 10 changes the sound"),
         ("flac -c -d -s --skip=10 a.flac |", "--skip=10 may change the sound"),

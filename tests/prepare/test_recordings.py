@@ -6,14 +6,17 @@ from whisper.utils import get_writer
 SRT = "1\n00:00:01,000 --> 00:00:20,000\nOne.\n\n2\n00:00:20,500 --> 00:00:33,000\nTwo.\n"
 
 
-def test_a_folder_is_paired_by_name_and_all_that_lack_a_counterpart_are_named(tmp_path, prepare):
+def test_a_folder_is_paired_by_name_and_all_that_lack_a_counterpart_are_told(tmp_path, prepare):
     for name in ("a", "b"):
         write_tone(tmp_path / f"talks/{name}.wav", 40.0)
     (tmp_path / "talks/a.en.srt").write_text(SRT)
     (tmp_path / "talks/c.vtt").write_text("WEBVTT\n")
-    status, _, said = prepare("subtitles", "talks", out="made")
-    assert status == 2 and "b.wav: 0 subtitle files with its name" in said
-    assert "c.vtt: no recording with its name" in said
+    _, rows, said = prepare("subtitles", "talks", out="made")
+    assert {row["recording"] for row in rows} == {"a"}
+    assert "b.wav: left out: no subtitle file with its name" in said
+    assert "c.vtt: left out: no recording with its name" in said
+    status, _, said = prepare("subtitles", "talks", "talks/b.wav", out="made")
+    assert status == 2 and "b.wav: no subtitle file with its name: give one" in said
     (tmp_path / "talks/c.vtt").rename(tmp_path / "talks/b.vtt")
     status, _, said = prepare("subtitles", "talks", out="made")
     assert status == 2 and "b.vtt: contains no cue" in said
@@ -72,3 +75,32 @@ def test_original_captions_stand_back_and_other_languages_are_not_guessed(tmp_pa
     (tmp_path / "in/talk.en.srt").unlink()
     _, rows, _ = prepare("subtitles", "in", out="made")
     assert rows[0]["language"] == "en"
+
+
+def test_a_language_chooses_among_captions(tmp_path, prepare):
+    write_tone(tmp_path / "in/talk.wav", 40.0)
+    for name, word in (("talk.en.srt", "One"), ("talk.pt-BR.srt", "Um")):
+        (tmp_path / "in" / name).write_text(SRT.replace("One", word))
+    status, _, said = prepare("subtitles", "in", out="made")
+    assert status == 2 and "talk.wav: 2 subtitle files with its name: give one, or --langu" in said
+    _, rows, said = prepare("subtitles", "in", "--language", "pt", out="made")
+    assert rows[0]["text"] == "Um." and rows[0]["language"] == "pt"
+    assert "talk.en.srt: not used, but talk.pt-BR.srt" in said
+
+
+def test_files_of_other_names_are_a_pair_only_if_both_are_given(tmp_path, prepare):
+    write_tone(tmp_path / "in/interview.wav", 40.0)
+    (tmp_path / "in/holiday.srt").write_text(SRT)
+    status, _, said = prepare("subtitles", "in", out="made")
+    assert status == 2 and "interview.wav: no subtitle file with its name" in said
+    _, rows, _ = prepare("subtitles", "in/interview.wav", "in/holiday.srt", out="made")
+    assert rows[0]["text"] == "One."
+
+
+def test_files_that_do_not_exist_and_folders_of_nothing_are_told(tmp_path, prepare):
+    (tmp_path / "empty").mkdir()
+    status, _, said = prepare("subtitles", "nope.mp3", "none.srt", out="made")
+    assert status == 2 and "nope.mp3: no such file: correct the path" in said
+    assert "none.srt: no such file" in said
+    status, _, said = prepare("subtitles", "empty", out="made")
+    assert status == 2 and "empty: no recordings and no subtitles" in said

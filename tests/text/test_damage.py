@@ -65,3 +65,26 @@ def test_a_sound_text_has_no_damage(text):
 def test_decomposed_letters_take_more_tokens():
     encode = get_tokenizer(True, num_languages=99, language="vi").encode
     assert len(encode(unicodedata.normalize("NFD", VIETNAMESE))) > 1.5 * len(encode(VIETNAMESE))
+
+
+@pytest.mark.parametrize("text", ["\u09dc\u09df", "\u0958\u0a36", "সড়ক", "बच्चा ज़रा"])
+def test_letters_that_nfc_would_part_stay_whole(text):
+    assert not list(find_damage(text)) and repair_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("\uf0b7 one", "1 symbol of no alphabet"), ("a\ufffcb", "1 symbol of no alphabet")],
+)
+def test_symbols_that_only_a_font_knows_are_found(text, what):
+    (damage,) = find_damage(text)
+    assert damage.what == what and not damage.is_repairable
+
+
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [("a\x1cb", "ab"), ("a\u034fb", "ab"), ("a\u3164", "a"), ("a\u2800b", "a b")],
+)
+def test_rare_invisible_characters_are_repaired(text, repaired):
+    assert all(damage.is_repairable for damage in find_damage(text)) and [*find_damage(text)]
+    assert repair_text(text) == repaired

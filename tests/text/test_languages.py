@@ -14,6 +14,8 @@ from whisper_ft.text.languages import check_language, nearest_languages, whisper
         ("pt_BR", "pt"),
         ("zh-HK", "yue"),
         ("zh-TW", "zh"),
+        ("zh-Hant-HK", "yue"),
+        ("zh-Hans-CN", "zh"),
         ("cmn", "zh"),
         ("nb-NO", "no"),
         ("nn-NO", "nn"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -38,10 +39,15 @@ def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
     """Convert a source to a manifest and print the summary."""
     name = argv[0] if argv else ""
     if name not in _descriptions():
-        lines = [f"  {name:12}{description}" for name, description in _descriptions().items()]
+        lines = [f"  {name:14}{description}" for name, description in _descriptions().items()]
         usage = f"usage: {prog} prepare FORMAT ... (FORMAT --help tells more)"
         print(usage, *lines, sep="\n")
-        return 0 if list(argv[:1]) in (["-h"], ["--help"]) else 2
+        if list(argv[:1]) in (["-h"], ["--help"]):
+            return 0
+        near = difflib.get_close_matches(name, _descriptions(), n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        print(f"{name!r} is none of these formats{hint}" if name else "give a FORMAT")
+        return 2
     run = COMMANDS[name][1] if name in COMMANDS else _corpus
     try:
         print(run(argv, prog).summary())

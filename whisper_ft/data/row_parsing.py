@@ -57,6 +57,9 @@ def parse_line(line: bytes, *, language: str = "en", task: str = "transcribe") -
         return ParsedLine(None, [what], set())
     except (ValueError, RecursionError) as error:
         return ParsedLine(None, [f"not JSON ({error}): write one object per line"], set())
+    if isinstance(given, list):
+        what = "a JSON array: write its objects one per line, without commas between them"
+        return ParsedLine(None, [what], set())
     if not isinstance(given, dict):
         return ParsedLine(None, [f"{_quote(given)}: expected an object, {{...}}"], set())
     return _parse_fields(given, {"language": _language_code(language), "task": task})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,7 +59,10 @@ def prepare_corpus(
                     )
                     _add(writer, row, corpus_row)
     except UnicodeDecodeError as error:
-        raise ValueError(f"{source}: not UTF-8 ({error}): convert it to UTF-8") from None
+        what = f"not UTF-8 ({error}): convert it to UTF-8"
+        if source.is_file() and zipfile.is_zipfile(source):
+            what = "a workbook or an archive, not a text: save it as CSV"
+        raise ValueError(f"{source}: {what}") from None
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         path, reason = error.filename or source, error.strerror or error
         raise ValueError(

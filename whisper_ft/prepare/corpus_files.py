@@ -6,13 +6,11 @@ import csv
 import re
 import sqlite3
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from whisper_ft.runtime.files import find_file_problem, text_encoding
 
-N_SEEN_LINES = 1000  # that tell whether values stand in quotes
 MAX_CSV_FIELD = 10_000_000  # characters; the csv module's own limit is 131,072
 
 
@@ -54,8 +52,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped | Told]:
-    """Read the records of a table whose first line names the columns; a TSV has no quotes.
+    """Read the records of a table whose first line names the columns.
 
+    In one with tabs or vertical bars, quotes are text unless some value needs them.
     Without a delimiter it is the one that Excel's `sep=;` names, or the one that divides the first
     line. Raises ValueError for a name that occurs twice and for a file that is not such a table.
     """
@@ -71,38 +70,54 @@ def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped | T
             if delimiter != ",":
                 yield Told(f"{path}:{n_skipped + 1}", f"columns are divided by {delimiter!r}")
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL
-        if delimiter == "\t" and not _is_quoted(path):
+        if delimiter in "\t|" and not _is_quoted(path, delimiter):
             quoting = csv.QUOTE_NONE
         file.seek(0)
         for _ in range(n_skipped):
             file.readline()
         lines = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
         try:
-            yield from _records(path, lines, n_skipped)
+            yield from _records(path, lines, n_skipped, delimiter)
         except csv.Error as error:
             place = f"{path}:{lines.line_num + n_skipped}"
             raise ValueError(f"{place}: {error}: is --delimiter right?") from None
 
 
-def _is_quoted(path: Path) -> bool:
-    """Return whether values of a TSV stand in quotes, as pandas and Excel write them.
+def _is_quoted(path: Path, delimiter: str) -> bool:
+    """Return whether values stand in quotes, as pandas and Excel write them where they must.
 
     Then a quote within is written twice. Common Voice writes quotes as they are.
     """
     with path.open(encoding=text_encoding(path), newline="") as file:
-        names = file.readline().rstrip("\r\n").split("\t")
+        names = file.readline().rstrip("\r\n").split(delimiter)
         if all(len(name) > 2 and name[0] == name[-1] == '"' for name in names):
             return True
-        values = [v for line in islice(file, N_SEEN_LINES) for v in line.rstrip("\r\n").split("\t")]
-    quoted = [value for value in values if value.startswith('"') and len(value) > 1]
-    inner = [value[1:-1] for value in quoted if value.endswith('"')]
-    is_consistent = len(inner) == len(quoted) and not any(
-        '"' in value.replace('""', "") for value in inner
+        file.seek(0)
+        records = csv.reader(file, delimiter=delimiter, strict=True)
+        try:
+            has_breaks = False
+            for values in records:
+                if len(_without_empty_end(values)) > len(names):
+                    return False
+                long = [value for value in values if "\n" in value]
+                if any(delimiter in value for value in long):  # of several rows
+                    return False
+                has_breaks = has_breaks or bool(long)
+        except csv.Error:
+            return False
+        if has_breaks:
+            return True
+        file.seek(0)
+        values = [v for line in file for v in line.rstrip("\r\n").split(delimiter)]
+    inner = [value[1:-1] for value in values if value.startswith('"') and len(value) > 1]
+    return any('""' in value for value in inner) or (
+        bool(inner) and all("," in value for value in inner)  # Excel quotes these
     )
-    return is_consistent and any('""' in value for value in inner)
 
 
-def _records(path: Path, lines: Any, n_skipped: int) -> Iterator[TableRecord | Skipped]:
+def _records(
+    path: Path, lines: Any, n_skipped: int, delimiter: str
+) -> Iterator[TableRecord | Skipped | Told]:
     names = _without_empty_end(next(lines, []))
     if len(set(names)) < len(names):
         raise ValueError(
@@ -120,8 +135,11 @@ def _records(path: Path, lines: Any, n_skipped: int) -> Iterator[TableRecord | S
                 f"{more} values than the {len(names)} columns: put values that contain "
                 "the delimiter in quotes, or give --delimiter",
             )
-        else:
-            yield TableRecord(place, dict(zip(names, values, strict=False)))
+            continue
+        if long := next((v for v in values if "\n" in v and delimiter in v), ""):
+            n_lines = len(long.splitlines())
+            yield Told(place, f"a value of {n_lines} lines, {long[:40]!r}: is its quote closed?")
+        yield TableRecord(place, dict(zip(names, values, strict=False)))
 
 
 def _without_empty_end(values: list[str]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -101,7 +103,7 @@ def read_commonvoice(source: Path, options: FormatOptions) -> CorpusRows:
         values = record.values
         if kind is None:
             kind = SPONTANEOUS if SPONTANEOUS.audio in values else SCRIPTED
-            yield from tell_unused(source, values, kind)
+            yield from tell_unused(f"{source}:1", values, kind)
         if values.get(kind.audio) is None or values.get(kind.text) is None:
             yield Skipped(record.place, "no path or sentence: is it a TSV of Common Voice?")
             continue
@@ -132,14 +134,14 @@ def read_nemo(source: Path, options: FormatOptions) -> CorpusRows:
     """Read a manifest of NeMo; a row with another target language is a translation."""
     from whisper_ft.text.languages import language_code
 
-    is_first = True
+    told: set[str] = set()
     for number, line in read_lines(source):
         place = f"{source}:{number}"
         try:
             record = json.loads(line)
-            if is_first and isinstance(record, dict):
-                yield from tell_unused(source, record, NEMO_KEYS)
-                is_first = False
+            if isinstance(record, dict) and not told.issuperset(record):
+                yield from tell_unused(place, [k for k in record if k not in told], NEMO_KEYS)
+                told |= {*record}
             start = float(record.get("offset") or 0.0)
             duration = float(record["duration"])
             spoken = str(record.get("source_lang") or record.get("lang") or "")
@@ -148,7 +150,8 @@ def read_nemo(source: Path, options: FormatOptions) -> CorpusRows:
             audio, text = source.parent / record["audio_filepath"], record["text"]
             has_start = bool(start or "offset" in record)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
-            yield Skipped(place, f"not a line of a NeMo manifest ({error!r})")
+            what = f"no {error}" if isinstance(error, KeyError) else str(error)
+            yield Skipped(place, f"not a line of a NeMo manifest ({what})")
             continue
         if written not in (spoken, "en"):
             yield Skipped(place, f"target_lang: {written}: Whisper translates to English only")
@@ -176,13 +179,13 @@ def read_csv(source: Path, options: FormatOptions) -> CorpusRows:
             continue
         if columns is None:
             columns = match_columns(source, record.values, options.columns)
-            yield from tell_unused(source, record.values, columns.values())
+            yield from tell_unused(f"{source}:1", record.values, columns.values())
         fields: dict[str, Any] = {name: record.values[column] for name, column in columns.items()}
         if not fields["audio"]:
             yield Skipped(record.place, "no audio")
             continue
         if (keywords := fields.get("keywords")) and keywords not in EMPTY_VALUES:
-            fields["keywords"] = [t.strip() for t in keywords.split(";") if t.strip()]
+            fields["keywords"] = split_keywords(keywords, fields["text"])
         fields["audio"] = source.parent / fields["audio"]
         fields |= {
             name: DECIMAL_COMMA.sub(r"\1.\2", fields[name])
@@ -192,10 +195,23 @@ def read_csv(source: Path, options: FormatOptions) -> CorpusRows:
         yield CorpusRow(place=record.place, **fields)
 
 
+def split_keywords(value: str, text: str) -> list[str]:
+    """Return the terms of a cell: a list as Python or JSON writes it, or divided by semicolons.
+
+    Without a semicolon, commas divide it, unless the text holds it whole.
+    """
+    if value.startswith("[") and value.endswith("]"):
+        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+            listed = ast.literal_eval(value)
+            return [str(term).strip() for term in listed if str(term).strip()]
+    divider = ";" if ";" in value or value.casefold() in text.casefold() else ","
+    return [term.strip() for term in value.split(divider) if term.strip()]
+
+
 TABLE_FORMAT = CorpusFormat(
     read_csv,
     "a CSV or TSV whose first line names the columns, as the manifest does or by --columns.",
-    "Keywords are separated by semicolons.",
+    "Keywords are separated by semicolons, or else by commas.",
 )
 CORPUS_FORMATS = {
     "librispeech": CorpusFormat(

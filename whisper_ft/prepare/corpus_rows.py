@@ -37,6 +37,7 @@ class CorpusRow:
     speaker: Any = None
 
 
+MIN_MILLISECONDS = 300.0  # of a row: as seconds, ten times what it may last
 EMPTY_VALUES = ("", *PLACEHOLDERS)  # as tables write a missing one
 
 CorpusRows: TypeAlias = Iterator["CorpusRow | Skipped | Told"]
@@ -77,7 +78,10 @@ def to_manifest_row(
     if seconds is not None and seconds <= 0.0:
         return Skipped(row.place, f"{seconds:.2f} s: too short: correct its start, end or duration")
     if seconds is not None and seconds > MAX_SECONDS:
-        return Skipped(row.place, f"{seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: split it")
+        remedy = "split it"
+        if seconds >= MIN_MILLISECONDS:
+            remedy += ", or divide its times by 1000 if they are milliseconds"
+        return Skipped(row.place, f"{seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: {remedy}")
     audio = row.audio if is_file(row.audio) else _other_spelling(row.audio)
     if audio is None:
         return Skipped(row.place, f"{row.audio}: no such file")
@@ -125,7 +129,10 @@ def _parse_numbers(row: CorpusRow) -> _Numbers | Skipped:
         channel = None if _is_empty(row.channel) else _parse_channel(row.channel)
     except (ValueError, TypeError, OverflowError):
         return Skipped(row.place, f"channel: {row.channel!r}: not a number")
-    return _Numbers(times["start"], times["end"], times["duration"], channel)
+    start, end, duration = times["start"], times["end"], times["duration"]
+    if start is not None and end is None and duration is not None:
+        end = round(start + duration, 4)
+    return _Numbers(start, end, duration, channel)
 
 
 def _parse_channel(value: Any) -> int:

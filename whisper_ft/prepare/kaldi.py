@@ -130,6 +130,8 @@ def _parse_sox(arguments: Sequence[str]) -> Wav:
     _expect({flag for flag in flags if not re.fullmatch(r"-V\d?", flag)}, {*values, "-q", "-D"})
     if len(files) < 2 or files[1] != "-":
         raise ValueError("its output is not -")
+    if {"-r", "--rate"} & {*arguments[: arguments.index(files[0])]}:  # else it is the output's
+        raise ValueError("-r before a file is read as its rate, which changes the sound")
     if files[2:3] not in ([], ["rate"]) or len(files) > 4:
         raise ValueError(f"{' '.join(files[2:])} changes the sound")
     return Wav(files[0], is_mixed=bool({"-c", "--channels"} & {*flags}))

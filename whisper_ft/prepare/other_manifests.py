@@ -71,8 +71,8 @@ def read_yeyupiaoling(source: Path, options: FormatOptions) -> CorpusRows:
 
 
 def _lines(source: Path, used: tuple[str, ...]) -> Iterator[_Line | Skipped | Told]:
-    """Yield each line's record, or why there is none; first what is not used."""
-    is_first = True
+    """Yield each line's record, or why there is none; and once each key that is not used."""
+    told: set[str] = set()
     for number, line in read_lines(source):
         place = f"{source}:{number}"
         try:
@@ -83,9 +83,9 @@ def _lines(source: Path, used: tuple[str, ...]) -> Iterator[_Line | Skipped | To
         if not isinstance(record, dict) or used[0] not in record:
             yield Skipped(place, f"no {used[0]}: is it a manifest of that tool?")
             continue
-        if is_first:
-            yield from tell_unused(source, record, used)
-            is_first = False
+        if not told.issuperset(record):
+            yield from tell_unused(place, [k for k in record if k not in told], used)
+            told |= {*record}
         yield _Line(place, record)
 
 

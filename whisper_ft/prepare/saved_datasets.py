@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from whisper_ft.prepare.corpus_files import Skipped
-from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions
+from whisper_ft.prepare.corpus_rows import CorpusRow, CorpusRows, FormatOptions, is_file
 from whisper_ft.prepare.table_columns import TEXT_COLUMNS, match_columns, tell_unused
 
 # A part's number in a Parquet file's name: train-00000-of-00002, with a hash behind it, or 0000.
@@ -34,10 +34,11 @@ def read_huggingface(source: Path, options: FormatOptions) -> CorpusRows:
     of its field.
     """
     dataset = _load(source)
+    folder = source if source.is_dir() else source.parent
     names = list(dataset.features)
     text = next((name for name in TEXT_COLUMNS if name in names), "text")
     columns = match_columns(source, names, {"text": text, **options.columns})
-    yield from tell_unused(source, names, columns.values())
+    yield from tell_unused(f"{source}:1", names, columns.values())
     converters = {
         field: _converter(source, field, column, dataset.features[column])
         for field, column in columns.items()
@@ -46,6 +47,8 @@ def read_huggingface(source: Path, options: FormatOptions) -> CorpusRows:
     for number, record in enumerate(dataset.records, start=1):
         place = f"{source}:row {number}"
         audio = _audio_file(record[columns["audio"]], number, options.copy_to)
+        if isinstance(audio, Path) and not (audio.is_absolute() or is_file(audio)):
+            audio = folder / audio
         if isinstance(audio, str):
             yield Skipped(place, audio)
             continue

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import soundfile
-from langcodes import tag_is_valid
 from whisper.audio import SAMPLE_RATE
 from whisper.tokenizer import get_tokenizer
 
@@ -17,14 +16,12 @@ from whisper_ft.data.audio_cache import probe_once
 from whisper_ft.prepare.cue import Gap
 from whisper_ft.prepare.cues import UsableCues, read_cues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
-from whisper_ft.prepare.recordings import ORIGINAL, Recording, pair_files
+from whisper_ft.prepare.recordings import Recording, language_of_name, pair_files
 from whisper_ft.prepare.windows import cut_windows
 from whisper_ft.runtime.problems import collect
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.languages import check_language, whisper_code
 
-# Other words before the suffix of a file name.
-NOT_LANGUAGES = ("forced", "sdh", "cc", "default", "bak", "old", "new", "final")
 MAX_WITHOUT_CUES = 60.0  # seconds between cues; more is not taken for silence
 
 
@@ -54,13 +51,16 @@ def prepare_subtitles(
 
     Raises ValueError with every file that cannot be used, or if no row results.
     """
-    recordings = pair_files(paths, channels=channels)
+    language = check_language(language)
+    recordings, left_out = pair_files(paths, channels=channels, language=language)
     copy_to = out / "audio" if copy_audio else None
     if copy_to and any(r.audio.resolve().parent == copy_to.resolve() for r in recordings):
         raise ValueError(f"--copy-audio: {copy_to}: contains the recordings: give another --out")
-    options = SubtitleOptions(seed, encoding, keep_notes, check_language(language), copy_to)
+    options = SubtitleOptions(seed, encoding, keep_notes, language, copy_to)
     problems: list[str] = []
     with ManifestWriter(out / "manifest.jsonl") as writer:
+        for path, reason in left_out.items():
+            writer.note(str(path), f"left out: {reason}")
         for recording in progress_bar(recordings, "recordings", hidden=len(recordings) < 2):
             with collect(problems):
                 for row in _recording_rows(recording, options, writer.note):
@@ -91,7 +91,8 @@ def _recording_rows(
             f"not used, but {recording.subtitles.name}: give the file that you want alone",
         )
     usable = _without_long_holes(usable, duration, recording.subtitles, note)
-    language = options.language or whisper_code(usable.language) or _language_of_name(recording)
+    named = language_of_name(recording.audio, recording.subtitles)
+    language = options.language or whisper_code(usable.language) or named
     if not language:
         note(
             str(recording.subtitles),
@@ -155,20 +156,3 @@ def _copy_audio(row: ManifestRow, path: Path) -> ManifestRow:
     samples = read_audio(row.audio, row.start or 0.0, row.end, row.channel)
     soundfile.write(path, samples, SAMPLE_RATE)
     return replace(row, audio=path, start=None, end=None, channel=None)
-
-
-def _language_of_name(recording: Recording) -> str:
-    """Return the language in a name such as talk.de.srt or talk.eng.forced.srt; "" for none.
-
-    It stands after the recording's own name: "call 10.30.am.srt" of "call 10.30.am.wav" has none.
-    """
-    stem, own = recording.subtitles.stem, recording.audio.stem
-    if not stem.startswith(f"{own}."):
-        return ""
-    tags = [tag.removesuffix(ORIGINAL) for tag in stem[len(own) + 1 :].split(".")]
-    tags = [tag for tag in tags if tag not in NOT_LANGUAGES]
-    if tags[-1:] == ["hi"] and whisper_code("".join(tags[-2:-1])):  # hi: for the hearing impaired
-        tags.pop()
-    tag = "".join(tags[-1:])
-    # yt-dlp names a translation "zh-Hans-en": its text is not what is said
-    return whisper_code(tag) if tag_is_valid(tag) else ""

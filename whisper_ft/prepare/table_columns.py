@@ -37,10 +37,7 @@ def match_columns(source: Path, names: Collection[str], given: dict[str, str]) -
     return named | wanted
 
 
-def tell_unused(source: Path, names: Iterable[str], used: Collection[str]) -> Iterator[Told]:
+def tell_unused(place: str, names: Iterable[str], used: Collection[str]) -> Iterator[Told]:
     """Yield a note on the columns that are not used, if there are any."""
     if unused := [name for name in names if name and name not in used]:
-        yield Told(
-            f"{source}:1",
-            f"columns that are not used: {', '.join(unused)}",
-        )
+        yield Told(place, f"columns that are not used: {', '.join(unused)}")

@@ -15,10 +15,11 @@ from whisper_ft.text.counts import format_count
 
 # Not U+200C and U+200D, which join and part letters in Persian and Indic scripts.
 INVISIBLE = re.compile(
-    "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    "[\u00ad\u034f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u3164\ufeff]"
 )
-ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f]")
-CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+ODD_SPACE = re.compile("[\u00a0\u2000-\u200a\u202f\u205f\u2800]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+OBJECT = re.compile("[\ufff9-\ufffc\ue000-\uf8ff]")  # pictures, and bullets of a font's own
 # Latin ligatures of PDFs, letters of Hebrew with points, and the forms of joined Arabic letters;
 # not whole phrases such as U+FDFA.
 PRESENTATION = re.compile("[\ufb00-\ufb06\ufb1d-\ufb4f\ufb50-\ufdef\ufe70-\ufefc]")
@@ -53,6 +54,8 @@ def find_damage(text: str) -> Iterator[Damage]:
             yield Damage(format_count(len(found), kind.name), found[0], True)
     if n := text.count(REPLACEMENT):
         yield Damage(format_count(n, "lost character"), REPLACEMENT, False)
+    if found := OBJECT.findall(text):
+        yield Damage(format_count(len(found), "symbol of no alphabet"), found[0], False)
 
 
 def repair_text(text: str) -> str:
@@ -78,11 +81,15 @@ def _find_decomposed(text: str) -> list[str]:
     if unicodedata.is_normalized("NFC", text):
         return []
     clusters: list[str] = regex.findall(r"\X", text)
-    return [cluster for cluster in clusters if not unicodedata.is_normalized("NFC", cluster)]
+    return [cluster for cluster in clusters if _compose(cluster) != cluster]
 
 
 def _compose(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+    """Return a text in NFC, but for letters that it would part, such as Bengali's with a dot."""
+    if unicodedata.is_normalized("NFC", text):
+        return text
+    clusters = [(c, unicodedata.normalize("NFC", c)) for c in regex.findall(r"\X", text)]
+    return "".join(c if len(composed) > len(c) else composed for c, composed in clusters)
 
 
 def _repair_presentation(text: str) -> str:

@@ -33,7 +33,9 @@ def whisper_code(tag: str) -> str:
         standard_tag = standardize_tag(name or tag)
     except LanguageTagError:
         return ""
-    code = WHISPER_CODES.get(standard_tag) or standard_tag.partition("-")[0]
+    language, *subtags = standard_tag.split("-")
+    regions = [subtag for subtag in subtags if len(subtag) == 2]  # not Hant
+    code = WHISPER_CODES.get("-".join((language, *regions))) or language
     if code not in LANGUAGES:  # such as Standard Arabic, of the macrolanguage Arabic
         with suppress(LanguageTagError):
             code = standardize_tag(code, macro=True).partition("-")[0]
