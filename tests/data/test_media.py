@@ -1,12 +1,14 @@
 """Lengths that are counted, and stretches that are exact, in every container and codec."""
 
+import re
+import shlex
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import soundfile
-from helpers.media import encode, lag, noise
+from helpers.media import encode, lag, noise, remux, write_video
 
 from whisper_ft.data import media
 from whisper_ft.data.audio import read_audio
@@ -276,3 +278,72 @@ def test_a_moment_that_cannot_be_decoded_is_silence(tmp_path):
     different = np.flatnonzero(np.abs(samples - whole) > 1e-3)
     assert 0 < len(different) < 4 * 1024
     assert not samples[different[len(different) // 2]]
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.m4a", "a.mkv"])
+def test_a_hole_in_the_times_of_a_file_is_told_with_what_fills_it(tmp_path, name):
+    whole = write(tmp_path, name)
+    assert probe(remux(whole, tmp_path / f"same {name}", lambda at: 0.2 * (at > 5)))
+    gap = remux(whole, tmp_path / f"gap {name}", lambda at: 3.0 * (at > 5))
+    with pytest.raises(
+        ValueError, match=r"(3.0|2.9)\d s are missing after (5.[01]|4.9)"
+    ) as refused:
+        probe(gap)
+    for command, seconds in zip(
+        re.findall("`(.*?)`", str(refused.value)), (15.3, 12.3), strict=True
+    ):
+        command = command.replace(shlex.quote(gap.name), "gap").replace(
+            "ffmpeg", "ffmpeg -v error -y"
+        )
+        gap.with_name("gap").write_bytes(gap.read_bytes())
+        subprocess.run(command.split(), cwd=tmp_path, check=True)
+        assert probe(tmp_path / "new.flac").duration == pytest.approx(seconds, abs=0.15)
+
+
+@pytest.mark.parametrize("name", ["a.webm", "a.mkv"])
+def test_a_file_of_matroska_that_was_cut_off_is_damaged(tmp_path, name):
+    path = encode(tmp_path / name, noise(30.0), KINDS[name][0], **KINDS[name][1])
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 55 // 100])
+    with pytest.raises(ValueError, match=r"its header promises 30.* damaged, restore it"):
+        probe(path)
+
+
+def test_a_wav_whose_header_lies_is_refused(tmp_path):
+    path, pcm = tmp_path / "a.wav", noise(2.0)
+    soundfile.write(path, pcm, 16000)
+    content = path.read_bytes()
+    path.write_bytes(content[:40_000])
+    with pytest.raises(ValueError, match="its header promises 64000 bytes of samples, but it hold"):
+        probe(path)
+    path.write_bytes(content + content)
+    with pytest.raises(ValueError, match="goes on for 64044 bytes after the end that its header"):
+        probe(path)
+    size = content.index(b"data") + 4
+    path.write_bytes(content[:size] + (16_000).to_bytes(4, "little") + content[size + 4 :])
+    with pytest.raises(ValueError, match="goes on for 48000 bytes after the end that its header"):
+        probe(path)
+    path.write_bytes(content + b"LIST\x04\0\0\0INFO")
+    assert probe(path).duration == 2.0
+    path.write_bytes(content + bytes(100))
+    assert probe(path).duration == 2.0
+
+
+def test_the_track_of_several_is_that_of_ffmpeg(tmp_path):
+    mono, stereo = noise(9.0), np.stack([noise(9.0)[::-1]] * 2, 1)
+    path = write_video(tmp_path / "a.mkv", [mono, stereo])
+    assert probe(path).track.n_tracks == 2
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-ac", "1", str(tmp_path / "a.wav")]
+    subprocess.run(command, check=True)
+    theirs, _ = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    ours = read_audio(path)
+    late = lag(ours, theirs)  # versions differ in the encoder's padding
+    assert abs(late) <= 1024
+    assert np.abs(ours[2048:90_000] - theirs[2048 - late : 90_000 - late]).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_a_sound_that_begins_after_its_picture_has_a_lead(tmp_path, name):
+    path = write_video(tmp_path / name, [noise(6.0)], lead=3.0)
+    assert probe(path).track.lead == pytest.approx(3.0, abs=0.07)
+    assert probe(write_video(tmp_path / f"on time {name}", [noise(6.0)])).track.lead < 0.07

@@ -1,5 +1,6 @@
 """Audio in the containers and codecs of FFmpeg."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
@@ -59,3 +60,41 @@ def lag(samples: np.ndarray, reference: np.ndarray, most: int = 4000) -> int:
     spectrum = np.fft.rfft(samples, size) * np.conj(np.fft.rfft(reference, size))
     correlation = np.fft.irfft(spectrum, size)
     return int(np.roll(correlation, most)[: 2 * most].argmax()) - most
+
+
+def remux(source: Path, target: Path, shift: Callable[[float], float]) -> Path:
+    """Copy packets, each later by `shift` seconds of its time, as a recorder that pauses does."""
+    with av.open(str(source)) as given, av.open(str(target), "w") as made:
+        stream = given.streams.audio[0]
+        copied = made.add_stream_from_template(stream)
+        for packet in given.demux(stream):
+            if packet.pts is not None:
+                later = shift(float(packet.pts * packet.time_base)) / packet.time_base
+                packet.pts, packet.dts = packet.pts + int(later), packet.dts + int(later)
+                packet.stream = copied
+                made.mux(packet)
+    return target
+
+
+def write_video(path: Path, tracks: Sequence[np.ndarray], *, lead: float = 0.0) -> Path:
+    """Write a black video of 10 s with audio tracks at 16 kHz, which begin after `lead` seconds."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", 10)
+        video.width = video.height = 64
+        audio = [container.add_stream("aac", 16000) for _ in tracks]
+        for stream, samples in zip(audio, tracks, strict=True):
+            stream.layout = "stereo" if samples.ndim == 2 else "mono"
+        picture = av.VideoFrame(64, 64, "yuv420p")
+        for plane in picture.planes:
+            plane.update(bytes(plane.buffer_size))
+        for number in range(100):
+            picture.pts = number
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+        for stream, samples in zip(audio, tracks, strict=True):
+            flat = np.ascontiguousarray(samples.reshape(1, -1))
+            frame = av.AudioFrame.from_ndarray(flat, "flt", stream.layout.name)
+            frame.sample_rate, frame.pts = 16000, round(lead * 16000)
+            container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path

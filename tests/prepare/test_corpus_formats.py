@@ -265,7 +265,8 @@ def test_a_quote_that_is_not_closed_is_told(tmp_path, prepare):
     _, rows, said = prepare("csv", "t.csv")
     assert len(rows) == 2
     assert (
-        "t.csv:4: a value of 3 lines, 'I came home\\nb.wav,and saw her\\nc.wav,in t': is its" in said
+        "t.csv:4: a value of 3 lines, 'I came home\\nb.wav,and saw her\\nc.wav,in t': is its"
+        in said
     )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 from helpers.audio import tone, write_tone
+from helpers.media import noise, write_video
 
 from whisper_ft.data.audio import read_audio
 
@@ -120,3 +121,15 @@ def test_a_long_hole_in_subtitles_is_no_silence(tmp_path, prepare):
     assert [row["text"] for row in rows] == ["Word 1.", "Word 2."]
     for stretch in ("from 0 s to 241 s", "from 249 s to 721 s", "from 729 s to the end"):
         assert f"no subtitles {stretch}: skipped, may be speech" in said
+
+
+def test_times_of_a_video_are_counted_from_its_sound(tmp_path, prepare):
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in/talk.mp4", [noise(8.0), noise(8.0)], lead=2.0)
+    (tmp_path / "in/talk.en.srt").write_text("1\n00:00:03,000 --> 00:00:06,000\nOne.\n")
+    _, rows, said = prepare("subtitles", "in", out="made")
+    (row,) = (row for row in rows if row["text"])
+    start = row.get("start", 0.0) + row["segments"][0]["start"]
+    assert start == pytest.approx(1.0, abs=0.09)
+    assert "talk.mp4: its sound begins 1.9" in said or "talk.mp4: its sound begins 2.0" in said
+    assert "talk.mp4: 2 tracks of audio: the default one is used" in said

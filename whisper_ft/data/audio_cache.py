@@ -16,6 +16,7 @@ from whisper_ft.data.audio_info import AudioInfo, Marks, Track, file_stamp, prob
 from whisper_ft.runtime.files import audio_cache_path
 
 N_THREADS = 8
+RULES = 2  # version of what `probe` finds and refuses
 TABLE = """CREATE TABLE IF NOT EXISTS audio (
     path BLOB PRIMARY KEY, size INT, mtime_ns INT, info TEXT
 )"""
@@ -107,6 +108,8 @@ def _store(cache: sqlite3.Connection, infos: dict[Path, AudioInfo]) -> None:
 
 def _from_json(text: str, stamp: int) -> AudioInfo:
     content = json.loads(text)
+    if content.pop("rules") != RULES:
+        raise ValueError(text)
     if track := content.pop("track"):
         if marks := track.pop("marks"):
             marks = Marks(*(array("q", numbers) for numbers in marks))
@@ -115,7 +118,7 @@ def _from_json(text: str, stamp: int) -> AudioInfo:
 
 
 def _to_json(info: AudioInfo) -> str:
-    content = info._asdict()
+    content = info._asdict() | {"rules": RULES}
     del content["stamp"]  # follows from the file's key
     if info.track:
         marks = info.track.marks and [numbers.tolist() for numbers in info.track.marks]

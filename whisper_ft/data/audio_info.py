@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import soundfile
 
@@ -15,6 +16,8 @@ MAX_RATE = 1 << 22  # samples per second in all channels, as 20 at 192 kHz: 30 s
 INEXACT_FORMATS = ("MP3", "VOC", "GSM610", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 MAX_FLAC_BLOCK = 1 << 16  # samples
 UNKNOWN_LENGTH = (1 << 63) - 1  # samples of a FLAC that was written into a pipe
+UNKNOWN_SIZE = 0x7FFF0000  # bytes; programs that write into a pipe state about this much, or more
+CHUNK_NAME = re.compile(rb"[\x20-\x7e]{4}")
 INSTALL = "libsndfile does not read it exactly and PyAV is missing: pip install 'av>=16'"
 
 
@@ -34,6 +37,8 @@ class Track(NamedTuple):
     start: float  # seconds, in the file's own time, of sample 0
     format: str  # FFmpeg's names, such as "mp3" or "mov,mp4,m4a,3gp,3g2,mj2"
     marks: Marks | None = None  # of formats without a container of their own
+    lead: float = 0.0  # seconds by which sample 0 is later than the file's beginning, as of a video
+    n_tracks: int = 1  # of audio in the file; one is read
 
 
 class AudioInfo(NamedTuple):
@@ -62,6 +67,7 @@ def probe(path: Path) -> AudioInfo:
         raise ValueError(f"{what}: correct the path")
     if path.stat().st_size == 0:
         raise ValueError("an empty file: restore it")
+    _expect_data(path)
     stamp = file_stamp(path)
     info = _probe_exactly(path, stamp) or _probe_media(path, stamp)
     if info.sample_rate * info.n_channels > MAX_RATE:
@@ -150,6 +156,46 @@ def _expect_end(flac: soundfile.SoundFile) -> None:
             f"its header promises {flac.frames / flac.samplerate:.2f} s, but its end cannot be "
             "read: the file is damaged, restore it"
         )
+
+
+def _expect_data(wav: Path) -> None:
+    """Raise ValueError if a WAV ends before its samples do, or goes on with others after them."""
+    size = wav.stat().st_size
+    with wav.open("rb") as file:
+        if (position := _find_data(file)) is None:
+            return
+        file.seek(position - 4)
+        stated = int.from_bytes(file.read(4), "little")
+        if not 0 < stated < UNKNOWN_SIZE:
+            return
+        file.seek(end := position + stated + stated % 2)
+        following = file.read(8)
+    if position + stated > size:
+        raise ValueError(
+            f"its header promises {stated} bytes of samples, but it holds {size - position}: the "
+            "file is damaged, restore it"
+        )
+    n_left = int.from_bytes(following[4:], "little")
+    is_chunk = CHUNK_NAME.fullmatch(following[:4]) and end + 8 + n_left <= size + 1
+    if len(following) == 8 and any(following) and (following[:4] == b"RIFF" or not is_chunk):
+        raise ValueError(
+            f"goes on for {size - end} bytes after the end that its header states: files may have "
+            "been joined, or the header is wrong: export it again"
+        )
+
+
+def _find_data(wav: BinaryIO) -> int | None:
+    """Return where the samples of a WAV begin; None for another kind of file."""
+    wav.seek(0)
+    start = wav.read(12)
+    if not start.startswith(b"RIFF") or not start.endswith(b"WAVE"):
+        return None
+    while len(head := wav.read(8)) == 8:
+        if head[:4] == b"data":
+            return wav.tell()
+        n_bytes = int.from_bytes(head[4:], "little")
+        wav.seek(n_bytes + n_bytes % 2, 1)
+    return None
 
 
 def _probe_media(path: Path, stamp: int) -> AudioInfo:

@@ -7,6 +7,7 @@ PyAV brings FFmpeg's libraries. Sample 0 is the first that FFmpeg decodes, as in
 from __future__ import annotations
 
 import re
+import shlex
 import struct
 from array import array
 from bisect import bisect_right
@@ -20,6 +21,7 @@ import av
 import numpy as np
 from av import AudioFrame, AudioStream, Packet
 from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from whisper_ft.data.audio_info import Marks, Track
@@ -36,6 +38,7 @@ MARKED_FORMATS = ("mp3", "aac")  # frames without a container: each has its own 
 MARK_SECONDS = 2.0  # between marks, at least
 SEEKABLE_FORMATS = ("mov", "mp4", "matroska", "webm")  # these know the time of every packet
 WARM_UP_SECONDS = 0.5  # decoded before a stretch: MP3 and Opus need what came before
+MAX_HOLE_SECONDS = 0.5  # between the times of packets; silence may be left out for less
 MAX_MISSING_SECONDS = 0.1  # less than the header promises: decoders may keep a last part
 EXACT_HEADERS = ("mp4",)  # formats whose headers state how long the audio is
 MAX_MP3_FRAME = 3_000  # bytes
@@ -53,14 +56,23 @@ def count_samples(path: Path) -> Track:
         _, frame = next(_frames(container, stream), (0.0, None))
         if frame is None:
             raise ValueError("holds no samples: restore it")
+        start, file_start = _seconds(frame), (container.start_time or 0) / av.time_base
         track = Track(
-            frame.sample_rate, 0, frame.layout.nb_channels, _seconds(frame), container.format.name
+            sample_rate=frame.sample_rate,
+            n_samples=0,
+            n_channels=frame.layout.nb_channels,
+            start=start,
+            format=container.format.name,
+            lead=max(0.0, start - file_start) if container.streams.video else 0.0,
+            n_tracks=len(container.streams.audio),
         )
     with _open(path) as (container, stream):
         n_samples, marks = _count_packets(path, container, stream, track)
     if n_samples is None:
         with _open(path) as (container, stream):
-            n_samples = sum(frame.samples for _, frame in _frames(container, stream))
+            n_samples = _count_frames(path.name, container, stream)
+            promised = _promised_by_matroska(container, track)
+            _expect_promised(promised, n_samples, track, MAX_HOLE_SECONDS)  # times are rounded
     track = track._replace(n_samples=n_samples, marks=marks)
     if marks:  # files may have been joined: each frame has a rate of its own
         for _ in _frames_from(path, n_samples, track):
@@ -120,7 +132,9 @@ def _count_packets(
         return None, None
     marks = Marks(array("q", [0]), array("q", [0]))
     ticks = n_skipped = n_packets = longest = first_byte = 0
-    earliest = None
+    earliest = next_pts = None
+    usual = 0  # ticks of a packet; in MP4, the one before a hole lasts as long as the hole
+    is_pcm = stream.codec_context.name.startswith("pcm")  # packets of any length
     for packet in container.demux(stream):
         if not packet.size or packet.is_discard:  # the end; what an edit list leaves out
             continue
@@ -132,18 +146,62 @@ def _count_packets(
             marks.samples.append(sample)
             marks.bytes.append(packet.pos or 0)
         first_byte = first_byte or packet.pos or 0
+        usual = usual or packet.duration
+        gap = 0 if next_pts is None else packet.pts - next_pts
+        if gap * rate > MAX_HOLE_SECONDS * track.sample_rate:
+            seconds, at = (float(n * (stream.time_base or 0)) for n in (gap, next_pts or 0))
+            raise ValueError(_describe_hole(path.name, at, seconds))
+        next_pts = packet.pts + (packet.duration if is_pcm else min(packet.duration, 2 * usual))
         ticks += packet.duration
         n_packets += 1
         longest, earliest = max(longest, packet.duration), packet.pts
     n_samples = int(ticks * rate)
     per_packet = n_samples / max(n_packets, 1)
     promised = _promised_samples(path, stream, track, first_byte, per_packet)
-    if promised > n_samples + MAX_MISSING_SECONDS * track.sample_rate:
+    _expect_promised(promised, n_samples, track)
+    return n_samples - n_skipped, marks if track.format in MARKED_FORMATS else None
+
+
+def _count_frames(name: str, container: InputContainer, stream: AudioStream) -> int:
+    """Return the number of samples. Raises ValueError for a hole between their times."""
+    n_samples = 0
+    end = None  # seconds
+    for lost, frame in _frames(container, stream):
+        start = None if frame.pts is None else _seconds(frame)
+        if start is not None and end is not None and start - end - lost > MAX_HOLE_SECONDS:
+            raise ValueError(_describe_hole(name, end, start - end))
+        end = None if start is None else start + frame.samples / frame.sample_rate
+        n_samples += frame.samples
+    return n_samples
+
+
+def _describe_hole(name: str, start: float, seconds: float) -> str:
+    name = shlex.quote(name)
+    return (
+        f"{seconds:.2f} s are missing after {start:.2f} s, where players pause and Whisper does "
+        f"not: convert it, for times as players show them by `ffmpeg -i {name} -af "
+        f"aresample=async=1 new.flac`, for those of Whisper's transcripts by `ffmpeg -i {name} "
+        "new.flac`"
+    )
+
+
+def _expect_promised(
+    promised: float, n_samples: int, track: Track, slack: float = MAX_MISSING_SECONDS
+) -> None:
+    """Raise ValueError for fewer samples than promised, by more than `slack` seconds."""
+    if promised > n_samples + slack * track.sample_rate:
         raise ValueError(
             f"its header promises {promised / track.sample_rate:.2f} s, but it holds "
             f"{n_samples / track.sample_rate:.2f} s: the file is damaged, restore it"
         )
-    return n_samples - n_skipped, marks if track.format in MARKED_FORMATS else None
+
+
+def _promised_by_matroska(container: InputContainer, track: Track) -> float:
+    """Return how many samples the header of a file without video states; 0 where it states none."""
+    is_matroska = "matroska" in track.format
+    if not is_matroska or len(container.streams) > 1 or not container.duration:
+        return 0
+    return container.duration / av.time_base * track.sample_rate
 
 
 def _promised_samples(
@@ -229,12 +287,22 @@ def _open(
             with av.open(
                 source, "r", format, OPTIONS, metadata_errors="ignore", io_open=_refuse
             ) as container:
-                stream = container.streams.best("audio")
-                if stream is None:
-                    raise ValueError("holds no audio: correct the path")
-                yield container, stream
+                yield container, _pick_stream(container)
     except av.FFmpegError as error:
         raise ValueError(f"FFmpeg cannot read it ({error.strerror}): restore it") from None
+
+
+def _pick_stream(container: InputContainer) -> AudioStream:
+    """Return the audio track that the program ffmpeg takes, and so whisper's `load_audio`."""
+    if not container.streams.audio:
+        raise ValueError("holds no audio: correct the path")
+    return max(
+        container.streams.audio,
+        key=lambda stream: (
+            bool(stream.disposition & Disposition.default),
+            stream.codec_context.layout.nb_channels,
+        ),
+    )
 
 
 class _Rest:

@@ -44,16 +44,27 @@ Stage = Callable[[Sequence[Cue], Note], tuple[list[Cue], list[Gap]]]
 
 
 def read_cues(
-    path: Path, duration: float, note: Note, *, encoding: str = "", keep_notes: bool = False
+    path: Path,
+    duration: float,
+    note: Note,
+    *,
+    encoding: str = "",
+    keep_notes: bool = False,
+    lead: float = 0.0,
 ) -> UsableCues:
     """Read the usable cues of a subtitle file for a recording of `duration` seconds.
 
-    Styling is always removed, speaker labels and sound notes unless `keep_notes`. Every cue that is
+    Styling is always removed, speaker labels and sound notes unless `keep_notes`. `lead` seconds
+    are taken from every time. Every cue that is
     changed or skipped is reported through `note(place, message)`. Raises ValueError for a file that
     cannot be read.
     """
     raw = read_raw_cues(path, note, encoding)
-    cues = _sort_by_start(raw.cues, note)
+    cues = [
+        replace(cue, start=max(0.0, cue.start - lead), end=max(0.0, cue.end - lead))
+        for cue in raw.cues
+    ]
+    cues = _sort_by_start(cues, note)
     stages: list[Stage] = [
         partial(_keep_words, keep_notes=keep_notes),
         partial(_trim_to_recording, duration=duration),

@@ -13,6 +13,7 @@ from whisper.tokenizer import get_tokenizer
 
 from whisper_ft.data.audio import read_audio
 from whisper_ft.data.audio_cache import probe_once
+from whisper_ft.data.audio_info import AudioInfo
 from whisper_ft.prepare.cue import Gap
 from whisper_ft.prepare.cues import UsableCues, read_cues
 from whisper_ft.prepare.manifest_writer import ManifestRow, ManifestWriter, Note, PrepareResult
@@ -22,6 +23,7 @@ from whisper_ft.runtime.problems import collect
 from whisper_ft.runtime.progress import progress_bar
 from whisper_ft.text.languages import check_language, whisper_code
 
+MIN_LEAD = 0.05  # seconds between picture and sound that are seen in captions
 MAX_WITHOUT_CUES = 60.0  # seconds between cues; more is not taken for silence
 
 
@@ -77,11 +79,16 @@ def _recording_rows(
     recording: Recording, options: SubtitleOptions, note: Note
 ) -> Iterator[ManifestRow]:
     """Yield the rows of one recording. Raises ValueError for files that cannot be read."""
-    duration = _read_duration(recording)
+    info = _read_info(recording)
+    duration = info.duration
+    if info.track and info.track.n_tracks > 1:
+        what = f"{info.track.n_tracks} tracks of audio: the default one is used"
+        note(str(recording.audio), f"{what}, or else the one with most channels")
     usable = read_cues(
         recording.subtitles,
         duration,
         note,
+        lead=_lead(recording, info, note),
         encoding=options.encoding,
         keep_notes=options.keep_notes,
     )
@@ -121,8 +128,27 @@ def _recording_rows(
         yield row
 
 
-def _read_duration(recording: Recording) -> float:
-    """Return a recording's seconds; raise ValueError if it lacks the channel or is not audio."""
+def _lead(recording: Recording, info: AudioInfo, note: Note) -> float:
+    """Return the seconds to take from the times of captions: those of a video before its sound.
+
+    Whisper's transcripts count from the first sound.
+    """
+    lead = info.track.lead if info.track else 0.0
+    if recording.subtitles.suffix.lower() == ".json" or lead < MIN_LEAD:
+        return 0.0
+    note(
+        str(recording.audio),
+        f"its sound begins {lead:.2f} s after its picture: the times of captions are those of the "
+        "picture, and rows begin so much earlier",
+    )
+    return lead
+
+
+def _read_info(recording: Recording) -> AudioInfo:
+    """Return what is known of a recording's audio.
+
+    Raises ValueError if it lacks the channel or is not audio.
+    """
     try:
         info = probe_once(recording.audio)
     except ValueError as error:
@@ -132,7 +158,7 @@ def _read_duration(recording: Recording) -> float:
             f"{recording.audio}: has {info.n_channels} channel(s), and {recording.subtitles} is "
             f"for channel {recording.channel}, counted from 0: give one subtitle file per channel"
         )
-    return info.duration
+    return info
 
 
 def _without_long_holes(
