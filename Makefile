@@ -30,11 +30,13 @@ help:
 
 install: $(VENV)/installed
 
-# torch goes first and pinned: an open range pulls the CUDA build of several GB.
+# torch goes first and pinned: an open range pulls the CUDA build of several GB. In the folder that
+# holds the checkout, another editable mode would take the checkout for the package.
 $(VENV)/installed: $(CONSTRAINTS) setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) torch setuptools wheel
-	$(PIP) --no-build-isolation --editable ".[dev,docs,prepare,augment,plot,speak,formats]"
+	$(PIP) --no-build-isolation --config-settings editable_mode=compat \
+	  --editable ".[dev,docs,prepare,augment,plot,speak,formats]"
 	@touch $@
 
 # What tests need beside Python: ffmpeg for whisper's own command, a browser for the report,

@@ -258,3 +258,20 @@ def test_words_that_are_said_twice_here_and_there_stay(tmp_path):
     cues = [(1 + 2 * i, 3 + 2 * i, text) for i, text in enumerate(texts)]
     found, notes = read(tmp_path, srt(*cues))
     assert [cue.text for cue in found.cues] == list(texts) and not notes
+
+
+def test_a_line_that_rolls_up_after_a_pause_is_known_by_the_times_of_words(tmp_path):
+    vtt = """WEBVTT
+
+00:00:00.000 --> 00:00:02.000
+one<00:00:00.500><c> two</c><00:00:01.000><c> three</c>
+
+00:00:02.400 --> 00:00:04.000
+one two three
+four<00:00:03.000><c> five</c>
+
+00:00:09.000 --> 00:00:10.000
+one two three
+"""
+    found, _ = read(tmp_path, vtt, ".vtt")
+    assert [cue.text for cue in found.cues] == ["one two three", "four five", "one two three"]

@@ -53,3 +53,11 @@ def test_terms_that_begin_alike_are_looked_up_by_their_rarest_word():
         "Acme 7 unit",
         "Acme 12 unit",
     )
+
+
+def test_comments_are_no_terms():
+    assert Glossary.of_lines(["# product names", "Florabide", "#42", "C# 7"]).terms == (
+        "Florabide",
+        "#42",
+        "C# 7",
+    )

@@ -32,12 +32,13 @@ def test_the_end_reports_the_best_score_beside_the_stock_one_and_with_which_prom
         "dev wer 10.0 % with the right prompts, 20.0 % before training"
     )
     worse = Progress(stock_score=0.1, best_score=0.2)
-    without = PromptedRows([None], [""], [None])
+    without = PromptedRows(10 * [None], 10 * [""], 10 * [None])
     said = describe_best(worse, without, "wer")
     assert said.startswith(
         "dev wer 20.0 % without prompts, 10.0 % before training (training made it worse"
     )
     assert "worse" not in describe_best(worse, without, "keyword_recall")  # more of them is better
+    assert "worse" not in describe_best(worse, without.subset(range(9)), "wer")  # by chance
     said = describe_best(progress, with_prompts, "prompted_wer")
     assert said == "dev prompted_wer 10.0 %, 20.0 % before training"  # of all three conditions
     assert describe_best(Progress(), with_prompts, "wer") == "dev wer is not defined"

@@ -285,7 +285,7 @@ def test_what_an_evaluation_advises_works(trained, here, run):
     status, said = run("evaluate", model, dev, "--samples", "a.jsonl", "--json", "a.json")
     assert status == 0, said
     status, said = run("compare", "a.json")  # not what --samples wrote
-    assert status == 2 and "write the file again with evaluate --samples" in said, said
+    assert status == 2 and "give the samples, which evaluate --samples writes" in said, said
     status, said = run("table", "a.jsonl")  # not what --json wrote
     assert status == 2 and "write it again with evaluate --json" in said, said
     assert run("table", "a.json")[0] == 0

@@ -138,7 +138,7 @@ class CheckConfig(PromptSettings):
         "or silent recordings.",
         at_least=0,
     )
-    all_warnings: bool = option(False, "List every warning instead of a count for each kind.")
+    all_warnings: bool = option(False, "List every problem and warning, not counts of each kind.")
     json: str = option("", "Write the report to this JSON file.", metavar="FILE")
     preview: int = option(
         0, "Print this many rows as training sees them, token by token.", at_least=0

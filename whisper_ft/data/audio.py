@@ -107,5 +107,5 @@ def _expect_samples(n_samples: int, n_wanted: int) -> None:
     if n_samples < n_wanted:
         raise ValueError(
             f"{n_wanted} samples were found when it was checked, but only {n_samples} can be read: "
-            "the file is damaged, restore it"
+            "restore the damaged file"
         )

@@ -154,7 +154,7 @@ def _expect_end(flac: soundfile.SoundFile) -> None:
     if start + n_read < flac.frames:
         raise ValueError(
             f"its header promises {flac.frames / flac.samplerate:.2f} s, but its end cannot be "
-            "read: the file is damaged, restore it"
+            "read: restore the damaged file"
         )
 
 
@@ -172,15 +172,15 @@ def _expect_data(wav: Path) -> None:
         following = file.read(8)
     if position + stated > size:
         raise ValueError(
-            f"its header promises {stated} bytes of samples, but it holds {size - position}: the "
-            "file is damaged, restore it"
+            f"its header promises {stated} bytes of samples, but it holds {size - position}: "
+            "restore the damaged file"
         )
     n_left = int.from_bytes(following[4:], "little")
     is_chunk = CHUNK_NAME.fullmatch(following[:4]) and end + 8 + n_left <= size + 1
     if len(following) == 8 and any(following) and (following[:4] == b"RIFF" or not is_chunk):
         raise ValueError(
-            f"goes on for {size - end} bytes after the end that its header states: files may have "
-            "been joined, or the header is wrong: export it again"
+            f"goes on for {size - end} bytes after the end that its header states, as joined files "
+            "do: export it again"
         )
 
 

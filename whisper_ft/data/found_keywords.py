@@ -61,6 +61,12 @@ def read_keyword_rules(keywords: str = "auto", glossary: str | Path = "") -> Key
         raise ValueError(f"--glossary: {path}: not UTF-8: {remedy}") from None
     if any("\0" in term for term in terms.terms):  # UTF-16 without its mark
         raise ValueError(f"--glossary: {path}: not UTF-8: {remedy}")
+    n_lists = sum("," in term for term in terms.terms)
+    if n_lists > len(terms.terms) / 2:
+        LOGGER.warning(
+            f"--glossary: {path}: {n_lists} of {format_count(len(terms.terms), 'term')} hold a "
+            "comma: is each line one term?"
+        )
     if not terms.terms:
         raise ValueError(f"--glossary: {path}: holds no term: {remedy}")
     return KeywordRules(keywords == "auto", terms)

@@ -107,8 +107,7 @@ def decode(path: Path, first: int, last: int, track: Track) -> NDArray[np.float3
         end = position + frame.samples
     if n_lost > MAX_MISSING_SECONDS * track.sample_rate:
         raise ValueError(
-            f"{n_lost / track.sample_rate:.2f} s of it cannot be decoded: the file is damaged, "
-            "restore it"
+            f"{n_lost / track.sample_rate:.2f} s of it cannot be decoded: restore the damaged file"
         )
     pieces += _read(queue)
     if not pieces:
@@ -192,7 +191,7 @@ def _expect_promised(
     if promised > n_samples + slack * track.sample_rate:
         raise ValueError(
             f"its header promises {promised / track.sample_rate:.2f} s, but it holds "
-            f"{n_samples / track.sample_rate:.2f} s: the file is damaged, restore it"
+            f"{n_samples / track.sample_rate:.2f} s: restore the damaged file"
         )
 
 

@@ -87,6 +87,15 @@ def parse_policy(
     return PromptPolicy(**rates, distractors=distractors, glossary=glossary)
 
 
+NEEDS = {  # what rows must have for a kind of prompt
+    "own": "`prompt`",
+    "keywords": "`keywords`",
+    "previous": "`recording`, those of one recording in order",
+    "carried": "`recording`, those of one recording in order, and `keywords`",
+    "style": "texts in several styles of writing",
+}
+
+
 def prompt_coverage(policy: PromptPolicy, rows: Sequence[Row], every: int = 1) -> dict[str, int]:
     """Count the rows that have each right kind of a policy, among every `every`-th row."""
     indices = range(0, len(rows), every)
@@ -113,9 +122,10 @@ def format_coverage(policy: PromptPolicy, rows: Sequence[Row]) -> str:
     if not counts:
         return "" if policy.wrong else "--prompts gives no prompts: training uses none"
     if not any(counts.values()):
+        remedies = ", or ".join(dict.fromkeys(NEEDS[kind] for kind in counts))
         return (
             f"no row has a prompt of the kinds {', '.join(counts)}: training will use no prompts "
-            "of these kinds"
+            f"of these kinds: give rows {remedies}"
         )
     listed = ", ".join(f"{kind} {n}" for kind, n in counts.items())
     return f"rows with each kind of prompt, of {len(range(0, len(rows), every))}: {listed}"

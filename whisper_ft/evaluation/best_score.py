@@ -10,6 +10,7 @@ from whisper_ft.evaluation.tables import format_rate
 
 PROMPTED_WER = "prompted_wer"
 MADE_WORSE = "training made it worse: try a lower --lr, or mix in general speech"
+MIN_JUDGED = 10  # rows; by fewer it may seem so by chance
 # A prompt may be right, missing or wrong when a model is used; it is mostly given to be right.
 WEIGHTS = {"right": 0.5, "none": 0.25, "wrong": 0.25}
 NEEDS = {  # what a dev row must have for a score
@@ -72,11 +73,12 @@ def is_higher_better(name: str) -> bool:
     return name != PROMPTED_WER and SCORES[name].higher_is_better
 
 
-def is_worse(name: str, value: float | None, other: float | None) -> bool:
-    """Return whether a value of a score of `--best-by` is worse than another; both must exist."""
-    if value is None or other is None:
-        return False
-    return value < other if is_higher_better(name) else value > other
+def describe_harm(name: str, value: float | None, stock: float | None, n_rows: int) -> str:
+    """Return what to do where a score is worse than before training; "" where it is not."""
+    if value is None or stock is None or n_rows < MIN_JUDGED:
+        return ""
+    is_worse = value < stock if is_higher_better(name) else value > stock
+    return f" ({MADE_WORSE})" if is_worse else ""
 
 
 def format_best_score(name: str, value: float | None) -> str:

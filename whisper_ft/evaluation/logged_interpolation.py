@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from whisper_ft.evaluation.best_score import (
-    MADE_WORSE,
     PROMPTED_WER,
+    describe_harm,
     format_best_score,
-    is_worse,
 )
 from whisper_ft.evaluation.samples import checked
 from whisper_ft.evaluation.scoring import Scores
@@ -101,8 +100,7 @@ def describe_interpolation(logged: LoggedInterpolation) -> str:
     if logged.share != 1:
         text += f", {format_best_score(name, logged.scored(1.0).score)} tuned alone"
     text += f", {format_best_score(name, stock.score)} before training"
-    if is_worse(name, chosen.score, stock.score):
-        text += f" ({MADE_WORSE})"
+    text += describe_harm(name, chosen.score, stock.score, logged.n_scoring)
     if chosen.others is not None:
         text += (
             f"; on --others {format_best_score(PROMPTED_WER, chosen.others)}, "

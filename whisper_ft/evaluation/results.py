@@ -217,6 +217,11 @@ def read_samples(path: Path) -> SamplesByDomain:
                 domain = checked(record.get("domain", ""), str)
                 samples.setdefault(domain, []).append(Sample.from_json(record))
     except _ODD as error:
+        if _holds_scores(path):
+            raise ValueError(
+                f"{path}: holds scores, of evaluate --json: give the samples, which evaluate "
+                "--samples writes"
+            ) from None
         raise ValueError(
             f"{path}:{number}: not a sample that can be read ({_describe(error)}; an earlier "
             "version may have written it): write the file again with evaluate --samples"
@@ -224,6 +229,13 @@ def read_samples(path: Path) -> SamplesByDomain:
     if not samples:
         raise ValueError(f"{path}: holds no samples: write it again with evaluate --samples")
     return samples
+
+
+def _holds_scores(path: Path) -> bool:
+    try:
+        return bool(read_evaluations(path))
+    except (OSError, ValueError):
+        return False
 
 
 def _describe(error: Exception) -> str:

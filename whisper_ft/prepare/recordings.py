@@ -112,6 +112,8 @@ def _join(paths: Sequence[Path]) -> str:
 
 def _pair_by_name(files: _Files, language: str) -> Pairing:
     owners = {path: _find_owner(path, files.audio) for path in files.subtitles}
+    is_one = len(files.audio) == 1 and len(files.subtitles) > 1
+    channels = ", or --channels and one for each channel" if is_one else ""
     recordings, left_out = [], {}
     for path in files.audio:
         own_files = [subtitle for subtitle, owner in owners.items() if owner == path]
@@ -121,10 +123,10 @@ def _pair_by_name(files: _Files, language: str) -> Pairing:
         elif own_files:
             left_out[path] = (
                 f"{len(own_files)} subtitle files with its name: give one, or --language if that "
-                "tells them apart, or --channels and one for each channel"
+                f"tells them apart{channels}"
             )
         else:
-            left_out[path] = "no subtitle file with its name: give one"
+            left_out[path] = f"no subtitle file with its name: give one{channels}"
     left_out |= {
         path: "no recording with its name: give the recording too"
         for path, owner in owners.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +13,8 @@ from whisper_ft.text.counts import format_count
 
 FLASH = 0.5  # seconds, of a caption between two states of roll-up captions
 MAX_PAUSE = 0.1  # seconds between cues that repeat each other's lines
+MAX_ROLL_PAUSE = 10.0  # the same, where the times of words tell which line is new
+WORD_TIME = re.compile(r"<(?:\d+:)?\d\d:\d\d[.,]\d+>")
 MAX_REDRAW_PAUSE = 2.0  # seconds between cues that differ in their styling alone
 MIN_ROLLED = 3  # cues that begin with words of the one before them, where that is the habit
 MIN_ROLLED_RATE = 0.5  # of a file's cues
@@ -102,7 +105,9 @@ def remove_repeated_lines(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], l
     previous_end = -1.0
     for cue in cues:
         lines = [" ".join(line.split()) for line in cue.text.splitlines() if line.strip()]
-        is_adjacent = cue.start - previous_end <= MAX_PAUSE
+        is_adjacent = cue.start - previous_end <= (
+            MAX_ROLL_PAUSE if _marks_new_line(cue) else MAX_PAUSE
+        )
         new_lines = lines[_n_repeated(previous_lines, lines) :] if is_adjacent else lines
         if kept and lines and not new_lines and cue.end - cue.start <= FLASH:
             note(cue.place, "repeats the cue before it, which lasts longer now")
@@ -117,6 +122,16 @@ def remove_repeated_lines(cues: Sequence[Cue], note: Note) -> tuple[list[Cue], l
             kept.append(replace(cue, text="\n".join(new_lines)))
         previous_lines, previous_end = lines or previous_lines, max(previous_end, cue.end)
     return kept, gaps
+
+
+def _marks_new_line(cue: Cue) -> bool:
+    """Return whether a cue has times of words, as in YouTube's captions, and not in its first line.
+
+    The lines without any were shown before.
+    """
+    lines = [line for line in cue.markup.splitlines() if line.strip()]
+    marked = [bool(WORD_TIME.search(line)) for line in lines]
+    return any(marked) and not marked[0]
 
 
 def _n_repeated(previous_lines: Sequence[str], lines: Sequence[str]) -> int:

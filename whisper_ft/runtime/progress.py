@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+LOG_SECONDS = 30.0  # between states of a bar in a file
 LOGGER = logging.getLogger("whisper_ft")
 _enabled = False
 
@@ -32,6 +33,8 @@ def progress_bar(
 ) -> tqdm[T]:
     """Return a tqdm bar, hidden unless `enable_output` was called; `options` are tqdm's."""
     disable = hidden or not _enabled
+    if not sys.stderr.isatty():  # a log, in which every state of the bar stays
+        options = {"mininterval": LOG_SECONDS, "maxinterval": LOG_SECONDS} | options
     bar: tqdm[T] = tqdm(iterable, description, disable=disable, **options)  # type: ignore[assignment]
     return bar
 

@@ -24,8 +24,12 @@ class Glossary:
 
     @classmethod
     def of_lines(cls, lines: Iterable[str]) -> Glossary:
-        """Make a glossary of lines with one term each; empty ones and repetitions are left out."""
-        terms = tuple(dict.fromkeys(filter(None, map(normalize_text, lines))))
+        """Make a glossary of lines with one term each; without empty ones, repetitions, comments.
+
+        A comment begins with a number sign and a space.
+        """
+        said = (line for line in lines if not line.startswith("# "))
+        terms = tuple(dict.fromkeys(filter(None, map(normalize_text, said))))
         counts = Counter(key for term in terms for key in set(_keys(term)))
         by_key: defaultdict[str, list[str]] = defaultdict(list)
         for term in terms:  # by its rarest key, as many terms may begin alike

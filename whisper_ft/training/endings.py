@@ -11,7 +11,7 @@ from signal import Signals
 from whisper_ft.config.options import flag
 from whisper_ft.data.dataset import RowError
 from whisper_ft.data.loader import WorkerError
-from whisper_ft.evaluation.best_score import MADE_WORSE, PROMPTED_WER, format_best_score, is_worse
+from whisper_ft.evaluation.best_score import PROMPTED_WER, describe_harm, format_best_score
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.logged_interpolation import describe_interpolation
 from whisper_ft.evaluation.logged_longform import describe_longform
@@ -185,8 +185,7 @@ def describe_best(progress: Progress, dev: PromptedRows, name: str) -> str:
     text = f"dev {name} {format_best_score(name, best)}{_under_prompts(name, dev)}"
     if stock is not None:
         text += f", {format_best_score(name, stock)} before training"
-        if is_worse(name, best, stock):
-            text += f" ({MADE_WORSE})"
+        text += describe_harm(name, best, stock, len(dev.rows))
     return text
 
 

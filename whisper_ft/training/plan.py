@@ -32,8 +32,8 @@ class SetupError(ValueError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         more = len(problems) - MAX_PROBLEMS
-        tail = [f"... and {more} more: `python -m whisper_ft check` shows all"] if more > 0 else []
-        super().__init__("\n".join([*problems[:MAX_PROBLEMS], *tail]))
+        tail = f"... and {more} more: `python -m whisper_ft check --all-warnings` lists them"
+        super().__init__("\n".join([*problems[:MAX_PROBLEMS], *[tail] * (more > 0)]))
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,6 @@ def _find_difference(saved: RunConfig, before: str, after: str) -> str:
     if known is not None and fingerprint(after) != known:
         return (
             f"{after}: its content is not that of {before} when the run began: give the same "
-            "content, or start a new run"
+            "content, with --relocate OLD NEW if its audio has moved, or start a new run"
         )
     return ""

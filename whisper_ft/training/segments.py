@@ -57,7 +57,8 @@ def add_segments(
         problems += some.problems
         unreadable += some.unreadable
     if unreadable and not skip_bad_rows:
-        raise SetupError(list(map(str, unreadable)))
+        remedy = "--skip-bad-rows leaves out the rows whose audio is damaged"
+        raise SetupError([*map(str, unreadable), remedy])
     for problem in unreadable:
         LOGGER.info(f"left out: {problem}")
     n_segments = format_count(sum(map(len, found.values())), "segment")

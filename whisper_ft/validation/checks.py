@@ -134,7 +134,9 @@ def usable_rows(
 
 
 def log_keywords(path: str, checked: CheckedManifest) -> None:
-    """Log what keywords were found in a manifest; warn if none were."""
+    """Log what keywords were found in a manifest that has rows; warn if none were."""
+    if not checked.rows:
+        return
     text = describe_keywords(path, checked.rows, checked.keyword_source)
     if text and any(row_keywords(checked.rows, i) for i in range(len(checked.rows))):
         LOGGER.info(text)
