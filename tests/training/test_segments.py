@@ -34,7 +34,7 @@ def test_long_rows_without_segments_get_them_and_others_stay(flags, logged):
     assert rows[0].segments[-1].end <= 6.0
     assert len(rows[1].segments) == 1 and not rows[2].segments
     said = logged()
-    assert "the segments of 1 row of 5 s or more that have none" in said
+    assert "1 row of 5 s or more without segments: the model before training" in said
     assert "1 row divided into" in said
 
 

@@ -1,5 +1,6 @@
 """All problems and warnings of a manifest at once, before training."""
 
+import pytest
 from helpers.validation import ENGLISH, write_and_check
 
 
@@ -24,3 +25,20 @@ def test_problems_come_in_the_order_of_their_lines(folder):
     rows = [{"audio": "gone.wav", "text": "Hi."}, {"audio": "0.wav", "text": 1}]
     found = write_and_check(folder, *rows, *rows, name="m.jsonl")
     assert [p.place.rpartition(":")[2] for p in found.problems] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["CALL ANN NOW"] * 20, "in upper case without punctuation"),
+        (["call ann now"] * 20, "in lower case without punctuation"),
+        (["call ann now"] * 19, ""),
+        (["call ann now"] * 20 + ["Call Ann now"], ""),
+        (["call ann now"] * 20 + ["call ann now."], ""),
+        (["现在打电话"] * 20, ""),
+    ],
+)
+def test_texts_without_case_and_punctuation_are_warned_of(folder, texts, said):
+    found = checked(folder, *({"text": text, "language": "en"} for text in texts), vocabulary=None)
+    plain = [warning.what for warning in found.warnings if "unlearns both" in warning.what]
+    assert bool(plain) == bool(said) and all(said in what for what in plain)

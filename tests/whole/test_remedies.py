@@ -41,6 +41,7 @@ NOT_FOLLOWED = {
     *("--feature-cache-gb", "--feature-cache", "--device", "--amp"),  # disk, GPU
     *("--lr", "--learn", "--train", "--others"),  # advice on how to train better
     *("pip", "hf", "apt", "restore"),  # `restore` is a verb here
+    "prepare restore",  # needs a model that hears
 }
 # Flags of other programs, and flags that messages name as their subject or as they are.
 NOT_ADVICE = {

@@ -43,8 +43,8 @@ def add_segments(
     if not wanted:
         return rows
     LOGGER.info(
-        f"finding the segments of {format_count(len(wanted), 'row')} of {ONE_SEGMENT_SECONDS:g} s "
-        "or more that have none, unless they are remembered; --segments off leaves this out"
+        f"{format_count(len(wanted), 'row')} of {ONE_SEGMENT_SECONDS:g} s or more without "
+        "segments: the model before training divides them, once (--segments off leaves this out)"
     )
     cache = SegmentCache(segment_cache_path())
     found: dict[int, tuple[Segment, ...]] = {}
@@ -62,10 +62,7 @@ def add_segments(
     for problem in unreadable:
         LOGGER.info(f"left out: {problem}")
     n_segments = format_count(sum(map(len, found.values())), "segment")
-    LOGGER.info(
-        f"{format_count(len(found), 'row')} divided into {n_segments}, those that the model before "
-        "training would write"
-    )
+    LOGGER.info(f"{format_count(len(found), 'row')} divided into {n_segments}")
     if problems:
         named = "\n".join(f"{problem.place}: {problem.what}" for problem in problems[:MAX_NAMED])
         LOGGER.warning(

@@ -15,7 +15,7 @@ from whisper_ft.data.found_keywords import (
     describe_keywords,
 )
 from whisper_ft.data.manifest import Manifest, read_manifest
-from whisper_ft.data.row import Problem, Row
+from whisper_ft.data.row import Problem, Row, text_style
 from whisper_ft.data.rows import Rows, row_keywords
 from whisper_ft.models.loading import Vocabulary
 from whisper_ft.runtime.progress import progress_bar
@@ -24,6 +24,8 @@ from whisper_ft.validation.row_checks import check_row, row_seconds
 LOGGER = logging.getLogger("whisper_ft")
 ROWS_PER_BATCH = 5_000  # that are objects in memory at a time
 MIN_ROWS_FOR_BAR = 100_000
+MIN_STYLED = 20  # texts that tell how a corpus is written
+N_STYLED = 1_000  # rows that are looked at
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
             )
             languages.append(row.language)
             total_seconds += seconds
+    if what := _describe_plain_texts(good_rows):
+        warnings.append(Problem(str(rows.table.path), what))
     problems.sort(key=lambda problem: _line_number(problem.place))
     return CheckedManifest(
         rows=good_rows,
@@ -80,6 +84,21 @@ def check_manifest(manifest: Manifest, vocabulary: Vocabulary | None) -> Checked
         warnings=tuple(warnings),
         seconds=total_seconds,
         keyword_source=manifest.keyword_source,
+    )
+
+
+def _describe_plain_texts(rows: Rows) -> str:
+    """Return a warning if no text has a capital beside small letters and none punctuation."""
+    texts = [row.text for row in rows[:N_STYLED] if row.text.strip()]
+    styles = {text_style(text) for text in texts}
+    is_cased = any(text.upper() != text.lower() for text in texts)
+    if len(texts) < MIN_STYLED or not is_cased or any(style.punctuated for style in styles):
+        return ""
+    if len(cases := {style.case for style in styles}) > 1 or "mixed" in cases:
+        return ""
+    return (
+        f"its texts are in {cases.pop()} case without punctuation, and a model that is trained on "
+        "them unlearns both: `prepare restore MANIFEST --out NEW` brings them back"
     )
 
 
