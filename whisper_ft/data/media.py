@@ -295,8 +295,11 @@ def _pick_stream(container: InputContainer) -> AudioStream:
     """Return the audio track that the program ffmpeg takes, and so whisper's `load_audio`."""
     if not container.streams.audio:
         raise ValueError("holds no audio: correct the path")
+    streams = [stream for stream in container.streams.audio if stream.codec_context]
+    if not streams:
+        raise ValueError("its audio has a codec that FFmpeg lacks: convert it to FLAC")
     return max(
-        container.streams.audio,
+        streams,
         key=lambda stream: (
             bool(stream.disposition & Disposition.default),
             stream.codec_context.layout.nb_channels,
