@@ -61,3 +61,23 @@ def test_train_names_the_command_by_which_it_was_called(prog, command, capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"], prog=prog)
     assert capsys.readouterr().out.startswith(f"usage: {command} [-h]")
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["trian"], "trian: no such command: did you mean train?"),
+        (
+            ["train", "--max-step", "3"],
+            "unrecognized arguments: --max-step 3: did you mean --max-st",
+        ),
+        (["train", "--max-step=3"], "--max-step=3: did you mean --max-steps?"),
+        (["prepare", "cvs"], "'cvs' is none of these formats: did you mean csv?"),
+        (["evaluate", "tiny-en", "none.jsonl"], "did you mean tiny.en?"),
+    ],
+)
+def test_what_is_mistyped_gets_the_nearest_name(argv, said, capsys):
+    with pytest.raises(SystemExit) as stop:
+        sys.exit(main(argv))
+    captured = capsys.readouterr()
+    assert stop.value.code == 2 and said in captured.out + captured.err

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from helpers.media import noise, write_video
 from helpers.validation import ENGLISH, MULTILINGUAL, write_and_check
 
 from whisper_ft.models.loading import Vocabulary
@@ -85,3 +86,10 @@ def test_languages_are_known_by_code_and_by_name_and_must_be_the_models(folder):
     assert [row.language for row in found.rows] == ["de", "ja"]
     assert "the model lacks it: use large-v3 or turbo" in str(found.problems[0])
     assert not checked(folder, *rows, vocabulary=Vocabulary(True, 100, 448)).problems
+
+
+def test_a_file_with_several_tracks_is_warned_of(folder):
+    write_video(folder / "two.mkv", [noise(6.0), noise(6.0)])
+    found = checked(folder, {"audio": "two.mkv", "text": "Call Reid now, he is at home."})
+    assert [w.what for w in found.warnings if "2 tracks of audio: the default one" in w.what]
+    assert found.rows and not found.problems

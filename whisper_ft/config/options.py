@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import difflib
 import math
 import os
 import reprlib
@@ -67,9 +68,7 @@ def parse(
     2 on a bad flag.
     """
     description = " ".join(f"{config_class.__doc__} {about}".split())
-    parser = argparse.ArgumentParser(
-        prog=prog, description=description, allow_abbrev=False, add_help=False
-    )
+    parser = _Parser(prog=prog, description=description, allow_abbrev=False, add_help=False)
     parser.add_argument("-h", "--help", action="help", help="Show this help and exit.")
     for name, fields in grouped_fields(config_class).items():
         group = parser if name == NO_GROUP else parser.add_argument_group(name)
@@ -78,6 +77,17 @@ def parse(
     given = vars(parser.parse_args(argv))
     given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
     return config_class(**given), set(given)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are a line: the usage of a command with many flags fills a screen."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        _, is_unknown, given = message.partition("unrecognized arguments: ")
+        unknown = given.split()[0].partition("=")[0] if is_unknown else ""
+        near = difflib.get_close_matches(unknown, self._option_string_actions, n=1)
+        hint = f": did you mean {near[0]}?" if near else ""
+        self.exit(2, f"{message}{hint}\n`{self.prog} --help` explains the flags\n")
 
 
 def grouped_fields(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import reprlib
 from collections.abc import Callable
 from functools import partial
@@ -193,7 +194,9 @@ def _read_file(name: str, path: Path) -> dict[str, Any]:
         if name and path.exists():
             what = f"{find_file_problem(path)}: give a .pt file or an official name ({names})"
         else:
-            what = f"neither a file nor an official name ({names})"
+            near = difflib.get_close_matches(name, whisper.available_models(), n=1)
+            hint = f": did you mean {near[0]}?" if near else ""
+            what = f"neither a file nor an official name ({names}){hint}"
         raise ValueError(f"{name or repr(name)}: {what}")
     if path.suffix == ".safetensors":
         content: Any = read_tensors(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from whisper.tokenizer import Tokenizer
@@ -37,7 +38,17 @@ def check_row(row: Row, info: AudioInfo | str, vocabulary: Vocabulary | None) ->
     tokenizer = vocabulary.tokenizer(language=row.language, task=row.task)
     segments = row.resolved_segments(row_seconds(row, info))
     problems = _token_problems(row, segments, tokenizer, vocabulary.n_text_ctx)
-    return RowFindings(problems, list(row_warnings(row, segments, tokenizer)))
+    warnings = [*_track_warnings(row, info), *row_warnings(row, segments, tokenizer)]
+    return RowFindings(problems, warnings)
+
+
+def _track_warnings(row: Row, info: AudioInfo) -> Iterator[str]:
+    n_tracks = info.track.n_tracks if info.track else 1
+    if n_tracks > 1:
+        yield (
+            f"audio: {row.audio}: {n_tracks} tracks of audio: the default one is read, or else the "
+            "one with most channels"
+        )
 
 
 def row_seconds(row: Row, info: AudioInfo) -> float:
