@@ -6,7 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from whisper_ft.evaluation.logged_evaluation import LoggedEvaluation
 from whisper_ft.evaluation.prompt_gap import PromptLosses
@@ -104,8 +104,8 @@ def _draw(title: str, curves: Sequence[Curve]) -> str:
         if title.startswith("word"):
             axes.set_ylim(bottom=0)
         if len(curves) > 1:
-            place = "outside upper left"  # within, it may cover a curve
-            figure.legend(loc=place, ncols=min(3, len(curves)), frameon=False, fontsize=8)
+            above: Any = "outside upper left"  # within, it may cover a curve
+            figure.legend(loc=above, ncols=min(3, len(curves)), frameon=False, fontsize=8)
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
