@@ -1,7 +1,9 @@
 """The command `check`."""
 
 import json
+import shutil
 
+import pytest
 from helpers.audio import write_tone
 from helpers.manifests import write_manifest
 
@@ -55,3 +57,21 @@ def test_check_says_what_is_wrong_with_its_settings_at_once(run, corpus):
     status, said = run("check", corpus[0], *flags)
     assert status == 2
     assert all(f"{flag}: " in said for flag in ("--glossary", "--prompts", "--json"))
+
+
+@pytest.mark.parametrize("command", ["check", "evaluate", "longform"])
+def test_audio_that_has_moved_is_found(command, run, tmp_path, corpus, model_path):
+    there = tmp_path / "there"
+    there.mkdir()
+    for audio in corpus[0].parent.glob("*.wav"):
+        shutil.move(audio, there)
+    argv = ["--model", model_path] if command == "check" else [model_path]
+    rows = ["--conditions", "none"] if command == "longform" else []
+    moved = ["--relocate", corpus[0].parent, there]
+    argv = [command, *argv, corpus[0]] if command != "check" else [command, corpus[0], *argv]
+    status, said = run(*argv, *rows)
+    assert status and "no such file" in said
+    status, said = run(*argv, *rows, *moved)
+    assert status == 0, said
+    status, said = run(*argv, *rows, *moved, tmp_path / "nowhere", there)
+    assert status and f"--relocate: {tmp_path / 'nowhere'}: no audio path of the manifests" in said

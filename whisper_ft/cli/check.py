@@ -8,6 +8,8 @@ from pathlib import Path
 from whisper_ft.config.commands import CheckConfig
 from whisper_ft.config.options import out_of_bounds
 from whisper_ft.data.found_keywords import AS_WRITTEN, read_keyword_rules
+from whisper_ft.data.manifest import IN_PLACE
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.data.prompts import parse_policy
 from whisper_ft.data.respelling import Lexicon, Perturbation
 from whisper_ft.models.loading import try_load_vocabulary
@@ -20,9 +22,11 @@ from whisper_ft.validation.report import check_manifests, format_report
 def check(config: CheckConfig) -> int:
     """Report problems and warnings of manifests; return 1 if there are problems."""
     wrong: list[str] = []
-    rules = AS_WRITTEN
+    rules, moved = AS_WRITTEN, IN_PLACE
     with collect(wrong):
         rules = read_keyword_rules(config.keywords, config.glossary)
+    with collect(wrong):
+        moved = MovedFolders.of(config.relocate)
     with collect(wrong):
         policy = parse_policy(config.prompts, config.distractors, rules.glossary.terms)
     with collect(wrong):
@@ -39,6 +43,7 @@ def check(config: CheckConfig) -> int:
         n_audio_rows=config.check_audio,
         seed=config.seed,
         keywords=rules,
+        moved=moved,
         problems=[*problems, *out_of_bounds(config)],
     )
     if config.json:

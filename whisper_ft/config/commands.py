@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from whisper_ft.config.keywords import KeywordSettings
+from whisper_ft.config.moved_audio import MovedAudioSettings
 from whisper_ft.config.options import option
 from whisper_ft.config.prompts import PromptSettings
 from whisper_ft.config.train import (
@@ -21,7 +22,7 @@ LONGFORM_CONDITIONS = ("none", "right", "right_carried", "wrong", "wrong_carried
 
 
 @dataclass(frozen=True)
-class EvaluateConfig(KeywordSettings):
+class EvaluateConfig(KeywordSettings, MovedAudioSettings):
     """Decode manifests under the right prompt, none and a wrong one, and score checkpoints."""
 
     inputs: tuple[str, ...] = option(
@@ -121,7 +122,7 @@ class AverageConfig:
 
 
 @dataclass(frozen=True)
-class CheckConfig(PromptSettings):
+class CheckConfig(PromptSettings, MovedAudioSettings):
     """Report problems and likely mistakes in manifests before training."""
 
     manifests: tuple[str, ...] = option((), MANIFESTS_HELP, positional=True)
@@ -149,7 +150,7 @@ class CheckConfig(PromptSettings):
 
 
 @dataclass(frozen=True)
-class LongformConfig(KeywordSettings):
+class LongformConfig(KeywordSettings, MovedAudioSettings):
     """Score whisper's own transcribe() on whole recordings, made of consecutive rows."""
 
     checkpoint: str = option("", CHECKPOINT_HELP, positional=True)

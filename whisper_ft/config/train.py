@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from whisper_ft.config.evaluation import EvaluationSettings
+from whisper_ft.config.moved_audio import MovedAudioSettings
 from whisper_ft.config.options import option, out_of_bounds
 from whisper_ft.config.prompts import PromptSettings
 
@@ -25,7 +26,7 @@ DEVICE_HELP = "Device: auto, cpu, cuda or cuda:N."
 
 
 @dataclass(frozen=True)
-class TrainConfig(PromptSettings, EvaluationSettings):
+class TrainConfig(PromptSettings, EvaluationSettings, MovedAudioSettings):
     """Fine-tune Whisper with prompts."""
 
     model: str = option(
@@ -102,13 +103,6 @@ class TrainConfig(PromptSettings, EvaluationSettings):
         False,
         "Leave out rows with problems, list them, and train on the rest. Another row stands in for "
         "one whose audio turns out to be damaged when it is read.",
-        group="data",
-    )
-    relocate: tuple[str, ...] = option(
-        (),
-        "Read audio of the folder OLD, as manifests name it, from the folder NEW. Several pairs "
-        "may be given.",
-        metavar="OLD NEW",
         group="data",
     )
     pack: str = option(

@@ -16,6 +16,8 @@ from whisper.model import Whisper
 from whisper_ft.config.commands import EvaluateConfig
 from whisper_ft.config.options import out_of_bounds, type_problems
 from whisper_ft.data.found_keywords import AS_WRITTEN, join_sources, read_keyword_rules
+from whisper_ft.data.manifest import IN_PLACE
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.evaluation.conditions import PromptedRows, evaluation_rows
 from whisper_ft.evaluation.decode_rows import decode_all
 from whisper_ft.evaluation.readable_rows import check_readable
@@ -134,15 +136,18 @@ def make_evaluation_plan(config: EvaluateConfig) -> EvaluationPlan:
                 load(path)
     with collect(problems):
         device = pick_device(config.device)
-    rules = AS_WRITTEN
+    rules, moved = AS_WRITTEN, IN_PLACE
     with collect(problems):
         rules = read_keyword_rules(config.keywords, config.glossary)
+    with collect(problems):
+        moved = MovedFolders.of(config.relocate)
     usable = usable_manifests(
         [*manifests, *(path for path in config.others if not is_checkpoint(path))],
         vocabularies,
         language=config.language,
         task=config.task,
         keywords=rules,
+        moved=moved,
         problems=problems,
     )
     dtype = pick_dtype(config.dtype, device)

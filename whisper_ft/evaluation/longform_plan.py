@@ -13,6 +13,8 @@ from whisper.tokenizer import get_tokenizer
 from whisper_ft.config.commands import LONGFORM_CONDITIONS, LongformConfig
 from whisper_ft.config.options import out_of_bounds, type_problems
 from whisper_ft.data.found_keywords import AS_WRITTEN, join_sources, read_keyword_rules
+from whisper_ft.data.manifest import IN_PLACE
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.longform_prompts import prompt_recordings
 from whisper_ft.evaluation.longform_recordings import describe_recordings, longform_recordings
@@ -54,15 +56,18 @@ def make_longform_plan(config: LongformConfig) -> LongformPlan:
     problems += out_of_bounds(config)
     with collect(problems):
         device = pick_device(config.device)
-    rules = AS_WRITTEN
+    rules, moved = AS_WRITTEN, IN_PLACE
     with collect(problems):
         rules = read_keyword_rules(config.keywords, config.glossary)
+    with collect(problems):
+        moved = MovedFolders.of(config.relocate)
     usable = usable_manifests(
         config.manifests,
         [vocabulary] if vocabulary else [],
         language=config.language,
         task=config.task,
         keywords=rules,
+        moved=moved,
         problems=problems,
     )
     all_rows = [row for checked in usable.values() for row in checked.rows]

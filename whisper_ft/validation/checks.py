@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from whisper_ft.data.audio_cache import probe_all
 from whisper_ft.data.audio_info import AudioInfo
@@ -14,7 +15,8 @@ from whisper_ft.data.found_keywords import (
     KeywordRules,
     describe_keywords,
 )
-from whisper_ft.data.manifest import Manifest, read_manifest
+from whisper_ft.data.manifest import IN_PLACE, Manifest, read_manifest
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.data.row import Problem, Row, text_style
 from whisper_ft.data.rows import Rows, row_keywords
 from whisper_ft.models.loading import Vocabulary
@@ -118,6 +120,7 @@ def usable_manifests(
     language: str,
     task: str,
     keywords: KeywordRules = AS_WRITTEN,
+    moved: MovedFolders = IN_PLACE,
     problems: Sequence[str] = (),
 ) -> dict[str, CheckedManifest]:
     """Return each manifest, checked for models of all these vocabularies.
@@ -126,12 +129,15 @@ def usable_manifests(
     ValueError with all problems of the manifests, after the given ones of other settings.
     """
     all_problems, usable = [*problems], dict[str, CheckedManifest]()
+    used: set[Path] = set()  # of the moved folders
     for path in paths:
-        manifest = read_manifest(path, language=language, task=task, keywords=keywords)
+        manifest = read_manifest(path, language=language, task=task, keywords=keywords, moved=moved)
+        used |= manifest.moved
         for vocabulary in dict.fromkeys(vocabularies) or (None,):
             checked = check_manifest(manifest, vocabulary)
             all_problems += map(str, checked.problems)
             usable[path] = checked
+    all_problems += moved.unused(used)
     if all_problems:
         raise ValueError("\n".join(dict.fromkeys(all_problems)))
     for path, checked in usable.items():

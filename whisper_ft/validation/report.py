@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from whisper_ft.data.found_keywords import AS_WRITTEN, KeywordRules
-from whisper_ft.data.manifest import read_manifest
+from whisper_ft.data.manifest import IN_PLACE, read_manifest
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.data.prompts import (
     PromptPolicy,
     describe_few_terms,
@@ -55,6 +57,7 @@ def check_manifests(
     n_audio_rows: int,
     seed: int,
     keywords: KeywordRules = AS_WRITTEN,
+    moved: MovedFolders = IN_PLACE,
     problems: Sequence[str] = (),
 ) -> CheckReport:
     """Check manifests, the audio of `n_audio_rows` rows of each, and what manifests share.
@@ -62,9 +65,12 @@ def check_manifests(
     `problems` are those of other settings; with any, no audio is read.
     """
     checked_manifests = []
+    used: set[Path] = set()  # of the moved folders
     for path in paths:
-        manifest = read_manifest(path, language=language, task=task, keywords=keywords)
+        manifest = read_manifest(path, language=language, task=task, keywords=keywords, moved=moved)
+        used |= manifest.moved
         checked_manifests.append(check_manifest(manifest, vocabulary))
+    problems = [*problems, *moved.unused(used)]
     if not problems:
         checked_manifests = [
             _with_audio_findings(checked, n_audio_rows, seed) for checked in checked_manifests
