@@ -195,8 +195,9 @@ def test_styling_goes_in_silence(tmp_path):
         "Редактор субтитров А.Семкин Корректор А.Егорова",
         "字幕由 XX字幕组 提供",
         "字幕志愿者 李宗盛",
-        "Legendas pela comunidade",
-        "Napisy stworzone przez społeczność",
+        "Legendas pela comunidade Amara.org",
+        "Legendas: Maria Silva",
+        "Napisy stworzone przez społeczność Amara.org",
         "Ondertiteling: Jan Smit",
         "Altyazı M.K.",
         "Titulky vytvořil JohnyX.",
@@ -205,7 +206,15 @@ def test_styling_goes_in_silence(tmp_path):
         "Translated by Bob",
         "Transcribed by: John Smith",
         "www.addic7ed.com",
-        "Synced & corrected by someone",
+        "Synced & corrected by honeybunny - www.addic7ed.com",
+        "Transcription by CastingWords",
+        "Closed captioning by WGBH",
+        "English subtitles: John Smith",
+        "CAPTIONED BY THE NATIONAL CENTER",
+        "字幕by索兰娅",
+        "中文字幕志愿者 李宗盛",
+        "ترجمة نانسي قنقر",
+        "Υπότιτλοι AUTHORWAVE",
         "https://example.org/subs",
     ],
 )
@@ -227,6 +236,22 @@ def test_credits_in_any_language_are_no_speech(tmp_path, text):
         "字幕很小",
         "Legendary work.",
         "Teksten av sangen er fin.",
+        "Captions by default are off.",
+        "Captioning by hand takes hours.",
+        "Timed by NASA engineers.",
+        "Corrected by Einstein in 1916.",
+        "We used subscene to get the subs.",
+        "Untertitel von Filmen sind wichtig.",
+        "Subtítulos por favor.",
+        "Legendas: sim ou não?",
+        "Tekster av høy kvalitet.",
+        "Tłumaczenie: kot.",
+        "Субтитров добавилось много.",
+        "Редактор субтитров это моя профессия.",
+        "翻译由人工智能来完成的时代已经到来，我们每个人都要学习",
+        "字幕制作の仕事を十年続けてきて、分かった",
+        "자막 제작은 정말 힘들어요.",
+        "الترجمة: هل هي صعبة؟",
     ],
 )
 def test_what_is_said_of_subtitles_stays(tmp_path, text):
@@ -250,3 +275,21 @@ def test_numbers_in_brackets_are_no_sounds(tmp_path, text, words):
 def test_a_dash_after_a_mark_of_direction_is_a_dash(tmp_path):
     found, notes = read(tmp_path, srt((0, 2, "\u202b- مرحبا"), (2, 4, "&lrm;- Yes")))
     assert [cue.text for cue in found.cues] == ["مرحبا", "Yes"] and len(notes) == 2
+
+
+def test_a_credit_beside_speech_is_removed_alone(tmp_path):
+    found, notes = read(tmp_path, srt((0, 3, "Untertitel: ZDF\nGuten Abend, meine Damen.")))
+    assert spans(found) == [(0.0, 3.0, "Guten Abend, meine Damen.")] and not found.gaps
+    assert notes[0][1] == "'Untertitel: ZDF': credits, not speech: removed"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("He paused [2 seconds] and left", "He paused and left"),
+        ("we saw [00:01:15] the house", "we saw the house"),
+    ],
+)
+def test_times_and_remarks_with_numbers_in_brackets_are_not_said(tmp_path, text, words):
+    found, _ = read(tmp_path, srt((0, 2, text)))
+    assert spans(found) == [(0.0, 2.0, words)]

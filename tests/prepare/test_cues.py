@@ -240,13 +240,23 @@ ROLLED = (
     "are going to look at",
     "look at this thing",
     "this thing right here",
+    "right here on the",
+    "on the table",
 )
 
 
 def test_roll_up_captions_of_one_line_say_each_word_once(tmp_path):
     cues = [(1 + 2 * i, 3 + 2 * i, text) for i, text in enumerate(ROLLED)]
     found, notes = read(tmp_path, srt(*cues))
-    texts = ["so today we", "are going to", "look at", "this thing", "right here"]
+    texts = [
+        "so today we",
+        "are going to",
+        "look at",
+        "this thing",
+        "right here",
+        "on the",
+        "table",
+    ]
     assert [cue.text for cue in found.cues] == texts
     assert [note for _, note in notes][1] == (
         "'are going to': removed: the end of the cue before it, shown again"
@@ -275,3 +285,10 @@ one two three
 """
     found, _ = read(tmp_path, vtt, ".vtt")
     assert [cue.text for cue in found.cues] == ["one two three", "four five", "one two three"]
+
+
+def test_a_drill_says_its_words_again(tmp_path):
+    texts = ("one two", "one two three", "two three four", "three four five")
+    cues = [(1 + 2 * i, 3 + 2 * i, text) for i, text in enumerate(texts)]
+    found, notes = read(tmp_path, srt(*cues))
+    assert [cue.text for cue in found.cues] == list(texts) and not notes

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from whisper_ft.config.commands import SETTINGS
+from whisper_ft.config.nearest import did_you_mean
 from whisper_ft.config.options import parse
 from whisper_ft.config.train import TrainConfig
 from whisper_ft.runtime.progress import enable_output
@@ -47,9 +47,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "whisper-ft") -> int:
 
 def _print_usage(argv: list[str], summaries: dict[str, str], prog: str) -> int:
     if argv and argv[0] not in ("-h", "--help"):
-        near = difflib.get_close_matches(argv[0], summaries, n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
-        print(f"{argv[0]}: no such command{hint}", file=sys.stderr)
+        print(f"{argv[0]}: no such command{did_you_mean(argv[0], summaries)}", file=sys.stderr)
     lines = [f"  {name:10}{summary}" for name, summary in sorted(summaries.items())]
     print(f"usage: {prog} COMMAND ... ({prog} COMMAND --help explains its flags)", *lines, sep="\n")
     return 0 if argv[:1] in (["-h"], ["--help"]) else 2

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from whisper_ft.config.nearest import did_you_mean
 from whisper_ft.config.options import out_of_bounds, parse
 from whisper_ft.config.prepare import (
     AlignConfig,
@@ -44,8 +44,7 @@ def prepare(argv: Sequence[str], prog: str = "whisper-ft") -> int:
         print(usage, *lines, sep="\n")
         if list(argv[:1]) in (["-h"], ["--help"]):
             return 0
-        near = difflib.get_close_matches(name, _descriptions(), n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, _descriptions())
         print(f"{name!r} is none of these formats{hint}" if name else "give a FORMAT")
         return 2
     run = COMMANDS[name][1] if name in COMMANDS else _corpus

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import difflib
 import math
 import os
 import reprlib
@@ -12,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from whisper_ft.config.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -84,9 +85,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> typing.NoReturn:
         _, is_unknown, given = message.partition("unrecognized arguments: ")
-        unknown = given.split()[0].partition("=")[0] if is_unknown else ""
-        near = difflib.get_close_matches(unknown, self._option_string_actions, n=1)
-        hint = f": did you mean {near[0]}?" if near else ""
+        unknown = given.partition(" ")[0].partition("=")[0] if is_unknown else ""
+        hint = did_you_mean(unknown, self._option_string_actions)
         self.exit(2, f"{message}{hint}\n`{self.prog} --help` explains the flags\n")
 
 

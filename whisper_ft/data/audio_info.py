@@ -17,7 +17,9 @@ INEXACT_FORMATS = ("MP3", "VOC", "GSM610", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPE
 MAX_FLAC_BLOCK = 1 << 16  # samples
 UNKNOWN_LENGTH = (1 << 63) - 1  # samples of a FLAC that was written into a pipe
 UNKNOWN_SIZE = 0x7FFF0000  # bytes; programs that write into a pipe state about this much, or more
-CHUNK_NAME = re.compile(rb"[\x20-\x7e]{4}")
+CHUNK_NAME = re.compile(rb"[\x20-\xff]{4}", re.DOTALL)
+# A chunk, also after one or two bytes of padding, or a tag of an MP3.
+AFTER_SAMPLES = re.compile(rb"\0{0,2}(?:[\xa9\x20-\x7e][\x20-\x7e]{3}|TAG|ID3)", re.DOTALL)
 INSTALL = "libsndfile does not read it exactly and PyAV is missing: pip install 'av>=16'"
 
 
@@ -159,43 +161,63 @@ def _expect_end(flac: soundfile.SoundFile) -> None:
 
 
 def _expect_data(wav: Path) -> None:
-    """Raise ValueError if a WAV ends before its samples do, or goes on with others after them."""
+    """Raise ValueError if a WAV ends before its samples do, or goes on with others after them.
+
+    Some writers state a few bytes too many, and what follows the samples is often not quite a
+    chunk: a tenth of a second is allowed, and anything that begins as a chunk or a tag does.
+    """
     size = wav.stat().st_size
     with wav.open("rb") as file:
-        if (position := _find_data(file)) is None:
+        position, n_bytes_per_second = _find_data(file)
+        if not position:
             return
         file.seek(position - 4)
         stated = int.from_bytes(file.read(4), "little")
+        slack = n_bytes_per_second // 10
         if not 0 < stated < UNKNOWN_SIZE:
             return
-        file.seek(end := position + stated + stated % 2)
+        if position + stated > size + slack:
+            raise ValueError(
+                f"its header promises {stated} bytes of samples, but it holds {size - position}: "
+                "restore the damaged file"
+            )
+        n_left = size - position - stated
+        file.seek(position + stated)
         following = file.read(8)
-    if position + stated > size:
-        raise ValueError(
-            f"its header promises {stated} bytes of samples, but it holds {size - position}: "
-            "restore the damaged file"
-        )
-    n_left = int.from_bytes(following[4:], "little")
-    is_chunk = CHUNK_NAME.fullmatch(following[:4]) and end + 8 + n_left <= size + 1
-    if len(following) == 8 and any(following) and (following[:4] == b"RIFF" or not is_chunk):
-        raise ValueError(
-            f"goes on for {size - end} bytes after the end that its header states, as joined files "
-            "do: export it again"
-        )
+        is_joined = b"RIFF" in following
+        if not is_joined and (n_left <= slack or AFTER_SAMPLES.match(following)):
+            return
+        if is_joined or _holds_more(file):
+            raise ValueError(
+                f"goes on for {n_left} bytes after the end that its header states, as joined files "
+                "do: export it again"
+            )
 
 
-def _find_data(wav: BinaryIO) -> int | None:
-    """Return where the samples of a WAV begin; None for another kind of file."""
+def _find_data(wav: BinaryIO) -> tuple[int, int]:
+    """Return where the samples of a WAV begin, and bytes per second; zeros for another file."""
     wav.seek(0)
     start = wav.read(12)
+    n_bytes_per_second = 0
     if not start.startswith(b"RIFF") or not start.endswith(b"WAVE"):
-        return None
-    while len(head := wav.read(8)) == 8:
-        if head[:4] == b"data":
-            return wav.tell()
+        return 0, 0
+    while CHUNK_NAME.match(head := wav.read(8)):
         n_bytes = int.from_bytes(head[4:], "little")
-        wav.seek(n_bytes + n_bytes % 2, 1)
-    return None
+        if head[:4] == b"data":
+            return wav.tell(), n_bytes_per_second
+        if head[:4] == b"fmt ":
+            n_bytes_per_second = int.from_bytes(wav.read(12)[8:], "little")
+            n_bytes -= 12
+        wav.seek(max(0, n_bytes + n_bytes % 2), 1)
+    return 0, 0
+
+
+def _holds_more(file: BinaryIO) -> bool:
+    """Return whether the rest of a file is more than zeros."""
+    while block := file.read(1 << 20):
+        if any(block):
+            return True
+    return False
 
 
 def _probe_media(path: Path, stamp: int) -> AudioInfo:

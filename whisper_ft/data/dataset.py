@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,8 +111,8 @@ def row_error(place: str, error: Exception) -> RowError:
 class Examples(Dataset[Example | RowError]):
     """Training examples by `ExampleIndex`.
 
-    An example depends on its index alone, so workers and resumed runs make the same ones. With
-    `stand_ins` another row is drawn in place of one whose audio cannot be read.
+    An example depends on its index alone, so workers and resumed runs make the same ones. A row of
+    the same group of `stand_ins` is drawn in place of one whose audio cannot be read.
     """
 
     rows: Sequence[Row]
@@ -126,12 +127,12 @@ class Examples(Dataset[Example | RowError]):
     perturbation: Perturbation = NO_PERTURBATION
     target_weights: TargetWeights | None = None  # None: all targets weigh the same
     feature_paths: Mapping[FeatureKey, Path] | None = None  # of a frozen encoder's output
-    stand_ins: bool = False
+    stand_ins: tuple[Sequence[int], ...] = ()  # groups of rows; none: there are no stand-ins
 
     def __getitem__(self, index: ExampleIndex) -> Example | RowError:
         """Return an example or, as a value that crosses processes, the error of its row."""
         errors: list[RowError] = []
-        for candidate in (index, *self._draw_stand_ins(index)):
+        for candidate in chain([index], self._draw_stand_ins(index)):
             try:
                 return self._build(candidate)._replace(unreadable=tuple(map(str, errors)))
             except RowError as error:
@@ -141,12 +142,13 @@ class Examples(Dataset[Example | RowError]):
         return errors[0]
 
     def _draw_stand_ins(self, index: ExampleIndex) -> Iterator[ExampleIndex]:
-        """Draw rows, of those that the run reads, to try in place of one that is unreadable."""
-        if not self.stand_ins:
+        """Draw rows of the same group to try in place of one that is unreadable."""
+        group = next((group for group in self.stand_ins if index.row in group), ())
+        read = group
+        if self.feature_paths is not None:  # those that the run samples
+            read = [row for row in group if (row, True) in self.feature_paths]
+        if not read:
             return
-        read: Sequence[int] = range(len(self.rows))
-        if self.feature_paths is not None:
-            read = list(dict.fromkeys(row for row, _ in self.feature_paths))
         rng = self._rng("stand-in", index)
         for _ in range(MAX_STAND_INS):
             yield index._replace(row=rng.choice(read))

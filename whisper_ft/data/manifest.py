@@ -91,7 +91,7 @@ def _read(file: BinaryIO, path: Path, language: str, task: str, moved: MovedFold
         unknown |= parsed.unknown
         fields = parsed.fields
         if fields is not None:
-            if place_now := moved.find(path.parent / fields.audio):
+            if moved.pairs and (place_now := moved.find(path.parent / fields.audio)):
                 manifest.moved.add(place_now[0])
                 fields = fields._replace(audio=str(place_now[1]))
             if found := _find_audio(path.parent, fields.audio):

@@ -26,7 +26,7 @@ class MovedFolders:
                 f"--relocate: {', '.join(missing)}: no such folder: give the folder that holds the "
                 "audio now, after the one that the manifests name"
             )
-        return cls(tuple(pairs))
+        return cls(tuple(sorted(pairs, key=lambda pair: -len(pair[0].parts))))  # inner ones first
 
     def find(self, path: Path) -> tuple[Path, Path] | None:
         """Return (the moved folder that holds a path, the path's place now); None if none does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import reprlib
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +15,7 @@ from torch import nn
 from whisper.model import ModelDimensions, Whisper
 from whisper.tokenizer import LANGUAGES, Tokenizer, get_tokenizer
 
+from whisper_ft.config.nearest import did_you_mean
 from whisper_ft.models.download import fetch_weights
 from whisper_ft.models.safe_load import (
     find_damage,
@@ -194,8 +194,7 @@ def _read_file(name: str, path: Path) -> dict[str, Any]:
         if name and path.exists():
             what = f"{find_file_problem(path)}: give a .pt file or an official name ({names})"
         else:
-            near = difflib.get_close_matches(name, whisper.available_models(), n=1)
-            hint = f": did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(name, whisper.available_models())
             what = f"neither a file nor an official name ({names}){hint}"
         raise ValueError(f"{name or repr(name)}: {what}")
     if path.suffix == ".safetensors":

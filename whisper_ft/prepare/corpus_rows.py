@@ -37,7 +37,7 @@ class CorpusRow:
     speaker: Any = None
 
 
-MIN_MILLISECONDS = 300.0  # of a row: as seconds, ten times what it may last
+SUSPICIOUS_SECONDS = 300.0  # of a row, ten times what it may last: milliseconds?
 EMPTY_VALUES = ("", *PLACEHOLDERS)  # as tables write a missing one
 
 CorpusRows: TypeAlias = Iterator["CorpusRow | Skipped | Told"]
@@ -79,7 +79,7 @@ def to_manifest_row(
         return Skipped(row.place, f"{seconds:.2f} s: too short: correct its start, end or duration")
     if seconds is not None and seconds > MAX_SECONDS:
         remedy = "split it"
-        if seconds >= MIN_MILLISECONDS:
+        if seconds >= SUSPICIOUS_SECONDS:
             remedy += ", or divide its times by 1000 if they are milliseconds"
         return Skipped(row.place, f"{seconds:.2f} s: a row may last {MAX_SECONDS:.0f} s: {remedy}")
     audio = row.audio if is_file(row.audio) else _other_spelling(row.audio)

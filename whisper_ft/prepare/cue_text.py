@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import regex
@@ -63,35 +64,52 @@ NAME_LABEL = regex.compile(  # in any case, or in a script without case
     rf"^(?:{NAME}(?: {NAME}){{0,2}}(?: \([^()]{{1,20}}\))? {{0,2}}[:：]\s+"
     r"|[\p{Han}\p{Hiragana}\p{Katakana}]{1,8}[:：]\s*)(?=\S)"
 )
+SAID_NUMBER = regex.compile(r"\d{1,2}|\d{4}")  # alone in brackets: a year, a few dollars
 MIN_LABELS = 3  # lines of a file that begin with a name, if names there are speakers
 MIN_CAPITALS_RATE = 0.02  # of its cues
 MIN_NAMES_RATE = 0.3
-# The beginnings of lines that name who made the captions: no speech, in any language. Whisper
-# learned to write many of them over silence.
-CREDITS = regex.compile(
-    r"^\W*(?:(?:sub(?:title|titling)s?|captions?|captioning|synced)(?: (?:and|&) \w+)? by\b"
-    r"|.*\b(?:amara\.org|opensubtitles|addic7ed|subscene)"
-    r"|(?:https?://|www\.)\S+\W*$"
-    r"|untertitel(?:ung)?\b\s*(?::|des\b|der\b|von\b|durch\b|im auftrag\b)"
-    r"|sous-?titr(?:age|es?)\b\s*(?::|réalisés?\b|faits?\b|par\b|société\b|st['’]|fr\b)"
-    r"|subt[ií]tul(?:os|ado|ación)\b\s*(?::|(?:realizad|cread)[oa]s? por\b|por\b)"
-    r"|legend(?:as?|ado|agem)\b\s*(?::|pela\b|pelo\b|por\b)"
-    r"|sottotitol(?:i|ati)\b\s*(?::|creati\b|e revisione\b|a cura\b)"
-    r"|ondertitel(?:d|s|ing)\b\s*(?::|door\b|ingediend\b)"
-    r"|(?:undertexte?r?|textning|teksting|tekster)\b\s*(?::|av\b|af\b|från\b)"
-    r"|(?:napisy|tłumaczenie)\b\s*(?::|stworzone\b)|titulky\b\s*(?::|vytvořil)"
-    r"|altyazı\b\s*(?::|m\.\s?k)|υπότιτλοι\b\s*(?::|από\b|authorwave)"
-    r"|субтитр(?:ы|ов)\b\s*(?::|(?:с|под|пред|до)?(?:делал|оздавал|огнал|оставил|бавил)\w*)"
-    r"|редактор субтитров\b|корректор\s+\p{Lu}\."
-    r"|(?:字幕|翻[译譯訳]|校[对對]|[时時][间間][轴軸])\s*(?:由|[:：]|by\b|制作|製作|作成|提供|志[愿願]者?)"
-    r"|(?:한글\s*)?자막\s*(?::|by\b|제공|제작)|الترجمة\s*:|ترجمة\s*:)",
+# Lines that name who made the captions are no speech. Whisper learned to write many of them over
+# silence. By language: the words with which such a line begins, and those before the name.
+CREDITS = {
+    "English": (
+        r"(?:closed |english )?(?:sub(?:title|titling)s?|caption(?:s|ed|ing)?|synced|transcribed"
+        r"|transcription|translated|translation|timed|corrected|edited|ripped)(?: (?:and|&) \w+)?",
+        "by:?",
+    ),
+    "German": ("untertitel(?:ung)?", "des|der|von|durch|im auftrag de[rs]"),
+    "French": ("sous-?titr(?:age|es?)", "(?:réalisés? |faits? )?par|société|st['’]|fr"),
+    "Spanish": ("subt[ií]tul(?:os|ado|ación)", "(?:(?:realizad|cread)[oa]s? )?por"),
+    "Portuguese": ("legend(?:as?|ado|agem)", "pel[ao]|por"),
+    "Italian": ("sottotitol(?:i|ati)", "creati da|(?:e revisione )?a cura di"),
+    "Dutch": ("ondertitel(?:d|s|ing)", "door"),
+    "Swedish, Danish, Norwegian": ("undertexte?r?|textning|teksting|tekster", "av|af|från"),
+    "Polish": ("napisy|tłumaczenie", "stworzone przez"),
+    "Czech": ("titulky", "vytvořil"),
+    "Turkish": ("altyazı", "çeviri"),
+    "Greek": ("υπότιτλοι", "από"),
+    "Russian": (
+        "субтитр(?:ы|ов)|редактор субтитров|корректор",
+        "сделал|создавал|делал|подогнал|предоставил|добавил",
+    ),
+    "Arabic": ("(?:ال)?ترجمة", "نانسي"),
+}
+BARE = ("Turkish", "Greek", "Russian")  # the name may follow at once
+MAKER = r"[\p{Lu}\p{Lo}\d]|https?:|www\."  # how a name begins
+UNSPACED_CREDIT = regex.compile(
+    r"\W{0,9}(?:[中英双雙文]{0,4}(?:字幕|翻[译譯訳]|校[对對]|[时時][间間][轴軸])\s*"
+    r"(?:(?:制作|製作|作成)?\s*[:：]|by|志[愿願]者|由.{1,20}(?:提供|制作|製作))"
+    r"|(?:한글\s*)?자막\s*(?:by|:|(?:제공|제작)(?:\s*:|\s+\S+$)))",
     regex.I,
 )
-ENGLISH_CREDITS = regex.compile(  # with a name; "translated by hand" may be said
-    r"^\W*(?:Translat(?:ed|ion)|Transcri(?:bed|ption)|Synced|Timed|Corrected|Edited|Ripped)"
-    r"(?: (?:and|&) \w+)? by:? *(?:\p{Lu}|https?:|www\.)"
+SITE = regex.compile(
+    r"\b(?:amara\.org|opensubtitles\.(?:org|com)|addic7ed\.com|subscene\.com)\b"
+    r"|^\W{0,9}(?:https?://|www\.)\S+$",
+    regex.I,
 )
-MAX_CREDIT_WORDS = 12  # of a line; more is a sentence
+MAX_CREDIT = 100  # characters of a line
+MAX_UNSPACED_CREDIT = 25  # the same, in a script without spaces
+MAX_SENTENCE_CREDIT = 3  # words of a credit that ends as a sentence does
+SENTENCE_MARKS = ".!?。！？؟"
 
 
 class CueText(NamedTuple):
@@ -128,11 +146,31 @@ def find_speaker_label(texts: Sequence[str]) -> regex.Pattern[str] | None:
     return None
 
 
-def is_credit(text: str) -> bool:
-    """Return whether a cue names who made the captions, and says nothing else."""
-    if len(text.split()) > MAX_CREDIT_WORDS:
+def is_credit(line: str) -> bool:
+    """Return whether a line names who made the captions."""
+    line = line.strip()
+    if len(line) > MAX_CREDIT:
         return False
-    return bool(CREDITS.search(text) or ENGLISH_CREDITS.search(text))
+    if SITE.search(line):
+        return True
+    words = line.split()
+    if line[-1:] in SENTENCE_MARKS and (
+        len(words) > MAX_SENTENCE_CREDIT or not words[-1][:1].isupper()
+    ):
+        return False
+    if len(line) <= MAX_UNSPACED_CREDIT and UNSPACED_CREDIT.match(line):
+        return True
+    return _credits().match(line) is not None
+
+
+@cache
+def _credits() -> regex.Pattern[str]:
+    """Match the credits of all languages; case counts in the name alone."""
+    lines = (
+        rf"(?i:(?:{begin})(?!\w)\s*(?::|(?:{link})(?!\w)){'?' * (name in BARE)})\s*(?:{MAKER})"
+        for name, (begin, link) in CREDITS.items()
+    )
+    return regex.compile(rf"\W{{0,9}}(?:{'|'.join(lines)})")
 
 
 def split_cue_text(text: str, label: regex.Pattern[str] | None = CAPITALS_LABEL) -> CueText:
@@ -214,7 +252,8 @@ def _is_sound_note(candidate: str) -> bool:
 def _is_index(match: regex.Match[str]) -> bool:
     """Return whether brackets follow a letter and hold a number, as in "the array[0]"."""
     before = match.string[max(0, match.start() - 1) : match.start()]
-    return match[0][0] == "[" and before.isalnum() and match[0][1:-1].strip().isdigit()
+    is_number = match[0][0] == "[" and match[0][1:-1].strip().isdigit()
+    return is_number and before.isascii() and before.isalnum()
 
 
 def _is_insertion(match: regex.Match[str]) -> bool:
@@ -226,7 +265,9 @@ def _is_insertion(match: regex.Match[str]) -> bool:
     content = match[0][1:-1].strip()
     if match[0][0] != "[" or content.isupper() or len(content.split()) > MAX_NOTE_WORDS:
         return False
-    if SOUND.search(content) or UNTRANSCRIBED.search(content) or not content[:1].isalnum():
+    if SOUND.search(content) or UNTRANSCRIBED.search(content):
+        return False
+    if not (content[:1].isalpha() or SAID_NUMBER.fullmatch(content)):
         return False
     before = match.string[: match.start()].rpartition("\n")[2].strip()
     after = match.string[match.end() :].partition("\n")[0].strip()

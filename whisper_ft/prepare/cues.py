@@ -55,16 +55,11 @@ def read_cues(
     """Read the usable cues of a subtitle file for a recording of `duration` seconds.
 
     Styling is always removed, speaker labels and sound notes unless `keep_notes`. `lead` seconds
-    are taken from every time. Every cue that is
-    changed or skipped is reported through `note(place, message)`. Raises ValueError for a file that
-    cannot be read.
+    are taken from every time. Every cue that is changed or skipped is reported through `note(place,
+    message)`. Raises ValueError for a file that cannot be read.
     """
     raw = read_raw_cues(path, note, encoding)
-    cues = [
-        replace(cue, start=max(0.0, cue.start - lead), end=max(0.0, cue.end - lead))
-        for cue in raw.cues
-    ]
-    cues = _sort_by_start(cues, note)
+    cues = _sort_by_start(_count_from_sound(raw.cues, lead, note), note)
     stages: list[Stage] = [
         partial(_keep_words, keep_notes=keep_notes),
         partial(_trim_to_recording, duration=duration),
@@ -81,6 +76,19 @@ def read_cues(
     cues, gaps = _skip_in_gaps(cues, gaps, note)
     all_gaps = sorted(Gap(start, min(end, duration)) for start, end in gaps)
     return UsableCues(cues, all_gaps, raw.language, raw.task)
+
+
+def _count_from_sound(cues: Sequence[Cue], lead: float, note: Note) -> list[Cue]:
+    """Take the seconds before the first sound from all times."""
+    if not lead:
+        return [*cues]
+    kept = []
+    for cue in cues:
+        if cue.end > lead:
+            kept.append(replace(cue, start=max(0.0, cue.start - lead), end=cue.end - lead))
+        else:
+            note(cue.place, "ends before the sound begins: skipped")
+    return kept
 
 
 def _sort_by_start(cues: Sequence[Cue], note: Note) -> list[Cue]:
@@ -100,6 +108,11 @@ def _keep_words(
     label = find_speaker_label([cue.text for cue in cues])
     kept, gaps = [], []
     for cue in cues:
+        if not keep_notes and (spoken := _without_credits(cue, note)) != cue.text:
+            if not spoken.strip():
+                gaps.append(Gap(cue.start, max(cue.start, cue.end)))
+                continue
+            cue = replace(cue, text=spoken)
         if keep_notes:
             text = CueText(join_lines(cue.text.splitlines()))
         else:
@@ -109,9 +122,6 @@ def _keep_words(
             note(cue.place, "empty: skipped")
         elif LOST in cue.text:
             note(cue.place, f"{text.words!r}: a character is lost: skipped with its audio")
-            gaps.append(Gap(cue.start, max(cue.start, cue.end)))
-        elif is_credit(cue.text) and not keep_notes:
-            note(cue.place, f"{cue.text!r}: credits, not speech: skipped with its audio")
             gaps.append(Gap(cue.start, max(cue.start, cue.end)))
         elif text.has_untranscribed_speech:
             shown = text.words if text.is_masked else removed
@@ -123,6 +133,18 @@ def _keep_words(
             _note_changes(cue.place, text, note)
             kept.append(replace(cue, text=text.words))
     return kept, gaps
+
+
+def _without_credits(cue: Cue, note: Note) -> str:
+    """Return the lines of a cue that are speech, and note the others."""
+    lines = cue.text.splitlines()
+    spoken = [line for line in lines if not is_credit(line)]
+    if len(spoken) == len(lines):
+        return cue.text
+    credits = "\n".join(line for line in lines if is_credit(line))
+    done = "removed" if any(map(str.strip, spoken)) else "skipped with its audio"
+    note(cue.place, f"{credits!r}: credits, not speech: {done}")
+    return "\n".join(spoken)
 
 
 def _note_changes(place: str, text: CueText, note: Note) -> None:

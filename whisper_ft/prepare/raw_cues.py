@@ -19,8 +19,12 @@ SUBTITLE_SUFFIXES = (".srt", ".vtt", ".json")
 # After a colon, two digits would count frames, whose length is not known.
 TIME = r"(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{1,2})(?:(?:[.,]|:(?=[0-9]{3}))([0-9]{1,3}))?"
 TIMES = re.compile(rf"\s*{TIME}\s*-->\s*{TIME}(?:\s+(.*))?")
-MAY_BE_TIMES = re.compile(r"[0-9]\s*-->|-->\s*[0-9]")  # other arrows are words
-SETTINGS = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*:\S*\s*)*")  # align:start, or X1:100 in SRT
+SECONDS = re.compile(r"[0-9][.,][0-9]+\s*-->|-->\s*[0-9]+[.,][0-9]")
+DIRECTION = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # marks of right and left
+SETTINGS = re.compile(  # of WebVTT, and coordinates of SRT
+    r"(?:(?:vertical|line|position|size|align|region)\s*[:=]\s*\S+\s*|[XY][12]\s*:\s*-?\d+\s*)*",
+    re.I,
+)
 EXACT_TIME = r"(?:[0-9]{1,4}:)?[0-9]{1,2}:[0-9]{1,2}[.,][0-9]{1,3}"  # nobody says one aloud
 MISTYPED_TIMES = re.compile(rf"\s*{EXACT_TIME}[-–—=>→~\s]+{EXACT_TIME}(?:\s.*)?")
 CUE_NUMBER = re.compile("[0-9]{1,9}")
@@ -34,13 +38,17 @@ TAG = re.compile(
 VTT_TAG = re.compile(  # classes, voices and languages, and the time of a word
     r"</?(?:[biuc]|v|lang|ruby|rt)(?:\.[^\s<>.]+)*(?:[ \t][^<>]*)?>|<[\d:.]+>"
 )
-READING = re.compile(r"<(r[tp])(?:[.\s][^<>]*)?>([^<]*)(?:</\1>)?", re.I)  # of Japanese, in ruby
+RUBY = re.compile(r"<ruby\b[^<>]*>(.*?)(?:</ruby>|\Z)", re.I | re.S)
+READING = re.compile(r"<r[tp]\b[^<>]*>(.*?)(?:</r[tp]>|(?=<r[tp]\b)|\Z)", re.I | re.S)  # in it
 NEW_BLOCK = re.compile(r"(?:NOTE|STYLE|REGION)\b")
 REFERENCE = re.compile(r"&(?:#\d+|#x[\da-f]+|\w+);", re.I)
 SUBSTATION_CODE = re.compile(r"\{\\[^{}]*\}")  # {\an8}; braces may be words
-SUBSTATION_DRAWING = re.compile(r"\{\\[^{}]*p[1-9][^{}]*\}[mnlbspc\d\s.-]*(?=\{|$)")
-SUBSTATION_SPACE = re.compile(r"(?:\\[hNn])+")  # hard spaces and line breaks
-MAX_DAMAGED = 0.3  # of the characters beyond ASCII, in a UTF-8 file with stray bytes
+SUBSTATION_DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}[mnlbspc\d\s.-]*(?=\{|$)")
+SUBSTATION_SPACE = re.compile(r"(?:\\[hN])+")  # hard spaces and line breaks
+DRIVE = re.compile(r"\b[A-Za-z]:\\")  # of a path of Windows
+# Lost characters for each other one beyond ASCII, in a file of UTF-8 with stray bytes. whisper.cpp
+# parts characters in the tokens of its JSON.
+MAX_DAMAGED = {".srt": 0.3, ".vtt": 0.3, ".json": 2.0}
 MAX_CUE_CHARACTERS = 10_000  # half a minute of speech has a few hundred
 # Encodings of old subtitles, the most common first: the first one wins a tie.
 LEGACY_ENCODINGS = (
@@ -66,7 +74,7 @@ def read_raw_cues(path: Path, note: Note, encoding: str = "") -> RawCues:
 
 def _read_timed_text(path: Path, text: str, note: Note, *, is_vtt: bool) -> list[Cue]:
     """Read SRT or WebVTT."""
-    lines = text.split("\n")
+    lines = [DIRECTION.sub("", li) if "-->" in li else li for li in text.split("\n")]
     starts = _cue_starts(path, lines)
     cues, problems = [], []
     for line_index, next_index in pairwise([*starts, None]):
@@ -80,7 +88,8 @@ def _read_timed_text(path: Path, text: str, note: Note, *, is_vtt: bool) -> list
                 f"A cue may have {MAX_CUE_CHARACTERS}"
             )
             continue
-        if readings := "".join(match[2] for match in READING.finditer(body)):
+        body, readings = _without_readings(body)
+        if readings:
             note(place, f"{readings!r}: removed: shows how the characters before it are read")
         try:
             cues.append(Cue(start, end, _remove_styling(body, is_vtt=is_vtt), place, body))
@@ -99,11 +108,11 @@ def _cue_starts(path: Path, lines: list[str]) -> list[int]:
     unreadable = [
         index
         for index, line in enumerate(lines)
-        if (MAY_BE_TIMES.search(line) or MISTYPED_TIMES.fullmatch(line))
-        and not TIMES.fullmatch(line)
+        if not TIMES.fullmatch(line)
+        and (("-->" in line and _may_be_times(lines, index)) or MISTYPED_TIMES.fullmatch(line))
     ]
     if unreadable:
-        remedy = "write start --> end as 00:01:02,500 --> 00:01:04,000"
+        remedy = "write start --> end as 00:01:02,500 --> 00:01:04,000, and an arrow in a text as →"
         raise ValueError(
             "\n".join(
                 f"{path}:{index + 1}: {lines[index][:60]!r}: {remedy}" for index in unreadable
@@ -116,10 +125,31 @@ def _cue_starts(path: Path, lines: list[str]) -> list[int]:
     return starts
 
 
+def _may_be_times(lines: list[str], index: int) -> bool:
+    """Return whether a line with an arrow is meant as times, or stands where times stand."""
+    above = lines[index - 1].strip() if index else ""
+    has_times = any(colon in lines[index] for colon in ":：") or SECONDS.search(lines[index])
+    return bool(has_times or CUE_NUMBER.fullmatch(above))
+
+
+def _without_readings(text: str) -> tuple[str, str]:
+    """Return a text without the readings of its ruby, and these."""
+    readings: list[str] = []
+
+    def keep(match: re.Match[str]) -> str:
+        readings.append(TAG.sub("", match[1]))
+        return ""
+
+    plain = RUBY.sub(lambda ruby: READING.sub(keep, ruby[1]), text)
+    return plain, "".join(readings)
+
+
 def _cue_body(lines: list[str], line_index: int, next_index: int | None, is_vtt: bool) -> str:
     """Return the text of the cue whose times are on a line; `next_index` is None for the last."""
     following = lines[line_index + 1 : next_index]
     body = _up_to_blank_line(following) if is_vtt else following
+    if is_vtt and body == following and next_index and len(body) > 1 and not body[-2].strip():
+        return "\n".join(body[:-2])  # the last line names the next cue
     if body == following:
         own_number = _last_line_above(lines, line_index)
         body = _without_next_number(body, own_number, is_last=next_index is None)
@@ -151,7 +181,7 @@ def _up_to_blank_line(lines: list[str]) -> list[str]:
     """
     for i, line in enumerate(lines):
         follows_space = i and not lines[i - 1].strip()
-        if not line or line.startswith("WEBVTT") or (follows_space and NEW_BLOCK.match(line)):
+        if not line or line.strip() == "WEBVTT" or (follows_space and NEW_BLOCK.match(line)):
             return lines[:i]
     return lines
 
@@ -174,11 +204,11 @@ def _without_next_number(lines: list[str], own_number: str, *, is_last: bool) ->
 
 def _remove_styling(text: str, *, is_vtt: bool) -> str:
     """Return a text without tags and without SubStation codes, which SRT files also have."""
-    text = TAG.sub("", READING.sub("", LINE_BREAK.sub("\n", text)))
+    text = TAG.sub("", LINE_BREAK.sub("\n", text))
     if is_vtt:
         text = VTT_TAG.sub("", text)
     plain = SUBSTATION_CODE.sub("", SUBSTATION_DRAWING.sub("", text))
-    if plain != text:  # else a backslash may be one of a path
+    if plain != text and not DRIVE.search(plain):  # else a backslash may be one of a path
         plain = SUBSTATION_SPACE.sub(" ", plain)
     return REFERENCE.sub(lambda match: html.unescape(match[0]), plain)
 
@@ -199,17 +229,14 @@ def _decode(path: Path, note: Note, encoding: str) -> str:
 
 
 def _decode_damaged(path: Path, data: bytes, note: Note) -> str:
-    """Return a text in UTF-8 with a few stray bytes, each as U+FFFD; "" for another encoding.
-
-    JSON has no other encoding. whisper.cpp parts characters there, in the tokens of a segment.
-    """
+    """Return a text in UTF-8 with a few stray bytes, each as U+FFFD; "" for another encoding."""
     text = data.decode("utf-8-sig", errors="replace")
     n_lost = text.count("\ufffd")
     n_others = sum(not character.isascii() for character in text) - n_lost
-    is_json = path.suffix.lower() == ".json"
-    if n_lost > MAX_DAMAGED * n_others and not is_json:
+    suffix = path.suffix.lower()
+    if n_lost > MAX_DAMAGED[suffix] * n_others:
         return ""
-    if not is_json:
+    if suffix != ".json":  # where a lost character may be of no cue
         line = text[: text.index("\ufffd")].count("\n") + 1
         what = format_count(n_lost, "character")
         note(str(path), f"{what} that cannot be decoded in UTF-8, the first in line {line}")

@@ -89,16 +89,17 @@ def pair_files(paths: Sequence[Path], *, channels: bool, language: str = "") -> 
     return pairing
 
 
-def language_of_name(audio: Path, subtitles: Path) -> str:
+def language_of_name(audio: Path, subtitles: Path, expected: str = "") -> str:
     """Return the language in a name such as talk.de.srt or talk.eng.forced.srt; "" for none.
 
+    A tag that is ambiguous counts if it is the `expected` language.
     It stands after the recording's own name: "call 10.30.am.srt" of "call 10.30.am.wav" has none.
     """
     if not subtitles.stem.startswith(f"{audio.stem}."):
         return ""
     after = subtitles.stem[len(audio.stem) + 1 :]
     tags = [tag.removesuffix(ORIGINAL) for tag in after.split(".")]
-    tags = [tag for tag in tags if tag not in NOT_LANGUAGES]
+    tags = [tag for tag in tags if tag not in NOT_LANGUAGES or tag == expected]
     if tags[-1:] == ["hi"] and whisper_code("".join(tags[-2:-1])):  # hi: for the hearing impaired
         tags.pop()
     tag = "".join(tags[-1:])
@@ -114,6 +115,7 @@ def _pair_by_name(files: _Files, language: str) -> Pairing:
     owners = {path: _find_owner(path, files.audio) for path in files.subtitles}
     is_one = len(files.audio) == 1 and len(files.subtitles) > 1
     channels = ", or --channels and one for each channel" if is_one else ""
+    by_language = "" if language else ", or --language if that tells them apart"
     recordings, left_out = [], {}
     for path in files.audio:
         own_files = [subtitle for subtitle, owner in owners.items() if owner == path]
@@ -122,9 +124,10 @@ def _pair_by_name(files: _Files, language: str) -> Pairing:
             recordings.append(Recording(path, chosen, unused=unused))
         elif own_files:
             left_out[path] = (
-                f"{len(own_files)} subtitle files with its name: give one, or --language if that "
-                f"tells them apart{channels}"
+                f"{len(own_files)} subtitle files with its name: give one{by_language}{channels}"
             )
+        elif rival := next((r for r in recordings if r.audio.stem == path.stem), None):
+            left_out[path] = f"{rival.subtitles.name} is used for {rival.audio.name}: give one"
         else:
             left_out[path] = f"no subtitle file with its name: give one{channels}"
     left_out |= {
@@ -142,7 +145,7 @@ def _choose(audio: Path, files: Sequence[Path], language: str) -> Path | None:
     are in the language of the speech, as `.en-orig` too: the first may be by hand.
     """
     if len(_tags(audio, files)) > 1 and language:
-        files = [file for file in files if language_of_name(audio, file) == language]
+        files = [file for file in files if language_of_name(audio, file, language) == language]
     if len(_tags(audio, files)) != 1:
         return None
     return min(files, key=lambda f: (f.stem.endswith(ORIGINAL), FORMATS.index(f.suffix.lower())))

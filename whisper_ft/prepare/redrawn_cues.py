@@ -16,8 +16,8 @@ MAX_PAUSE = 0.1  # seconds between cues that repeat each other's lines
 MAX_ROLL_PAUSE = 10.0  # the same, where the times of words tell which line is new
 WORD_TIME = re.compile(r"<(?:\d+:)?\d\d:\d\d[.,]\d+>")
 MAX_REDRAW_PAUSE = 2.0  # seconds between cues that differ in their styling alone
-MIN_ROLLED = 3  # cues that begin with words of the one before them, where that is the habit
-MIN_ROLLED_RATE = 0.5  # of a file's cues
+MIN_ROLLED = 5  # cues that begin with words of the one before them, where that is the habit
+MIN_ROLLED_RATE = 0.6  # of a file's cues
 MIN_REPEATED = 2  # words; one word may be said twice
 MIN_REVEALED = 3  # cues of which each adds words to the one before it
 

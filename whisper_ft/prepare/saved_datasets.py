@@ -38,7 +38,7 @@ def read_huggingface(source: Path, options: FormatOptions) -> CorpusRows:
     names = list(dataset.features)
     text = next((name for name in TEXT_COLUMNS if name in names), "text")
     columns = match_columns(source, names, {"text": text, **options.columns})
-    yield from tell_unused(f"{source}:1", names, columns.values())
+    yield from tell_unused(str(source), names, columns.values())
     converters = {
         field: _converter(source, field, column, dataset.features[column])
         for field, column in columns.items()

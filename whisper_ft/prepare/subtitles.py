@@ -134,12 +134,14 @@ def _lead(recording: Recording, info: AudioInfo, note: Note) -> float:
     Whisper's transcripts count from the first sound.
     """
     lead = info.track.lead if info.track else 0.0
-    if recording.subtitles.suffix.lower() == ".json" or lead < MIN_LEAD:
+    all_captions = (recording.subtitles, *recording.unused)
+    is_whispers = any(path.suffix.lower() == ".json" for path in all_captions)
+    if is_whispers or lead < MIN_LEAD:
         return 0.0
     note(
         str(recording.audio),
-        f"its sound begins {lead:.2f} s after its picture: the times of captions are those of the "
-        "picture, and rows begin so much earlier",
+        f"its sound begins {lead:.2f} s after its picture: the times of captions are taken for "
+        "those of the picture; if Whisper wrote them, give them with the sound alone, as a WAV",
     )
     return lead
 

@@ -20,6 +20,7 @@ KINDS = (
     "whisper.cpp or a pipeline of transformers (chunks)"
 )
 MIN_WORDS = 10  # pieces of one word each that are the words of a transcript
+MAX_PART_PAUSE = 0.5  # seconds between parts of a word
 MAX_WORD_SECONDS = 1.0  # in the middle of them; a sentence without spaces lasts longer
 NO_SEGMENTS = (
     "of OpenAI's API, request verbose_json with segments; of another program, export SRT or VTT"
@@ -69,7 +70,10 @@ def read_transcript(path: Path, text: str) -> RawCues:
         raise ValueError("\n".join(problems))
     if reader in (_read_chunk, _read_cpp) and _are_words(pieces):
         cues = list(cut_cues(_timed_words(pieces), str(path)))
-    return RawCues(cues, _language(content), _task(content))
+    language, task = _language(content), _task(content)
+    if task and language.lower() in ("en", "english"):  # that of the text, not of the speech
+        language = ""
+    return RawCues(cues, language, task)
 
 
 def _find_items(content: Any) -> tuple[Callable[[Any], _Item] | None, Sequence[Any]]:
@@ -136,8 +140,9 @@ def _timed_words(pieces: Sequence[_Piece]) -> list[TimedWord]:
     words: list[_Piece] = []
     for piece in pieces:
         text = piece.text
-        continues = has_spaces and not text[:1].isspace()
-        if words and (continues or not any(map(str.isalnum, text))):
+        is_near = bool(words) and piece.start - words[-1].end <= MAX_PART_PAUSE
+        may_continue = has_spaces and not text[:1].isspace() and not is_unspaced(text[:1])
+        if is_near and (may_continue or not any(map(str.isalnum, text))):
             words[-1] = words[-1]._replace(end=piece.end, text=words[-1].text + text.rstrip())
         elif text.strip():
             words.append(piece._replace(text=text.strip()))

@@ -32,7 +32,8 @@ class SetupError(ValueError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         more = len(problems) - MAX_PROBLEMS
-        tail = f"... and {more} more: `python -m whisper_ft check --all-warnings` lists them"
+        tail = f"... and {more} more: `python -m whisper_ft check MANIFEST --all-warnings` lists a "
+        tail += "manifest's"
         super().__init__("\n".join([*problems[:MAX_PROBLEMS], *[tail] * (more > 0)]))
 
 

@@ -14,7 +14,7 @@ from whisper_ft.training.run_config import RunConfig
 
 MANIFESTS = ("train", "dev", "others")  # settings that name them
 FOLDERS = ("noise", "reverb")  # of sounds
-INPUTS = (*MANIFESTS, *FOLDERS, "glossary")  # of the last, the source of keywords holds a hash
+INPUTS = (*MANIFESTS, *FOLDERS, "glossary")
 
 
 def relocate(
@@ -29,10 +29,11 @@ def relocate(
     for name in (name for name in INPUTS if name in given):
         old, new = named_paths(settings, name), named_paths(changes, name)
         if len(old) != len(new) or not new:
-            problems.append(
-                f"{flag(name)}: {len(new)} for the {len(old)} of the run: give all of them, in "
-                f"the order of {', '.join(old) or 'none'}"
-            )
+            what = "the run has none: leave it out"
+            if old:
+                what = f"{len(new)} for the {len(old)} of the run: give all of them, in the order "
+                what += f"of {', '.join(old)}"
+            problems.append(f"{flag(name)}: {what}")
             continue
         for before, after in zip(old, new, strict=True):
             if problem := _find_difference(saved, before, after):

@@ -58,7 +58,7 @@ def add_segments(
         unreadable += some.unreadable
     if unreadable and not skip_bad_rows:
         remedy = "--skip-bad-rows leaves out the rows whose audio is damaged"
-        raise SetupError([*map(str, unreadable), remedy])
+        raise SetupError([remedy, *map(str, unreadable)])
     for problem in unreadable:
         LOGGER.info(f"left out: {problem}")
     n_segments = format_count(sum(map(len, found.values())), "segment")

@@ -171,7 +171,7 @@ def make_examples(
         perturbation=Perturbation(*changes, lexicon),
         target_weights=TargetWeights(text_weight, lexicon) if is_weighted else None,
         feature_paths=features.paths,
-        stand_ins=config.skip_bad_rows,
+        stand_ins=trained.sampler.groups if config.skip_bad_rows else (),
     )
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import regex
+
 from whisper_ft.data.audio_cache import probe_all
 from whisper_ft.data.audio_info import AudioInfo
 from whisper_ft.data.found_keywords import (
@@ -26,6 +28,7 @@ from whisper_ft.validation.row_checks import check_row, row_seconds
 LOGGER = logging.getLogger("whisper_ft")
 ROWS_PER_BATCH = 5_000  # that are objects in memory at a time
 MIN_ROWS_FOR_BAR = 100_000
+CASED = regex.compile(r"[\p{Latin}\p{Cyrillic}\p{Greek}\p{Armenian}]")
 MIN_STYLED = 20  # texts that tell how a corpus is written
 N_STYLED = 1_000  # rows that are looked at
 
@@ -93,7 +96,8 @@ def _describe_plain_texts(rows: Rows) -> str:
     """Return a warning if no text has a capital beside small letters and none punctuation."""
     texts = [row.text for row in rows[:N_STYLED] if row.text.strip()]
     styles = {text_style(text) for text in texts}
-    is_cased = any(text.upper() != text.lower() for text in texts)
+    n_cased = sum(CASED.search(text) is not None for text in texts)
+    is_cased = n_cased > len(texts) / 2
     if len(texts) < MIN_STYLED or not is_cased or any(style.punctuated for style in styles):
         return ""
     if len(cases := {style.case for style in styles}) > 1 or "mixed" in cases:
