@@ -244,6 +244,8 @@ def test_a_tsv_of_pandas_has_quotes(tmp_path, prepare):
             'audio\ttext\na.wav\t"Hello," she said.\nb.wav\t"Bye."\n',
             ['"Hello," she said.', '"Bye."'],
         ),
+        ('audio|text\na.wav|"Yes | no"\nb.wav|"Hello"\n', ["Yes | no", "Hello"]),
+        ('audio\ttext\na.wav\t"a\tb"\nb.wav\tBye.\n', ["a\tb", "Bye."]),
         ('audio|text\na.wav|"Hello," she said.\nb.wav|Bye.\n', ['"Hello," she said.', "Bye."]),
     ],
 )
@@ -277,11 +279,14 @@ def test_a_quote_that_is_not_closed_is_told(tmp_path, prepare):
         ('"Ann,Bob"', ["Ann", "Bob"]),
         ("\"['Ann', 'Bob']\"", ["Ann", "Bob"]),
         ('"Ann, and"', ["Ann, and"]),
+        ("\"['Ann' 'Bob']\"", ["Ann", "Bob"]),
+        ('"[""Ann"", null, ""Bob \\ud83d\\ude00""]"', ["Ann", "Bob 😀"]),
+        ('"[Ann, Bob]"', ["Ann", "Bob"]),
     ],
 )
 def test_keywords_of_a_cell_are_divided_as_people_write_them(tmp_path, prepare, cell, keywords):
     write_tone(tmp_path / "a.wav")
-    (tmp_path / "t.csv").write_text(f'audio,text,keywords\na.wav,"call Ann, and Bob",{cell}\n')
+    (tmp_path / "t.csv").write_text(f'audio,text,keywords\na.wav,"call Ann, and Bob 😀",{cell}\n')
     _, rows, _ = prepare("csv", "t.csv")
     assert rows[0]["keywords"] == keywords
 

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TextIO
 
 from whisper_ft.runtime.files import find_file_problem, text_encoding
 
@@ -93,26 +93,40 @@ def _is_quoted(path: Path, delimiter: str) -> bool:
         if all(len(name) > 2 and name[0] == name[-1] == '"' for name in names):
             return True
         file.seek(0)
-        records = csv.reader(file, delimiter=delimiter, strict=True)
         try:
-            has_breaks = False
-            for values in records:
-                if len(_without_empty_end(values)) > len(names):
-                    return False
-                long = [value for value in values if "\n" in value]
-                if any(delimiter in value for value in long):  # of several rows
-                    return False
-                has_breaks = has_breaks or bool(long)
+            has_breaks = _reads_with_quotes(file, delimiter, len(names))
         except csv.Error:
             return False
-        if has_breaks:
-            return True
         file.seek(0)
-        values = [v for line in file for v in line.rstrip("\r\n").split(delimiter)]
-    inner = [value[1:-1] for value in values if value.startswith('"') and len(value) > 1]
-    return any('""' in value for value in inner) or (
-        bool(inner) and all("," in value for value in inner)  # Excel quotes these
-    )
+        return has_breaks or _needs_quotes(file, delimiter, len(names))
+
+
+def _reads_with_quotes(file: TextIO, delimiter: str, n_columns: int) -> bool:
+    """Return whether a value in quotes has line breaks. Raises csv.Error if quotes are text."""
+    has_breaks = False
+    for values in csv.reader(file, delimiter=delimiter, strict=True):
+        for value in values:
+            if "\n" in value and delimiter in value:
+                raise csv.Error("a quote in one row, and one in another")
+            has_breaks = has_breaks or "\n" in value
+        if len(_without_empty_end(values)) > n_columns:
+            raise csv.Error("more values than columns")
+    return has_breaks
+
+
+def _needs_quotes(file: TextIO, delimiter: str, n_columns: int) -> bool:
+    """Return whether a table that can be read with quotes has a value that needs them."""
+    n_quoted = n_with_comma = 0
+    for line in file:
+        values = line.rstrip("\r\n").split(delimiter)
+        if len(_without_empty_end(values)) > n_columns:  # a delimiter in quotes
+            return True
+        inner = [value[1:-1] for value in values if value.startswith('"') and len(value) > 1]
+        if any('""' in value for value in inner):
+            return True
+        n_quoted += len(inner)
+        n_with_comma += sum("," in value for value in inner)
+    return 0 < n_quoted == n_with_comma  # Excel quotes these
 
 
 def _records(

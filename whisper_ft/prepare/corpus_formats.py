@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from whisper_ft.prepare.other_manifests import read_jumon, read_yeyupiaoling
 from whisper_ft.prepare.saved_datasets import read_huggingface
 from whisper_ft.prepare.table_columns import match_columns, tell_unused
 
+QUOTED = re.compile(r"""(["'])(.*?)\1(?=[\s,]|$)""", re.S)  # an item of a list
 DECIMAL_COMMA = re.compile(r"^(\d+),(\d+)$")
 NEMO_KEYS = (
     *("audio_filepath", "duration", "text", "offset", "speaker"),
@@ -196,14 +196,16 @@ def read_csv(source: Path, options: FormatOptions) -> CorpusRows:
 
 
 def split_keywords(value: str, text: str) -> list[str]:
-    """Return the terms of a cell: a list as Python or JSON writes it, or divided by semicolons.
+    """Return the terms of a cell: a list as JSON, Python or NumPy writes it, or divided terms.
 
-    Without a semicolon, commas divide it, unless the text holds it whole.
+    Semicolons divide them, or else commas, unless the text holds the cell whole.
     """
     if value.startswith("[") and value.endswith("]"):
-        with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-            listed = ast.literal_eval(value)
-            return [str(term).strip() for term in listed if str(term).strip()]
+        with suppress(ValueError, RecursionError):
+            return [str(term).strip() for term in json.loads(value) if str(term or "").strip()]
+        value = value[1:-1]
+        if quoted := [match[2].strip() for match in QUOTED.finditer(value)]:
+            return list(filter(None, quoted))
     divider = ";" if ";" in value or value.casefold() in text.casefold() else ","
     return [term.strip() for term in value.split(divider) if term.strip()]
 
