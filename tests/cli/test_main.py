@@ -72,6 +72,7 @@ def test_train_names_the_command_by_which_it_was_called(prog, command, capsys):
             "unrecognized arguments: --max-step 3: did you mean --max-st",
         ),
         (["train", "--max-step=3"], "--max-step=3: did you mean --max-steps?"),
+        (["train", "--lr", "1e-5", ""], "unrecognized arguments: \n"),
         (["prepare", "cvs"], "'cvs' is none of these formats: did you mean csv?"),
         (["evaluate", "tiny-en", "none.jsonl"], "did you mean tiny.en?"),
     ],

@@ -347,3 +347,55 @@ def test_a_sound_that_begins_after_its_picture_has_a_lead(tmp_path, name):
     path = write_video(tmp_path / name, [noise(6.0)], lead=3.0)
     assert probe(path).track.lead == pytest.approx(3.0, abs=0.07)
     assert probe(write_video(tmp_path / f"on time {name}", [noise(6.0)])).track.lead < 0.07
+
+
+def test_many_small_holes_are_one(tmp_path):
+    whole = write(tmp_path, "a.m4a")
+    gaps = remux(whole, tmp_path / "gaps.m4a", lambda at: 0.3 * int(at / 2))
+    with pytest.raises(ValueError, match=r"1\.\d\d s are missing after [12]\."):
+        probe(gaps)
+    gap = remux(whole, tmp_path / "gap.m4a", lambda at: 0.4 * (at > 5))
+    assert probe(gap).duration == pytest.approx(SECONDS, abs=0.13)
+    assert len(read_audio(gap)) == pytest.approx(SECONDS * 16000, abs=2100)
+
+
+@pytest.mark.parametrize("name", ["a.mka", "a.webm"])
+def test_a_file_of_matroska_that_begins_late_is_whole(tmp_path, name):
+    late = remux(write(tmp_path, "a.webm"), tmp_path / f"late {name}", lambda at: 5.0)
+    assert probe(late).duration == pytest.approx(SECONDS, abs=0.13)
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"\0LIST\x04\0\0\0INFO", b"\0\0LIST\x04\0\0\0INFO", b"_PMX\xff\xff\0\0x",
+     b"\xa9nam\x04\0\0\0Song",
+     b"\r\n\r\n\r\n\r\n", b"TAG" + bytes(125), b"ID3\x03\0\0\0\0\0\0", bytes(100_000)],
+)  # fmt: skip
+def test_what_writers_leave_after_the_samples_of_a_wav_does_not_matter(tmp_path, tail):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(2.0), 16000)
+    path.write_bytes(path.read_bytes() + tail)
+    assert probe(path).duration == pytest.approx(2.0, abs=0.01)
+
+
+@pytest.mark.parametrize("n_bytes", [2, 36, 44])
+def test_a_header_that_states_a_few_bytes_too_many_does_not_matter(tmp_path, n_bytes):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(2.0), 16000)
+    content = path.read_bytes()
+    size = content.index(b"data") + 4
+    stated = (64_000 + n_bytes).to_bytes(4, "little")
+    path.write_bytes(content[:size] + stated + content[size + 4 :])
+    assert probe(path).duration == pytest.approx(2.0, abs=0.01)
+
+
+def test_samples_after_the_end_that_begin_with_silence_are_found(tmp_path):
+    path = tmp_path / "a.wav"
+    pcm = noise(2.0)
+    pcm[16000:19000] = 0
+    soundfile.write(path, pcm, 16000)
+    content = path.read_bytes()
+    size = content.index(b"data") + 4
+    path.write_bytes(content[:size] + (32_000).to_bytes(4, "little") + content[size + 4 :])
+    with pytest.raises(ValueError, match="goes on for 32000 bytes after the end"):
+        probe(path)

@@ -292,3 +292,10 @@ def test_a_drill_says_its_words_again(tmp_path):
     cues = [(1 + 2 * i, 3 + 2 * i, text) for i, text in enumerate(texts)]
     found, notes = read(tmp_path, srt(*cues))
     assert [cue.text for cue in found.cues] == list(texts) and not notes
+
+
+def test_times_are_counted_from_the_sound(tmp_path):
+    cues = srt((0.2, 0.9, "Before."), (0.8, 3, "Over."), (4, 6, "After."))
+    found, notes = read(tmp_path, cues, lead=1.0)
+    assert spans(found) == [(0.0, 2.0, "Over."), (3.0, 5.0, "After.")] and not found.gaps
+    assert notes == [("2", "ends before the sound begins: skipped")]

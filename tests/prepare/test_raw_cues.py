@@ -332,3 +332,62 @@ def test_parts_of_characters_in_the_tokens_of_a_transcript_do_not_matter(tmp_pat
     content = json.dumps({"transcription": [piece]}, ensure_ascii=False).encode()
     found, notes = read(tmp_path, content.replace(b"@", b"\xe5\xa4"), ".json")
     assert spans(found) == [(0.0, 2.0, "大家好")] and not notes
+
+
+@pytest.mark.parametrize("arrow", ["\u200e-->\u200e", "-->"])
+def test_marks_of_direction_around_times_do_not_matter(tmp_path, arrow):
+    text = f"1\n00:00:01,000 {arrow} 00:00:02,000\nHello.\n\n2\n00:00:03,000 {arrow} 00:00:05,000\nBye.\n"
+    found, notes = read(tmp_path, text)
+    assert spans(found) == [(1.0, 2.0, "Hello."), (3.0, 5.0, "Bye.")] and not notes
+
+
+@pytest.mark.parametrize(
+    "times", ["OO:OO:O3,OOO --> OO:OO:O5,OOO", "(00:03) --> (00:05)", "0:03s --> end", "3 --> 5"]
+)
+def test_a_line_that_stands_for_times_is_never_text(tmp_path, times):
+    text = f"1\n00:00:01,000 --> 00:00:02,000\nHello.\n\n2\n{times}\nBye.\n"
+    with pytest.raises(ValueError, match="talk.srt:6: .*and an arrow in a text as →"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize("words", ["Hello:there", "A: yes", "Si:"])
+def test_words_on_the_line_of_the_times_are_no_settings(tmp_path, words):
+    found, _ = read(tmp_path, f"1\n00:00:01,000 --> 00:00:02,000 {words}\nand more\n")
+    assert found.cues[0].text == f"{words} and more"
+
+
+@pytest.mark.parametrize("settings", ["vertical:rl size: 50%", "align: start", "align=start"])
+def test_settings_in_other_spellings_are_no_words(tmp_path, settings):
+    vtt = f"WEBVTT\n\n00:01.000 --> 00:02.000 {settings}\nHello.\n"
+    assert spans(read(tmp_path, vtt, ".vtt")[0]) == [(1.0, 2.0, "Hello.")]
+
+
+def test_a_name_of_a_cue_after_a_line_of_one_space_is_not_said(tmp_path):
+    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n \n0f1e-aaaa/12-0\n00:03.000 --> 00:04.000\nBye\n"
+    found, _ = read(tmp_path, vtt, ".vtt")
+    assert [cue.text for cue in found.cues] == ["Hello", "Bye"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (r"{\an8\fnComp1}10 lbs", "10 lbs"),
+        (r"{\an8}C:\new\home\Notes", r"C:\new\home\Notes"),
+        ("<ruby>漢<rt><b>かん</b></rt></ruby>字", "漢字"),
+    ],
+)
+def test_what_looks_like_a_drawing_or_a_reading_stays(tmp_path, text, words):
+    assert read(tmp_path, srt((0, 2, text)))[0].cues[0].text == words
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gb18030"])
+def test_a_transcript_in_another_encoding_is_guessed_and_noted(tmp_path, encoding):
+    text = {
+        "cp1252": "Das Mädchen geht müde über die Straße.",
+        "gb18030": "我们今天去公园看花，然后回家吃饭。",
+    }
+    pieces = [{"start": 2.0 * i, "end": 2.0 * i + 2, "text": text[encoding]} for i in range(5)]
+    content = json.dumps({"segments": pieces}, ensure_ascii=False).encode(encoding)
+    found, notes = read(tmp_path, content, ".json")
+    assert [cue.text for cue in found.cues] == [text[encoding]] * 5
+    assert "give --encoding if that is wrong" in notes[0][1]

@@ -1,5 +1,7 @@
 """Recordings and the subtitle files of their name."""
 
+from pathlib import Path
+
 from helpers.audio import write_tone
 from whisper.utils import get_writer
 
@@ -104,3 +106,24 @@ def test_files_that_do_not_exist_and_folders_of_nothing_are_told(tmp_path, prepa
     assert "none.srt: no such file" in said
     status, _, said = prepare("subtitles", "empty", out="made")
     assert status == 2 and "empty: no recordings and no subtitles" in said
+
+
+def test_what_a_language_cannot_choose_is_not_advised_again(tmp_path, prepare):
+    write_tone(tmp_path / "in/t.wav", 40.0)
+    for name in ("t.srt", "t.de.srt"):
+        (tmp_path / "in" / name).write_text(SRT)
+    status, _, said = prepare("subtitles", "in", "--language", "en", out="made")
+    assert status == 2 and "2 subtitle files with its name: give one" in said
+    assert "--language" not in said
+    (tmp_path / "in/t.srt").rename(tmp_path / "in/t.br.srt")
+    _, rows, _ = prepare("subtitles", "in", "--language", "br", out="made")
+    assert rows and rows[0]["language"] == "br"
+
+
+def test_a_recording_in_two_formats_is_told(tmp_path, prepare):
+    for name in ("a.wav", "a.flac"):
+        write_tone(tmp_path / "in" / name, 40.0)
+    (tmp_path / "in/a.srt").write_text(SRT)
+    _, rows, said = prepare("subtitles", "in", out="made")
+    assert {Path(row["audio"]).name for row in rows} == {"a.wav"}
+    assert "a.flac: left out: a.srt is used for a.wav: give one" in said

@@ -181,3 +181,21 @@ def test_tokens_of_whisper_cpp_are_joined_to_words(tmp_path):
 def test_a_translation_is_one(tmp_path, content):
     found, _ = read(tmp_path, json.dumps(content), ".json")
     assert found.task == "translate" and found.language in ("de", "german")
+
+
+def test_a_word_of_another_script_parts_no_transcript(tmp_path):
+    words = [("今天我们", 0.0), ("来谈", 0.9), ("谈", 1.5), ("智能", 2.0), ("它", 10.0), ("改变", 10.5),
+             ("了", 11.0), ("世界", 11.4), (" GPT", 19.0), ("很", 19.5), ("好", 20.0)]  # fmt: skip
+    pieces = [
+        {"offsets": {"from": round(1000 * at), "to": round(1000 * at + 400)}, "text": text}
+        for text, at in words
+    ]
+    found, _ = read(tmp_path, json.dumps({"transcription": pieces}), ".json")
+    assert [cue.start for cue in found.cues] == [0.0, 10.0, 19.0]
+    assert found.cues[1].text == "它改变了世界"
+
+
+def test_the_language_of_a_translations_text_is_not_that_of_its_speech(tmp_path):
+    content = {"task": "translate", "language": "english", "segments": SEGMENTS}
+    found, _ = read(tmp_path, json.dumps(content), ".json")
+    assert found.task == "translate" and not found.language

@@ -10,6 +10,7 @@ import torch
 from helpers.audio import write_tone
 from helpers.runs import plan_of, train_until_signal, trajectory
 
+from whisper_ft.data.moved_folders import MovedFolders
 from whisper_ft.training.loop import train
 from whisper_ft.training.plan import SetupError
 from whisper_ft.training.run import Run
@@ -181,3 +182,16 @@ def test_other_noise_and_another_glossary_are_refused(noisy):
     (there / "terms.txt").write_text("Other\n")
     with pytest.raises(SetupError, match="keywords were found by"):
         plan_of(["--resume", str(run), *places])
+
+
+def test_an_input_that_the_run_has_not_cannot_move(moved):
+    run, flags, _ = moved
+    with pytest.raises(SetupError, match="--glossary: the run has none: leave it out"):
+        plan_of(["--resume", str(run), *flags, "--glossary", flags[1]])
+
+
+def test_of_folders_in_each_other_the_inner_one_counts(tmp_path):
+    moved = MovedFolders.of(["/data", str(tmp_path), "/data/sub", str(tmp_path)])
+    assert moved.find(Path("/data/sub/a.wav")) == (Path("/data/sub"), tmp_path / "a.wav")
+    assert moved.find(Path("/data/b.wav")) == (Path("/data"), tmp_path / "b.wav")
+    assert moved.find(Path("/database/b.wav")) is None

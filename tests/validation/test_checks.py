@@ -36,6 +36,8 @@ def test_problems_come_in_the_order_of_their_lines(folder):
         (["call ann now"] * 20 + ["Call Ann now"], ""),
         (["call ann now"] * 20 + ["call ann now."], ""),
         (["现在打电话"] * 20, ""),
+        (["现在打电话"] * 20 + ["我的iphone"], ""),
+        (["გამარჯობა ყველას"] * 20, ""),
     ],
 )
 def test_texts_without_case_and_punctuation_are_warned_of(folder, texts, said):
