@@ -113,21 +113,25 @@ def _join(paths: Sequence[Path]) -> str:
 
 def _pair_by_name(files: _Files, language: str) -> Pairing:
     owners = {path: _find_owner(path, files.audio) for path in files.subtitles}
-    is_one = len(files.audio) == 1 and len(files.subtitles) > 1
-    channels = ", or --channels and one for each channel" if is_one else ""
-    by_language = "" if language else ", or --language if that tells them apart"
-    recordings, left_out = [], {}
+    recordings, n_own = [], dict[Path, int]()
     for path in files.audio:
         own_files = [subtitle for subtitle, owner in owners.items() if owner == path]
         if chosen := _choose(path, own_files, language):
             unused = tuple(file for file in own_files if file != chosen)
             recordings.append(Recording(path, chosen, unused=unused))
-        elif own_files:
-            left_out[path] = (
-                f"{len(own_files)} subtitle files with its name: give one{by_language}{channels}"
-            )
-        elif rival := next((r for r in recordings if r.audio.stem == path.stem), None):
+        else:
+            n_own[path] = len(own_files)
+    by_language = "" if language else ", or --language if that tells them apart"
+    is_one = len(files.audio) == 1 and len(files.subtitles) > 1
+    channels = ", or --channels and one for each channel" if is_one else ""
+    left_out = {}
+    for path, n_files in n_own.items():
+        rival = next((r for r in recordings if r.audio.stem == path.stem), None)
+        if rival is not None:
             left_out[path] = f"{rival.subtitles.name} is used for {rival.audio.name}: give one"
+        elif n_files:
+            what = f"{n_files} subtitle files with its name: give one"
+            left_out[path] = what + by_language + channels
         else:
             left_out[path] = f"no subtitle file with its name: give one{channels}"
     left_out |= {
