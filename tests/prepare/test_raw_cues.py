@@ -364,7 +364,8 @@ def test_settings_in_other_spellings_are_no_words(tmp_path, settings):
 
 
 def test_a_name_of_a_cue_after_a_line_of_one_space_is_not_said(tmp_path):
-    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n \n0f1e-aaaa/12-0\n00:03.000 --> 00:04.000\nBye\n"
+    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000\nHello\n \n0f1e-aaaa/12-0\n"
+    vtt += "00:03.000 --> 00:04.000\nBye\n"
     found, _ = read(tmp_path, vtt, ".vtt")
     assert [cue.text for cue in found.cues] == ["Hello", "Bye"]
 
