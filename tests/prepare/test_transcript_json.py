@@ -184,8 +184,8 @@ def test_a_translation_is_one(tmp_path, content):
 
 
 def test_a_word_of_another_script_parts_no_transcript(tmp_path):
-    words = [("今天我们", 0.0), ("来谈", 0.9), ("谈", 1.5), ("智能", 2.0), ("它", 10.0), ("改变", 10.5),
-             ("了", 11.0), ("世界", 11.4), (" GPT", 19.0), ("很", 19.5), ("好", 20.0)]  # fmt: skip
+    words = [("今天我们", 0.0), ("来谈", 0.9), ("谈", 1.5), ("智能", 2.0), ("它", 10.0),
+             ("改变", 10.5), ("了", 11.0), ("世界", 11.4), (" GPT", 19.0), ("很", 19.5), ("好", 20.0)]  # fmt: skip
     pieces = [
         {"offsets": {"from": round(1000 * at), "to": round(1000 * at + 400)}, "text": text}
         for text, at in words
