@@ -7,11 +7,9 @@ PyAV brings FFmpeg's libraries. Sample 0 is the first that FFmpeg decodes, as in
 from __future__ import annotations
 
 import re
-import shlex
 import struct
 from array import array
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -27,6 +25,7 @@ from numpy.typing import NDArray
 
 from whisper_ft.data.audio_info import Marks, Track
 from whisper_ft.data.ogg_chain import CHANGES
+from whisper_ft.data.packet_times import MAX_HOLE_SECONDS, PacketTimes
 
 # Files are untrusted. None of these formats names other files; playlists (HLS, concat, DASH) do.
 FORMATS = (
@@ -39,9 +38,7 @@ MARKED_FORMATS = ("mp3", "aac")  # frames without a container: each has its own 
 MARK_SECONDS = 2.0  # between marks, at least
 SEEKABLE_FORMATS = ("mov", "mp4", "matroska", "webm")  # these know the time of every packet
 WARM_UP_SECONDS = 0.5  # decoded before a stretch: MP3 and Opus need what came before
-MAX_HOLE_SECONDS = 0.5  # that may be missing in all between the times of packets
 CODECS_OF_LIKE_FRAMES = ("aac", "mp3", "mp3float", "ac3", "eac3", "alac", "amrnb", "amrwb")
-MAX_JITTER_SECONDS = 0.02  # of a time
 MAX_MISSING_SECONDS = 0.1  # less than the header promises: decoders may keep a last part
 EXACT_HEADERS = ("mp4",)  # formats whose headers state how long the audio is
 MAX_MP3_FRAME = 3_000  # bytes
@@ -135,7 +132,7 @@ def _count_packets(
     marks = Marks(array("q", [0]), array("q", [0]))
     ticks = n_skipped = n_packets = longest = first_byte = 0
     earliest = None
-    clock = _Clock(
+    times = PacketTimes(
         1 / stream.time_base if stream.time_base else Fraction(1),
         frames_are_alike=stream.codec_context.name in CODECS_OF_LIKE_FRAMES,
     )
@@ -144,7 +141,7 @@ def _count_packets(
             continue
         if not packet.duration or packet.pts is None or packet.pts < (earliest or packet.pts):
             return None, None  # unknown, or the next file of a chain
-        clock.add(packet.pts, packet.duration)
+        times.add(packet.pts, packet.duration)
         n_skipped += _n_skipped(packet, rate, longest)
         sample = int(ticks * rate) - n_skipped
         if sample - marks.samples[-1] >= MARK_SECONDS * track.sample_rate:
@@ -154,84 +151,25 @@ def _count_packets(
         ticks += packet.duration
         n_packets += 1
         longest, earliest = max(longest, packet.duration), packet.pts
-    clock.expect_no_hole(path)
-    n_samples = int((ticks - clock.stretched) * rate)
+    times.expect_no_hole(path)
+    n_samples = int((ticks - times.stretched) * rate)
     per_packet = n_samples / max(n_packets, 1)
     promised = _promised_samples(path, stream, track, first_byte, per_packet)
-    _expect_promised(promised - clock.missing * track.sample_rate, n_samples, track)
+    _expect_promised(promised - times.missing * track.sample_rate, n_samples, track)
     return n_samples - n_skipped, marks if track.format in MARKED_FORMATS else None
 
 
 def _count_frames(path: Path, container: InputContainer, stream: AudioStream) -> int:
     """Return the number of samples. Raises ValueError for a hole between their times."""
     n_samples = 0
-    clock = _Clock(Fraction(1))
+    times = PacketTimes(Fraction(1))
     for lost, frame in _frames(container, stream):
         seconds = frame.samples / frame.sample_rate
         if frame.pts is not None:
-            clock.add(_seconds(frame), seconds, lost)
+            times.add(_seconds(frame), seconds, lost)
         n_samples += frame.samples
-    clock.expect_no_hole(path)
+    times.expect_no_hole(path)
     return n_samples
-
-
-class _Clock:
-    """Compares the times of packets or frames with how long they last: a hole is between them."""
-
-    def __init__(self, rate: Fraction, *, frames_are_alike: bool = False) -> None:
-        self.rate = rate  # units of time in a second
-        self.frames_are_alike = frames_are_alike
-        self.first: float | None = None  # times
-        self.end: float = 0
-        self.filled: float = 0  # time that packets fill
-        self.starts: dict[float, float] = {}  # first packet that lasts so long
-        self.counts = Counter[float]()  # of packets that last so long
-        self.gap_at: float | None = None
-
-    def add(self, start: float, duration: float, lost: float = 0) -> None:
-        """Add a packet that begins at a time, after what is `lost` by damage."""
-        if self.first is None or start < self.first:  # the next file of a chain
-            self.first, self.end, self.filled = start, start, 0
-        if self.gap_at is None and start - self.end > MAX_JITTER_SECONDS * self.rate:
-            self.gap_at = self.end
-        self.end = start + duration
-        self.filled += duration + lost
-        if self.frames_are_alike:
-            self.counts[duration] += 1
-            self.starts.setdefault(duration, start)
-
-    @property
-    def usual(self) -> float:
-        """How long a packet lasts; 0 if they are not alike."""
-        return self.counts.most_common(1)[0][0] if self.counts else 0
-
-    @property
-    def stretched(self) -> float:
-        """The time by which packets last too long; in MP4, one before a hole lasts to its end."""
-        usual = self.usual
-        return sum((d - usual) * n for d, n in self.counts.items() if d > 1.5 * usual)
-
-    @property
-    def missing(self) -> float:
-        """The seconds in which nothing is decoded."""
-        gaps = self.end - (self.first or 0) - self.filled if self.gap_at is not None else 0
-        return float((gaps + self.stretched) / self.rate)
-
-    def expect_no_hole(self, path: Path) -> None:
-        """Raise ValueError if more than MAX_HOLE_SECONDS are missing in all."""
-        if self.missing <= MAX_HOLE_SECONDS:
-            return
-        usual = self.usual
-        ends = [start + usual for d, start in self.starts.items() if d > 1.5 * usual]
-        at = min([*ends, *([] if self.gap_at is None else [self.gap_at])])
-        seconds = float((at - (self.first or 0)) / self.rate)
-        name = shlex.quote(path.name)
-        raise ValueError(
-            f"{self.missing:.2f} s are missing after {seconds:.2f} s, where players pause and "
-            "Whisper does not: convert it, for times as players show them by "
-            f"`ffmpeg -i {name} -af aresample=async=1 new.flac`, for those of Whisper's "
-            f"transcripts by `ffmpeg -i {name} new.flac`"
-        )
 
 
 def _expect_promised(

@@ -8,6 +8,8 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import regex
+
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
 from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.cue_text import (
@@ -105,34 +107,43 @@ def _keep_words(
     cues: Sequence[Cue], note: Note, *, keep_notes: bool
 ) -> tuple[list[Cue], list[Gap]]:
     """Reduce cues to their words; untranscribed speech is a gap. All that is removed is noted."""
-    label = find_speaker_label([cue.text for cue in cues])
+    label = None if keep_notes else find_speaker_label([cue.text for cue in cues])
     kept, gaps = [], []
     for cue in cues:
-        if not keep_notes and (spoken := _without_credits(cue, note)) != cue.text:
-            if not spoken.strip():
-                gaps.append(Gap(cue.start, max(cue.start, cue.end)))
-                continue
-            cue = replace(cue, text=spoken)
-        if keep_notes:
-            text = CueText(join_lines(cue.text.splitlines()))
-        else:
-            text = split_cue_text(cue.text, label)
-        removed = " ".join((*text.labels, *text.sound_notes))
-        if not cue.text.strip():
-            note(cue.place, "empty: skipped")
-        elif LOST in cue.text:
-            note(cue.place, f"{text.words!r}: a character is lost: skipped with its audio")
+        words = _find_words(cue, label, note, keep_notes=keep_notes)
+        if words:
+            kept.append(replace(cue, text=words))
+        elif words is None:
             gaps.append(Gap(cue.start, max(cue.start, cue.end)))
-        elif text.has_untranscribed_speech:
-            shown = text.words if text.is_masked else removed
-            note(cue.place, f"{shown!r}: may be speech without its words: skipped with its audio")
-            gaps.append(Gap(cue.start, max(cue.start, cue.end)))
-        elif not text.words:
-            note(cue.place, f"{removed!r}: no words: skipped")
-        else:
-            _note_changes(cue.place, text, note)
-            kept.append(replace(cue, text=text.words))
     return kept, gaps
+
+
+def _find_words(
+    cue: Cue, label: regex.Pattern[str] | None, note: Note, *, keep_notes: bool
+) -> str | None:
+    """Return the words of a cue; "" if nobody speaks, None if their audio cannot be used."""
+    if not cue.text.strip():
+        note(cue.place, "empty: skipped")
+        return ""
+    if LOST in cue.text:
+        note(cue.place, f"{cue.text!r}: a character is lost: skipped with its audio")
+        return None
+    if keep_notes:
+        return join_lines(cue.text.splitlines())
+    spoken = _without_credits(cue, note)
+    if not spoken.strip():
+        return None
+    text = split_cue_text(spoken, label)
+    removed = " ".join((*text.labels, *text.sound_notes))
+    if text.has_untranscribed_speech:
+        shown = text.words if text.is_masked else removed
+        note(cue.place, f"{shown!r}: may be speech without its words: skipped with its audio")
+        return None
+    if not text.words:
+        note(cue.place, f"{removed!r}: no words: skipped")
+        return ""
+    _note_changes(cue.place, text, note)
+    return text.words
 
 
 def _without_credits(cue: Cue, note: Note) -> str:
@@ -141,9 +152,9 @@ def _without_credits(cue: Cue, note: Note) -> str:
     spoken = [line for line in lines if not is_credit(line)]
     if len(spoken) == len(lines):
         return cue.text
-    credits = "\n".join(line for line in lines if is_credit(line))
+    makers = "\n".join(line for line in lines if is_credit(line))
     done = "removed" if any(map(str.strip, spoken)) else "skipped with its audio"
-    note(cue.place, f"{credits!r}: credits, not speech: {done}")
+    note(cue.place, f"{makers!r}: credits, not speech: {done}")
     return "\n".join(spoken)
 
 
