@@ -89,7 +89,7 @@ def test_coverage_counts_the_rows_with_each_kind_that_is_drawn():
     assert format_coverage(PromptPolicy(), rows) == "--prompts gives no prompts: training uses none"
     assert format_coverage(PromptPolicy(own=0.5, style=0.1), rows[2:]) == (
         "no row has a prompt of the kinds own, style: training will use no prompts of these kinds: "
-        "give rows `prompt`, or texts in several styles of writing"
+        "give rows `prompt`; or texts in several styles of writing"
     )
 
 

@@ -13,7 +13,7 @@ def test_a_plan_describes_which_prompts_its_rows_have_and_when_they_have_none(ar
     said = describe_plan(plan_of([*argv, "--prompts", "previous=.3"]))
     assert (
         "no row has a prompt of the kinds previous: training will use no prompts of these kinds: "
-        "give rows `recording`, those of one recording in order\n" in said
+        "give rows `recording`, and write them in its order\n" in said
     )
     argv[argv.index("--out") + 1] += "3"
     said = describe_plan(plan_of([*argv, "--prompts", ""]))

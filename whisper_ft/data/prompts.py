@@ -90,8 +90,8 @@ def parse_policy(
 NEEDS = {  # what rows must have for a kind of prompt
     "own": "`prompt`",
     "keywords": "`keywords`",
-    "previous": "`recording`, those of one recording in order",
-    "carried": "`recording`, those of one recording in order, and `keywords`",
+    "previous": "`recording`, and write them in its order",
+    "carried": "`recording`, and write them in its order",
     "style": "texts in several styles of writing",
 }
 
@@ -122,7 +122,7 @@ def format_coverage(policy: PromptPolicy, rows: Sequence[Row]) -> str:
     if not counts:
         return "" if policy.wrong else "--prompts gives no prompts: training uses none"
     if not any(counts.values()):
-        remedies = ", or ".join(dict.fromkeys(NEEDS[kind] for kind in counts))
+        remedies = "; or ".join(dict.fromkeys(NEEDS[kind] for kind in counts))
         return (
             f"no row has a prompt of the kinds {', '.join(counts)}: training will use no prompts "
             f"of these kinds: give rows {remedies}"
