@@ -317,3 +317,10 @@ def test_a_column_of_nemo_that_comes_late_is_told_and_a_missing_one_named(tmp_pa
     _, rows, said = prepare("nemo", "m.json")
     assert len(rows) == 2 and "m.json:2: columns that are not used: language" in said
     assert "m.json:3: not a line of a NeMo manifest (no 'duration')" in said
+
+
+def test_a_quote_that_is_open_at_the_end_is_named(tmp_path, prepare):
+    write_tone(tmp_path / "a.wav")
+    (tmp_path / "t.csv").write_text('audio,text\na.wav,Hi.\na.wav,"Bye\n')
+    status, _, said = prepare("csv", "t.csv")
+    assert status == 2 and "t.csv:3: a quote is not closed: close it" in said

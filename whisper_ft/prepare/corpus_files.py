@@ -80,7 +80,11 @@ def read_table(path: Path, delimiter: str) -> Iterator[TableRecord | Skipped | T
             yield from _records(path, lines, n_skipped, delimiter)
         except csv.Error as error:
             place = f"{path}:{lines.line_num + n_skipped}"
-            raise ValueError(f"{place}: {error}: is --delimiter right?") from None
+            is_open = "unexpected end" in str(error)
+            what = (
+                "a quote is not closed: close it" if is_open else f"{error}: is --delimiter right?"
+            )
+            raise ValueError(f"{place}: {what}") from None
 
 
 def _is_quoted(path: Path, delimiter: str) -> bool:
