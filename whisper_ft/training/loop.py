@@ -98,8 +98,8 @@ def _train_steps(run: Run, stop: StopRequest) -> None:
             start = time.perf_counter()
             batches = next(steps)
             log = run.step(batches, time.perf_counter() - start)
+            bar.set_postfix_str(_speed(log) + _obedience(run.evaluated), refresh=False)
             bar.update()
-            bar.set_postfix_str(_speed(log) + _obedience(run.evaluated))
             if log.step % save_every == 0:
                 run.save()
 
