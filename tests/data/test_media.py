@@ -399,3 +399,16 @@ def test_samples_after_the_end_that_begin_with_silence_are_found(tmp_path):
     path.write_bytes(content[:size] + (32_000).to_bytes(4, "little") + content[size + 4 :])
     with pytest.raises(ValueError, match="goes on for 32000 bytes after the end"):
         probe(path)
+
+
+def test_a_flac_that_holds_more_than_its_header_states_is_refused(tmp_path):
+    path = tmp_path / "a.flac"
+    rng = np.random.default_rng(0)
+    soundfile.write(path, rng.uniform(-1, 1, 10 * 16000), 16000)
+    content = path.read_bytes()
+    assert probe(path).duration == 10.0
+    path.write_bytes(content + bytes(10_000))  # as a tag
+    assert probe(path).duration == 10.0
+    path.write_bytes(content + content)
+    with pytest.raises(ValueError, match=r"its header states 10.00 s, but it holds more"):
+        probe(path)

@@ -15,6 +15,7 @@ MAX_RATE = 1 << 22  # samples per second in all channels, as 20 at 192 kHz: 30 s
 # libsndfile believes the header of an MP3, reads VOC with errors, and cannot seek in the others.
 INEXACT_FORMATS = ("MP3", "VOC", "GSM610", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III")
 MAX_FLAC_BLOCK = 1 << 16  # samples
+MAX_AFTER_FLAC = 1 << 16  # bytes of tags after the frames
 UNKNOWN_LENGTH = (1 << 63) - 1  # samples of a FLAC that was written into a pipe
 UNKNOWN_SIZE = 0x7FFF0000  # bytes; programs that write into a pipe state about this much, or more
 CHUNK_NAME = re.compile(rb"[\x20-\xff]{4}", re.DOTALL)
@@ -120,7 +121,7 @@ def _probe_exactly(path: Path, stamp: int) -> AudioInfo | None:
         return None
     with file:
         if file.format == "FLAC":
-            _expect_end(file)
+            _expect_end(file, path)
         return AudioInfo(file.samplerate, file.frames, file.channels, stamp)
 
 
@@ -130,23 +131,29 @@ def _begins_at_zero(flac: Path) -> bool:
     A file that was cut without encoding keeps its numbers, by which libsndfile seeks.
     """
     with flac.open("rb") as file:
-        start = file.read(10)
-        if start.startswith(b"ID3"):  # its length has 7 bits a byte
-            file.seek(10 + sum(byte << 7 * i for i, byte in enumerate(reversed(start[6:10]))))
-        else:
-            file.seek(0)
-        if file.read(4) != b"fLaC":
-            return True
-        is_last = False
-        while not is_last and len(head := file.read(4)) == 4:
-            is_last = bool(head[0] & 0x80)
-            file.seek(int.from_bytes(head[1:], "big"), 1)
-        frame = file.read(5)
-    return frame[4:] == b"\0"
+        file.seek(_find_frames(file))
+        return file.read(5)[4:] == b"\0"
 
 
-def _expect_end(flac: soundfile.SoundFile) -> None:
-    """Raise ValueError if the end of a FLAC cannot be read. To seek into its last block is slow."""
+def _find_frames(flac: BinaryIO) -> int:
+    """Return where the frames of a FLAC begin, after its metadata (RFC 9639, section 8)."""
+    start = flac.read(10)
+    first = 0
+    if start.startswith(b"ID3"):  # its length has 7 bits a byte
+        first = 10 + sum(byte << 7 * i for i, byte in enumerate(reversed(start[6:10])))
+    flac.seek(first + 4)
+    is_last = False
+    while not is_last and len(head := flac.read(4)) == 4:
+        is_last = bool(head[0] & 0x80)
+        flac.seek(int.from_bytes(head[1:], "big"), 1)
+    return flac.tell()
+
+
+def _expect_end(flac: soundfile.SoundFile, path: Path) -> None:
+    """Raise ValueError if the end of a FLAC cannot be read, or if it holds more than it states.
+
+    To seek into its last block is slow. A frame takes hardly more bytes than its samples.
+    """
     start = max(0, flac.frames - MAX_FLAC_BLOCK)
     try:
         flac.seek(start)
@@ -157,6 +164,15 @@ def _expect_end(flac: soundfile.SoundFile) -> None:
         raise ValueError(
             f"its header promises {flac.frames / flac.samplerate:.2f} s, but its end cannot be "
             "read: restore the damaged file"
+        )
+    with path.open("rb") as file:
+        n_bytes = path.stat().st_size - _find_frames(file)
+    n_bits = int(flac.subtype.rpartition("_")[2]) if flac.subtype[-1].isdigit() else 8
+    most = flac.frames * flac.channels * n_bits / 8 * 1.02 + MAX_AFTER_FLAC
+    if n_bytes > most:
+        raise ValueError(
+            f"its header states {flac.frames / flac.samplerate:.2f} s, but it holds more, as "
+            "joined files do: export it again"
         )
 
 
