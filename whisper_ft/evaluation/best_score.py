@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whisper_ft.evaluation.comparison import MIN_UNITS
 from whisper_ft.evaluation.conditions import PromptedRows
 from whisper_ft.evaluation.metrics import Count
 from whisper_ft.evaluation.samples import CONDITIONS, Output, Sample, cased_corpora
@@ -10,7 +11,6 @@ from whisper_ft.evaluation.tables import format_rate
 
 PROMPTED_WER = "prompted_wer"
 MADE_WORSE = "training made it worse: try a lower --lr, or mix in general speech"
-MIN_JUDGED = 10  # rows; by fewer it may seem so by chance
 # A prompt may be right, missing or wrong when a model is used; it is mostly given to be right.
 WEIGHTS = {"right": 0.5, "none": 0.25, "wrong": 0.25}
 NEEDS = {  # what a dev row must have for a score
@@ -74,8 +74,11 @@ def is_higher_better(name: str) -> bool:
 
 
 def describe_harm(name: str, value: float | None, stock: float | None, n_rows: int) -> str:
-    """Return what to do where a score is worse than before training; "" where it is not."""
-    if value is None or stock is None or n_rows < MIN_JUDGED:
+    """Return what to do where a score is worse than before training; "" where it is not.
+
+    By fewer than MIN_UNITS rows it may seem so by chance.
+    """
+    if value is None or stock is None or n_rows < MIN_UNITS:
         return ""
     is_worse = value < stock if is_higher_better(name) else value > stock
     return f" ({MADE_WORSE})" if is_worse else ""

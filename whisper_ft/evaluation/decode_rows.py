@@ -97,7 +97,7 @@ def prompted_losses(model: Whisper, prompted: PromptedRows) -> dict[str, Count]:
     losses = dict.fromkeys(CONDITIONS, Count())
     size = recordings_per_pass(model.dims, model.encoder.conv1.weight.dtype)
     starts = range(0, len(numbers), size)
-    for start in progress_bar(starts, "losses of training rows", leave=False, unit="pass"):
+    for start in progress_bar(starts, "losses by prompt", leave=False, unit="pass"):
         encoded = _encode_pass(model, prompted, numbers[start : start + size], timestamps=True)
         nats = {
             (request.recording, request.prompt): loss
