@@ -6,6 +6,31 @@ from pathlib import Path
 import av
 import numpy as np
 
+SECONDS = 12.3
+# With a low constant of quality: frames of many sizes.
+VBR = {"codec_options": {"flags": "+qscale", "global_quality": "590"}}
+KINDS = {
+    "vbr.mp3": ("libmp3lame", VBR),
+    "vbr without a header.mp3": ("libmp3lame", VBR | {"write_xing": "0"}),
+    "cbr without a header.mp3": ("libmp3lame", {"write_xing": "0"}),
+    "mp3 in.wav": ("libmp3lame", {}),
+    "piped.flac": ("flac", {"piped": True}),
+    "piped.wav": ("pcm_s16le", {"piped": True}),
+    "adts.aac": ("aac", {"format": "adts"}),
+    "adts named.wav": ("aac", {"format": "adts"}),
+    "a.m4a": ("aac", {"format": "ipod"}),
+    "lossless.m4a": ("alac", {"format": "ipod"}),
+    "a.mp4": ("aac", {}),
+    "fragments.mp4": ("aac", {"piped": True, "movflags": "frag_keyframe+empty_moov"}),
+    "a.webm": ("libopus", {}),
+    "piped.webm": ("libopus", {"piped": True}),
+    "a.mkv": ("aac", {"format": "matroska"}),
+    "a.ts": ("aac", {"format": "mpegts"}),
+    "a.avi": ("libmp3lame", {}),
+    "a.wma": ("wmav2", {"format": "asf", "bit_rate": 64_000}),
+    "a.amr": ("libopencore_amrnb", {"sample_rate": 8000}),
+}
+
 
 def noise(seconds: float, sample_rate: int = 16000) -> np.ndarray:
     """Return float32 samples that no codec leaves out and no shift maps onto themselves."""
@@ -98,3 +123,11 @@ def write_video(path: Path, tracks: Sequence[np.ndarray], *, lead: float = 0.0) 
             container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
     return path
+
+
+def write_media(folder: Path, name: str, seconds: float = SECONDS, **more) -> Path:
+    """Write noise in one of KINDS."""
+    codec, options = KINDS[name]
+    options = options | more
+    rate = options.get("sample_rate", 16000)
+    return encode(folder / name, noise(seconds, rate), codec, **options)

@@ -11,11 +11,11 @@ from pathlib import Path
 import regex
 
 from whisper_ft.data.row import CUT_SLACK, MAX_SECONDS
+from whisper_ft.prepare.credits import is_credit
 from whisper_ft.prepare.cue import Cue, Gap
 from whisper_ft.prepare.cue_text import (
     CueText,
     find_speaker_label,
-    is_credit,
     join_lines,
     split_cue_text,
 )
